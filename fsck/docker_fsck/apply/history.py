@@ -1,0 +1,175 @@
+"""Tells which transactions a root has and how each stands; it never writes and leaves every atime."""
+
+import re
+from contextlib import closing, suppress
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+from msgspec import Struct
+
+from docker_fsck.apply import journal
+from docker_fsck.apply.journal import Begun, Done, Ended, Opened, Planned, Resumed, Story, UndoBegun, UndoEnded
+from docker_fsck.apply.tree import READING, Tree, open_noatime
+from docker_fsck.errors import Refused, UsageError
+from docker_fsck.reader import QUARANTINE
+
+HISTORY = "history.jsonl"
+PURGING = ".purging"
+_NAME = re.compile(r"(\d{8}T\d{6}Z-[0-9A-Za-z]+)(\.purging)?")
+_STAMP = "%Y%m%dT%H%M%SZ"
+_OPEN = {"unfinished", "undoing"}
+
+
+class Record(Struct, frozen=True, kw_only=True):
+    """A transaction as `history` lists it.
+
+    `state`: applied; interrupted (stopped in good order: it can be taken back or finished); unfinished and undoing (killed:
+    recover comes first); undone; purged; void (killed before the first step; not listed). `made` is RFC 3339 in UTC,
+    `bytes` are the allocated bytes that were put away.
+    """
+
+    txn: str
+    state: str
+    made: str
+    steps: int = 0
+    done: int = 0
+    skipped: int = 0
+    bytes: int = 0
+    classes: tuple[str, ...] = ()
+
+
+def txn_id(now: datetime, suffix: str) -> str:
+    """The name of a transaction that begins `now`; `suffix` (letters and digits) keeps two of one second apart."""
+    return f"{now.astimezone(UTC).strftime(_STAMP)}-{suffix}"
+
+
+def history(root: str, journal_dir: str | None = None) -> list[Record]:
+    """The transactions of `root`, oldest first."""
+    with closing(Tree(root)) as tree:
+        return [record for record in survey(tree, journal_dir) if record.state != "void"]
+
+
+def unfinished(root: str, journal_dir: str | None = None) -> str | None:
+    """The transaction that was killed and must be recovered before anything else may change `root`."""
+    with closing(Tree(root)) as tree:
+        return blocking(tree, journal_dir)
+
+
+def expired(root: str, age: timedelta, now: datetime, journal_dir: str | None = None) -> tuple[str, ...]:
+    """The finished transactions that began more than `age` before `now`; one from the future is young."""
+    with closing(Tree(root)) as tree:
+        records = survey(tree, journal_dir)
+    return tuple(record.txn for record in records if record.state not in {*_OPEN, "purged"} and now - _began(record.txn) > age)
+
+
+def _began(txn: str) -> datetime:
+    try:
+        return datetime.strptime(txn.partition("-")[0], _STAMP).replace(tzinfo=UTC)
+    except ValueError:  # no such day: a name that nobody of us made is never old
+        return datetime.max.replace(tzinfo=UTC)
+
+
+def blocking(tree: Tree, journal_dir: str | None) -> str | None:
+    """The name of the transaction that forbids every other change."""
+    return next((record.txn for record in survey(tree, journal_dir) if record.state in _OPEN), None)
+
+
+def pending(tree: Tree, journal_dir: str | None) -> Record | None:
+    """What `recover` is about: the killed transaction, or the newest one if it was interrupted."""
+    records = survey(tree, journal_dir)
+    killed = next((record for record in records if record.state in _OPEN), None)
+    if killed is not None:
+        return killed
+    told = [record for record in records if record.state != "void"]
+    return told[-1] if told and told[-1].state == "interrupted" else None
+
+
+def choose(tree: Tree, journal_dir: str | None, txn: str) -> str:
+    """The transaction that undo takes back: `txn`, or the newest that can be for `last`. Raises `Refused`, `UsageError`."""
+    records = survey(tree, journal_dir)
+    for record in records:
+        if record.state in _OPEN:
+            raise Refused(f"transaction {record.txn} is unfinished: docker-fsck recover takes it back")
+    able = [record.txn for record in records if record.state in {"applied", "interrupted"}]
+    if txn == "last" and able:
+        return able[-1]
+    found = next((record for record in records if record.txn == txn), None)
+    if txn == "last" or found is None:
+        raise UsageError("there is no transaction that could be undone" if txn == "last" else f"there is no transaction {txn}")
+    if found.txn not in able:
+        raise Refused(f"transaction {txn} is {found.state}: it cannot be undone")
+    return txn
+
+
+def survey(tree: Tree, journal_dir: str | None) -> list[Record]:
+    """All transactions, void ones too, oldest first."""
+    with suppress(OSError):
+        found = [_record(tree, match, journal_dir) for name in tree.names(QUARANTINE) if (match := _NAME.fullmatch(name))]
+        here = {record.txn for record in found}
+        found += [record for record in _purged(tree) if record.txn not in here]
+        return sorted(found, key=lambda record: record.txn)
+    return []
+
+
+def load(tree: Tree, txn: str, journal_dir: str | None, folder: str = "") -> Story:
+    """The whole journal of a transaction; `Refused` if it is not to be found or damaged."""
+    fd = journal.find(tree, folder or txn, txn, journal_dir)
+    if fd is None:
+        raise Refused(f"the journal of transaction {txn} is not to be found; --journal-dir says where it was put")
+    with open(fd, "rb") as file:  # noqa: PTH123 - a descriptor
+        return journal.read(file, txn)
+
+
+def _record(tree: Tree, match: re.Match[str], journal_dir: str | None) -> Record:
+    txn, purging = match[1], match[2]
+    fd = journal.find(tree, match[0], txn, journal_dir)
+    if fd is None:
+        return _blind(tree, txn, match[0])
+    with open(fd, "rb") as file:  # noqa: PTH123 - a descriptor
+        opened, last = journal.ends(fd)
+        if opened is None:
+            return _blind(tree, txn, match[0])
+        ended = last if isinstance(last, Ended) else None
+        if isinstance(last, UndoBegun | UndoEnded):
+            with suppress(Refused):
+                ended = journal.read(file, txn).ended
+    return Record(
+        txn=txn, state="purged" if purging else _state(last), made=opened.made, steps=opened.steps, classes=opened.classes,
+        done=ended.done if ended else 0, skipped=ended.skipped if ended else 0, bytes=ended.bytes if ended else 0,
+    )  # fmt: skip
+
+
+def _blind(tree: Tree, txn: str, folder: str) -> Record:
+    """A transaction without a readable journal: nothing can have been done if nothing lies on its shelves."""
+    with suppress(FileNotFoundError):
+        if any(tree.names(f"{QUARANTINE}/{folder}/{shelf}") for shelf in ("q", "u")):
+            return Record(txn=txn, state="purged" if folder.endswith(PURGING) else "unfinished", made="")
+    return Record(txn=txn, state="purged" if folder.endswith(PURGING) else "void", made="")
+
+
+def _state(last: journal.Record | None) -> str:
+    match last:
+        case Opened() | Planned():
+            return "void"
+        case Ended(state=state):
+            return state
+        case UndoBegun():
+            return "undoing"
+        case UndoEnded():
+            return "undone"
+        case Begun() | Done() | Resumed() | None:
+            return "unfinished"
+
+
+def _purged(tree: Tree) -> list[Record]:
+    """The lines that purge has left; one that cannot be read is passed over."""
+    found = []
+    try:
+        with tree.parent(f"{QUARANTINE}/{HISTORY}") as (folder, name), open(open_noatime(name, READING, folder), "rb") as file:  # noqa: PTH123 - descriptor
+            lines = file.read().splitlines()
+    except OSError:
+        return []
+    for line in lines:
+        with suppress(msgspec.DecodeError):
+            found.append(msgspec.json.decode(line, type=Record))
+    return found

@@ -1,0 +1,183 @@
+"""Looks whether a transaction can be taken back whole, by going back through it on paper; it never writes."""
+
+import hashlib
+import os
+import stat
+from typing import Literal
+
+from docker_fsck.apply.batches import ordered
+from docker_fsck.apply.journal import Story, Was
+from docker_fsck.apply.site import ancestors
+from docker_fsck.apply.tree import Tree, words
+from docker_fsck.errors import Refused
+from docker_fsck.reader import QUARANTINE
+from docker_fsck.values import MakeDir, PutAway, Relink, SetMeta, Step, WriteFile
+
+State = Literal["before", "half", "done"]
+
+
+class Stuck(Exception):
+    """The step being looked at cannot be taken back, and why."""
+
+
+class Rewind:
+    """The root as it looks while the steps are taken back, last first, though nothing is moved.
+
+    A thing that would be back home is looked at where it lies now. The newest change above a path counts.
+    """
+
+    def __init__(self, tree: Tree, txn: str) -> None:
+        """Start from the root as it is."""
+        self.tree = tree
+        self._shelf = f"{QUARANTINE}/{txn}/q"
+        self._turn = 0
+        self._moved: dict[str, tuple[int, str | None]] = {}
+        self._mounts: dict[str, str | None] = {}
+
+    def place(self, path: str) -> str | None:
+        """Where that which would stand at `path` lies now; None if nothing would stand there."""
+        newest, found = 0, path or None
+        for above in (path, *ancestors(path)):
+            turn, place = self._moved.get(above, (0, None))
+            if turn > newest:
+                newest, found = turn, None if place is None else place + path[len(above) :]
+        return found
+
+    def lstat(self, path: str) -> os.stat_result | None:
+        """Lstat of what would stand at `path`."""
+        place = self.place(path)
+        return None if place is None else self.tree.lstat(place)
+
+    def kept(self, n: int) -> int:
+        """The inode of what step `n` has put away, 0 for none."""
+        found = self.tree.lstat(f"{self._shelf}/{n}")
+        return found.st_ino if found else 0
+
+    def home(self, step: Step) -> None:
+        """From here on, what the step has put away is back at its path."""
+        self._turn += 1
+        self._moved[step.raw] = (self._turn, f"{self._shelf}/{step.n}")
+
+    def gone(self, step: Step) -> None:
+        """From here on, nothing stands at the step's path."""
+        self._turn += 1
+        self._moved[step.raw] = (self._turn, None)
+
+    def reachable(self, path: str) -> None:
+        """The folder of `path` must be there, on the root's own mount."""
+        folder = path.rpartition("/")[0]
+        place = self.place(folder) if folder else ""
+        found = self.tree.lstat(place) if place is not None else None
+        if place is None or found is None or not stat.S_ISDIR(found.st_mode):
+            raise Stuck("the folder in which it was is gone")
+        if place not in self._mounts:
+            self._mounts[place] = self.tree.mount_above(place)
+        if mount := self._mounts[place]:
+            raise Stuck(f"another file system is mounted on {mount}")
+
+
+def sequence(story: Story) -> list[Step]:
+    """The steps that were begun and not skipped, in the order in which they were done."""
+    actions = story.planned.actions if story.planned else ()
+    return [step for step in ordered(actions) if step.n in story.was and step.n not in story.skipped]
+
+
+def examine(tree: Tree, txn: str, story: Story) -> dict[int, State]:
+    """How far each step that was begun has come. `Refused`, with the path, if one cannot be taken back.
+
+    Goes back from the last step, so that each home is looked at as it was right after its own step.
+    """
+    rewind = Rewind(tree, txn)
+    states: dict[int, State] = {}
+    for step in reversed(sequence(story)):
+        try:
+            states[step.n] = _state(rewind, step, story.was[step.n], story.made.get(step.n, 0))
+        except Stuck as stuck:
+            raise Refused(f"transaction {txn} cannot be taken back whole: {step.path}: {stuck}") from None
+        except OSError as error:
+            raise Refused(f"transaction {txn} cannot be taken back whole: {step.path}: {words(error)}") from None
+    return states
+
+
+def _state(rewind: Rewind, step: Step, was: Was, made: int) -> State:
+    match step:
+        case PutAway():
+            state = _put_away(rewind, step, was)
+        case WriteFile() | Relink():
+            state = _new(rewind, step, was, made)
+        case MakeDir():
+            state = _made_dir(rewind, step, was, made)
+        case SetMeta():
+            state = _meta(rewind, step, was, made)
+    if state != "before":
+        rewind.reachable(step.raw)
+    return state
+
+
+def _put_away(rewind: Rewind, step: PutAway, was: Was) -> State:
+    kept, here = rewind.kept(step.n), rewind.lstat(step.raw)
+    if not kept:
+        if was.ino != (here.st_ino if here else 0):
+            raise Stuck("it is neither in the quarantine nor at its place")
+        return "before"
+    if kept != was.ino:
+        raise Stuck("another thing lies in its place in the quarantine")
+    if here is not None:
+        raise Stuck("its place is occupied")
+    rewind.home(step)
+    return "done"
+
+
+def _new(rewind: Rewind, step: WriteFile | Relink, was: Was, made: int) -> State:
+    kept, here = rewind.kept(step.n), rewind.lstat(step.raw)
+    if here is not None and here.st_ino == was.ino:
+        return "half" if kept == was.ino else "before"
+    if here is not None and not _ours(rewind, step, here, made):
+        raise Stuck("its place is occupied" if was.kind == "absent" else "it was changed since")
+    if was.kind == "absent":
+        rewind.gone(step)
+        return "before" if here is None else "done"
+    if kept != was.ino:
+        raise Stuck("what stood there before is not in the quarantine")
+    rewind.home(step)
+    return "half" if here is None else "done"
+
+
+def _ours(rewind: Rewind, step: WriteFile | Relink, here: os.stat_result, made: int) -> bool:
+    place = rewind.place(step.raw) or ""
+    if made and here.st_ino != made:
+        return False
+    match step:
+        case WriteFile(data=data):
+            same = stat.S_ISREG(here.st_mode) and here.st_size == len(data)
+            return same and rewind.tree.digest(place) == hashlib.sha256(data).hexdigest()
+        case Relink(target=target):
+            return stat.S_ISLNK(here.st_mode) and rewind.tree.target(place) == target
+
+
+def _made_dir(rewind: Rewind, step: MakeDir, was: Was, made: int) -> State:
+    here = rewind.lstat(step.raw)
+    if here is None or was.kind != "absent":
+        return "before"
+    if not stat.S_ISDIR(here.st_mode) or (made and here.st_ino != made):
+        raise Stuck("its place is occupied")
+    for name in rewind.tree.names(rewind.place(step.raw) or ""):
+        if rewind.lstat(f"{step.raw}/{name}") is not None:
+            raise Stuck("something was put into it since")
+    rewind.gone(step)
+    return "done"
+
+
+def _meta(rewind: Rewind, step: SetMeta, was: Was, made: int) -> State:
+    here = rewind.lstat(step.raw)
+    if here is None or here.st_ino != was.ino:
+        raise Stuck("it was replaced since")
+    fields = [(stat.S_IMODE(here.st_mode), was.mode, step.mode), (here.st_uid, was.uid, step.uid), (here.st_gid, was.gid, step.gid)]
+    fields = [(now, old, new) for now, old, new in fields if new is not None]
+    if any(now not in {old, new} for now, old, new in fields):
+        raise Stuck("its mode or owner was changed since")
+    if step.mtime_ns is not None:
+        fields.append((here.st_mtime_ns, was.mtime_ns, step.mtime_ns))
+    if made and all(now == new for now, _, new in fields):
+        return "done"
+    return "before" if all(now == old for now, old, _ in fields) else "half"

@@ -1,0 +1,40 @@
+"""Where the program begins and ends: parse, hand over, turn every end into an exit status; nothing heavy is imported before."""
+
+import importlib
+import sys
+
+from docker_fsck import errors
+from docker_fsck.cli import options
+
+
+def run() -> int:
+    """The console script: the exit status of a run with the process's own arguments."""
+    return main(sys.argv[1:])
+
+
+def main(argv: list[str]) -> int:
+    """Run one command line; returns the bits of interface section 4. Never raises, save for what ends a test."""
+    try:
+        return _run(argv)
+    except SystemExit as end:  # argparse after --help and --version
+        return end.code if isinstance(end.code, int) else errors.USAGE
+    except errors.FsckError as error:
+        return _complain(str(error), error.exit_bit)
+    except KeyboardInterrupt:
+        return _complain("interrupted; nothing was changed", errors.INTERRUPTED)
+    except BrokenPipeError:  # only help and version write unguarded
+        return 0
+
+
+def _run(argv: list[str]) -> int:
+    command, given = options.parse(argv)
+    module, _, function = command.runs.partition(":")
+    entry = importlib.import_module("docker_fsck.cli.start")
+    work = getattr(importlib.import_module(f"docker_fsck.cli.{module}"), function)
+    status: int = entry.start(work, given, argv)
+    return status
+
+
+def _complain(message: str, bit: int) -> int:
+    print(f"docker-fsck: {message}", file=sys.stderr)
+    return bit

@@ -1,0 +1,41 @@
+"""The commands that look and tell: the bare run, check and plan; they change nothing."""
+
+from docker_fsck.cli import applying, session
+from docker_fsck.cli.classes import wished
+from docker_fsck.cli.edge import Call
+from docker_fsck.cli.session import Survey
+from docker_fsck.cli.telling import tell, tell_cron
+from docker_fsck.errors import UsageError
+from docker_fsck.reports import document, files, text
+from docker_fsck.values import Plan, SavedPlan
+
+
+def bare(call: Call) -> int:
+    """No command word: check and plan, the form for cron; with --preen the lossless part of the plan is applied."""
+    if not call.has("preen"):
+        return tell_cron(call, session.survey(call, session.policy(call, wished(call))), text.whole)
+    if call.has("dry_run"):
+        raise UsageError("--preen applies and --dry-run changes nothing: only one of them")
+    return applying.preen(call)
+
+
+def check(call: Call) -> int:
+    """`check`: the findings without the plan."""
+    return tell(call, session.survey(call, session.policy(call)), text.found_only)
+
+
+def plan(call: Call) -> int:
+    """`plan`: findings and plan, which -o saves."""
+    found = session.survey(call, session.policy(call, wished(call)))
+    target = call.one("output")
+    if target is not None:
+        files.outside(target, found.root.path, "-o")
+        files.put(target, document.pretty(saved(found)), "-o")
+    return tell(call, found, text.whole)
+
+
+def saved(found: Survey) -> SavedPlan:
+    """The plan of a survey as a file holds it."""
+    report = found.report
+    fields = {name: getattr(found.plan, name) for name in Plan.__struct_fields__}
+    return SavedPlan(**fields, root=report.store.root, layout=report.store.layouts, made=report.run.started, tool=report.tool)

@@ -1,0 +1,91 @@
+"""What a run gets from outside, as values: arguments, settings, clock, streams, probes of the host; holds them, does nothing."""
+
+import argparse
+import secrets
+import shlex
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+
+import msgspec
+
+from docker_fsck import host
+from docker_fsck.cli.terminal import Terminal
+from docker_fsck.config import Config
+from docker_fsck.errors import UsageError
+from docker_fsck.log import Log
+
+_REPEATED = ("config", "root", "grace", "level", "rule", "skip")
+
+
+class Edge(msgspec.Struct, frozen=True, kw_only=True):
+    """The machine, as far as the program may ask it. Times are seconds since the epoch; `token` gives a few random letters."""
+
+    environ: Mapping[str, str]
+    terminal: Terminal
+    log: Log
+    clock: Callable[[], float] = time.time
+    sleep: Callable[[float], None] = time.sleep
+    token: Callable[[], str] = lambda: secrets.token_hex(3)
+    look: Callable[[str], host.HostView] = host.look
+    hold: Callable[[str], AbstractContextManager[host.RootLock]] = host.hold
+    engine_processes: Callable[[str], Sequence[host.User]] = host.engine_processes
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True):
+    """One command line: what was given, the settings that result, and the edge."""
+
+    given: argparse.Namespace
+    argv: tuple[str, ...]
+    config: Config
+    edge: Edge
+
+    def has(self, name: str) -> bool:
+        """Whether a switch was given."""
+        return bool(getattr(self.given, name, False))
+
+    def one(self, name: str) -> str | None:
+        """The value of an option or operand, None if it was not given."""
+        return getattr(self.given, name, None)
+
+    def several(self, name: str) -> tuple[str, ...]:
+        """The values of an option that may be repeated and may hold several with commas between."""
+        given: list[str] = getattr(self.given, name, [])
+        return tuple(word.strip() for each in given for word in each.split(",") if word.strip())
+
+    @property
+    def verbosity(self) -> int:
+        """How often -v was given."""
+        return int(getattr(self.given, "verbose", 0))
+
+    @property
+    def quiet(self) -> bool:
+        """Whether -q was given."""
+        return self.has("quiet")
+
+    @property
+    def prefix(self) -> str:
+        """How a next command must begin so that it means the same root, rules and grace."""
+        words = ["docker", "fsck"] if self.argv[:1] == ("fsck",) else ["docker-fsck"]
+        for name in _REPEATED:
+            value = getattr(self.given, name, None)
+            for each in [value] if isinstance(value, str) else value or ():
+                words += [f"--{name}", each]
+        return shlex.join(words)
+
+    def simple_format(self) -> str:
+        """Text or json, for a command that writes no report; a `UsageError` for any other format."""
+        if self.config.format not in {"text", "json"}:
+            raise UsageError(f"--format {self.config.format}: this command writes text or json")
+        return self.config.format
+
+    def stamp(self) -> str:
+        """A name for this run or transaction: time, UTC, and a few random letters."""
+        moment = datetime.fromtimestamp(self.edge.clock(), UTC)
+        return f"{moment:%Y%m%dT%H%M%SZ}-{self.edge.token()}"
+
+
+def rfc3339(seconds: float) -> str:
+    """A moment as reports write it, to the millisecond, UTC."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

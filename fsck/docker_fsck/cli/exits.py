@@ -1,0 +1,42 @@
+"""The exit status of a run, bit by bit (interface section 4), and the verdict that goes with it; pure."""
+
+from collections.abc import Iterable
+from typing import Literal
+
+from docker_fsck.errors import CORRECTED, FINDINGS, INCOMPLETE, INTERRUPTED, REFUSED, USAGE
+from docker_fsck.values import Finding, Severity
+
+MEANING = {
+    CORRECTED: "findings were corrected and the re-check is clean",
+    FINDINGS: "findings at or above --fail-on remain",
+    INCOMPLETE: "the verdict is incomplete",
+    USAGE: "usage or configuration error",
+    INTERRUPTED: "interrupted, the state is consistent",
+    REFUSED: "refused",
+}
+"""Every bit that this version sets."""
+
+Verdict = Literal["clean", "damaged", "incomplete", "refused"]
+
+
+def check_bits(findings: Iterable[Finding], incomplete: Iterable[str], fail_on: Severity | None) -> int:
+    """The bits of a check; `fail_on` None is `never`."""
+    failed = fail_on is not None and any(found.severity.rank >= fail_on.rank for found in findings)
+    return (FINDINGS if failed else 0) | (INCOMPLETE if any(incomplete) else 0)
+
+
+def apply_bits(checked: int, *, changed: int, refused: int, interrupted: bool) -> int:
+    """The bits after an apply: `checked` are those of the re-check, `changed` and `refused` count steps done and not done."""
+    bits = checked | (REFUSED if refused else 0) | (INTERRUPTED if interrupted else 0)
+    clean = not bits & (FINDINGS | INCOMPLETE | INTERRUPTED)
+    return bits | (CORRECTED if changed and clean else 0)
+
+
+def verdict(bits: int, findings: Iterable[Finding]) -> Verdict:
+    """The first that applies. An error stays damage when --fail-on lets the run pass: it says what fails, not what the store is."""
+    if bits & REFUSED:
+        return "refused"
+    if bits & (INCOMPLETE | INTERRUPTED):
+        return "incomplete"
+    broken = any(found.severity.rank >= Severity.ERROR.rank for found in findings)
+    return "damaged" if broken or bits & FINDINGS else "clean"

@@ -1,0 +1,23 @@
+"""The files that a run was asked to write its report to: checked before anything is read, written when it is told."""
+
+from collections.abc import Iterable
+
+from docker_fsck import reports
+from docker_fsck.config import Config
+from docker_fsck.protocols import Reporter
+from docker_fsck.reports import files
+from docker_fsck.values import Report
+
+
+def promise(config: Config, reporters: Iterable[Reporter], root: str) -> None:
+    """Refuse, as a `UsageError`, a format that does not exist and a file in the data root."""
+    more = tuple(reporters)
+    reports.chosen(config.format, more)
+    for _, path in reports.targets(config.report, more):
+        files.outside(path, root, "--report")
+
+
+def write(config: Config, reporters: Iterable[Reporter], report: Report) -> None:
+    """Write every file of --report."""
+    for render, path in reports.targets(config.report, reporters):
+        files.put(path, render(report), "--report")

@@ -1,0 +1,77 @@
+"""Saved plans: read and judged before apply believes them; they are files that anybody may have edited or kept too long."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from docker_fsck.errors import Refused, UsageError
+from docker_fsck.values import PLAN_SCHEMA, Action, ActionClass, Plan, SavedPlan, Step
+
+_LIMIT = 1 << 30
+
+
+def read(path: str) -> SavedPlan:
+    """The plan in a file. `UsageError` if it is none, `Refused` if its schema is of a newer major version."""
+    try:
+        with Path(path).open("rb") as file:
+            data = file.read(_LIMIT)
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror or error}") from None
+    try:
+        _known(path, msgspec.json.decode(data, type=_Head).schema)
+        return msgspec.json.decode(data, type=SavedPlan)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise UsageError(f"{path}: not a plan that `plan -o` saved: {error}") from None
+
+
+class _Head(msgspec.Struct):
+    schema: str
+
+
+def _known(path: str, schema: str) -> None:
+    """A newer minor version only adds fields; a newer major one may mean something else."""
+    own, _, _ = PLAN_SCHEMA.rpartition(".")
+    if schema.rpartition(".")[0] != own:
+        raise Refused(f"{path}: its schema is {schema!r}, this version reads {own}.x")
+
+
+def fits(plan: SavedPlan, root: str, layouts: tuple[str, ...]) -> None:
+    """`Refused` unless the plan was made for this root and its storage drivers."""
+    if plan.root != root:
+        raise Refused(f"the plan was made for {plan.root}, not for {root}")
+    if plan.layout != layouts:
+        raise Refused(f"stale plan: it was made when the root held {', '.join(plan.layout)}, now it holds {', '.join(layouts)}")
+
+
+def current(actions: Iterable[Action], now: Plan) -> None:
+    """`Refused` unless a check of this moment would still do every step of `actions`.
+
+    Guards see that the files of a plan changed; that something began to refer to them only a new check sees.
+    """
+    offered = {(action.cls, _bare(step)) for action in now.actions for step in action.steps}
+    for action in actions:
+        for step in action.steps:
+            if (action.cls, _bare(step)) not in offered:
+                raise Refused(f"stale plan: {action.id} ({action.does}) is not what a check finds now; make a new plan ({step.path})")
+
+
+def _bare(step: Step) -> Step:
+    """The step without its place in a plan."""
+    return msgspec.structs.replace(step, n=-1, rank=0)
+
+
+def narrowed(plan: Plan, classes: frozenset[ActionClass], consents: frozenset[str]) -> tuple[tuple[Action, ...], tuple[tuple[Action, str], ...]]:
+    """The actions that may be done, and the others, each with the reason why it is left out."""
+    reasons = [(action, _left_out(action, classes, consents)) for action in plan.actions]
+    return tuple(action for action, why in reasons if not why), tuple((action, why) for action, why in reasons if why)
+
+
+def _left_out(action: Action, classes: frozenset[ActionClass], consents: frozenset[str]) -> str:
+    if action.cls is ActionClass.MANUAL:
+        return "steps for you to take"
+    if action.consent is not None and action.consent not in consents:
+        return f"wants --consent {action.consent}"
+    if action.cls not in classes and not (action.cls is ActionClass.LOSSY_USER and action.consent in consents):
+        return f"--class does not name {action.cls}"
+    return ""

@@ -1,0 +1,176 @@
+"""Which data root is meant, and whether Docker was ever started on it; reads the host's configuration, and of the root only its names."""
+
+import os
+import pwd
+import shlex
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from docker_fsck import hostengine, hostproc
+from docker_fsck.config import BUILT_IN, Config
+from docker_fsck.errors import FsckError, RootError, UsageError
+from docker_fsck.reader import Reader
+from docker_fsck.values import Trouble
+
+DEFAULT = "/var/lib/docker"
+_FLAGS = ("data-root", "graph", "g")
+_NOTHING = frozenset({"lost+found"})
+
+
+class NothingHere(FsckError):
+    """Docker was never started on this host's own root: nothing to check, and no fault."""
+
+    exit_bit = 0
+
+
+class Places(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a host keeps what names a data root; tests give other places."""
+
+    daemon_json: str = "/etc/docker/daemon.json"
+    proc: str = "/proc"
+    units: tuple[str, ...] = (
+        "/etc/systemd/system/docker.service.d",
+        "/etc/systemd/system/docker.service",
+        "/run/systemd/system/docker.service.d",
+        "/usr/lib/systemd/system/docker.service",
+        "/lib/systemd/system/docker.service",
+        "/etc/default/docker",
+        "/etc/sysconfig/docker",
+    )
+    default: str = DEFAULT
+    snap: str = "/var/snap/docker/common/var-lib-docker"
+    homes: tuple[str, ...] | None = None
+
+
+class Root(msgspec.Struct, frozen=True):
+    """The chosen root: its real path, where its name comes from, and whether the user named it."""
+
+    path: str
+    origin: str
+    explicit: bool
+
+
+def choose(config: Config, places: Places | None = None) -> Root:
+    """The root that `config` names, else the engine's own (interface section 2). Raises `UsageError` for a daemon.json that does not parse."""
+    places = places or Places()
+    if config.root is not None:
+        return Root(os.path.realpath(config.root), config.origins["root"], explicit=True)
+    found = _of_daemon_json(places.daemon_json) or _of_engine(places.proc) or _of_units(places.units) or (places.default, BUILT_IN)
+    return Root(os.path.realpath(found[0]), found[1], explicit=False)
+
+
+def opened(root: Root, places: Places | None = None) -> Reader:
+    """A reader of the root. `RootError` if it cannot be read, `NothingHere` if it is the host's own and nothing is in it."""
+    if not root.explicit and not os.path.lexists(root.path):
+        raise NothingHere(_never_started(root, "absent", places or Places()))
+    reader = Reader(root.path)
+    try:
+        names = reader.names("")
+        if isinstance(names, Trouble):
+            raise RootError(f"{root.path}: {names.why}")
+        if names.keys() <= _NOTHING:
+            if root.explicit:
+                raise RootError(f"{root.path}: an empty folder, not a Docker data root")
+            raise NothingHere(_never_started(root, "empty", places or Places()))
+    except BaseException:
+        reader.close()
+        raise
+    return reader
+
+
+def _never_started(root: Root, state: str, places: Places) -> str:
+    source = "" if root.origin == BUILT_IN else f" (named by {root.origin})"
+    others = [f"{path} ({kind})" for path, kind in elsewhere(places)]
+    hint = f"; other roots on this host, for --root: {', '.join(others)}" if others else ""
+    return f"{root.path}{source} is {state}: Docker was never started here, nothing to check{hint}"
+
+
+def elsewhere(places: Places) -> Iterator[tuple[str, str]]:
+    """Roots of rootless engines and of the snap that exist on this host."""
+    homes = places.homes if places.homes is not None else tuple(sorted({each.pw_dir for each in pwd.getpwall()}))
+    for home in homes:
+        path = os.path.join(home, ".local/share/docker")
+        if os.path.isdir(path):
+            yield path, "rootless"
+    if os.path.isdir(places.snap):
+        yield places.snap, "snap"
+
+
+def _of_daemon_json(path: str) -> tuple[str, str] | None:
+    try:
+        data = Path(path).read_bytes()
+        settings: dict[str, Any] = msgspec.json.decode(data, type=dict[str, Any]) if data.strip() else {}
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise UsageError(f"{path} may name the data root and cannot be read ({error.strerror}); name it with --root") from None
+    except msgspec.MsgspecError as error:
+        raise UsageError(f"{path} may name the data root and is no JSON object ({error}); name it with --root") from None
+    named = settings.get("data-root") or settings.get("graph")
+    return (named, path) if isinstance(named, str) else None
+
+
+def _of_engine(proc: str) -> tuple[str, str] | None:
+    """What the command line of the running engine names; a `UsageError` if several engines name different roots.
+
+    Engines in containers have a PID namespace of their own and mean paths in there: they do not count.
+    """
+    try:
+        running = hostproc.processes(proc)
+    except OSError:
+        return None
+    engines = [each for each in running if hostengine.kind(each) == "engine" and _same_namespace(proc, each.base)]
+    named = {hostengine.option(each.argv, *_FLAGS): each.pid for each in engines}
+    match [*named.items()]:
+        case [(str() as path, pid)]:
+            return path, f"engine process {pid}"
+        case [_, _, *_] if None not in named:
+            raise UsageError(f"several engines run on this host; name one of their roots with --root: {', '.join(sorted(filter(None, named)))}")
+        case _:
+            return None
+
+
+def _same_namespace(proc: str, base: str) -> bool:
+    try:
+        return os.readlink(f"{proc}/self/ns/pid") == os.readlink(f"{base}/ns/pid")
+    except OSError:
+        return True
+
+
+def _of_units(paths: Iterable[str]) -> tuple[str, str] | None:
+    """What the engine's service names, the files that override others first."""
+    for path in (each for folder in paths for each in _members(folder)):
+        named = _named_in(path)
+        if named:
+            return named, path
+    return None
+
+
+def _members(path: str) -> list[str]:
+    if not os.path.isdir(path):
+        return [path]
+    return sorted((os.path.join(path, name) for name in os.listdir(path) if name.endswith(".conf")), reverse=True)
+
+
+def _named_in(path: str) -> str | None:
+    try:
+        text = Path(path).read_text("utf-8", "surrogateescape").replace("\\\n", " ")
+    except OSError:
+        return None
+    for line in text.splitlines():
+        key, _, value = line.strip().partition("=")
+        if key in {"ExecStart", "DOCKER_OPTS", "OPTIONS", "DOCKERD_OPTS"} and (named := hostengine.option(_words(value), *_FLAGS)):
+            return named
+    return None
+
+
+def _words(value: str) -> list[str]:
+    """The words of a command line of a unit or of a shell file, quotes taken off."""
+    try:
+        outer = shlex.split(value)
+        return [word for each in outer for word in (shlex.split(each) if " " in each else [each])]
+    except ValueError:  # an open quote: what a shell would refuse names nothing
+        return []

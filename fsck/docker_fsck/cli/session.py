@@ -1,0 +1,175 @@
+"""The straight way, from a root to a report; check, plan and apply are three places to stop on it. Changes nothing."""
+
+import platform
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+import msgspec
+
+from docker_fsck import __version__, engine, planner, plugins, rules
+from docker_fsck.apply.history import history
+from docker_fsck.cli import exits, outputs, roots
+from docker_fsck.cli.edge import Call, rfc3339
+from docker_fsck.engine import Checked
+from docker_fsck.host import HostView
+from docker_fsck.log import Event
+from docker_fsck.model import Store, open_store
+from docker_fsck.plugins import Registry
+from docker_fsck.policy import Policy
+from docker_fsck.reader import Reader
+from docker_fsck.rules import Rule
+from docker_fsck.values import (
+    ActionClass,
+    Coverage,
+    Finding,
+    Outcome,
+    Plan,
+    Report,
+    RunInfo,
+    Source,
+    StoreInfo,
+    Summary,
+    printable,
+)
+
+PASSES = 5
+PAUSE = 1.0
+Passed = tuple[Checked, Store]
+
+
+class Survey(msgspec.Struct, frozen=True, kw_only=True):
+    """A report and what a command still wants to know about how it came about."""
+
+    report: Report
+    root: roots.Root
+    host: HostView
+    registry: Registry
+    policy: Policy
+
+    @property
+    def plan(self) -> Plan:
+        """The plan of the report."""
+        return self.report.plan
+
+
+def policy(call: Call, classes: frozenset[ActionClass] = frozenset(ActionClass)) -> Policy:
+    """What settings and call allow now."""
+    config = call.config
+    return Policy(
+        now=call.edge.clock(),
+        grace=config.grace,
+        classes=classes,
+        consents=frozenset(call.several("consent")),
+        allow_mass=call.has("allow_mass"),
+        keep_images=config.keep_images,
+        keep_paths=config.keep_paths,
+        fail_on=config.fail_on,
+    )
+
+
+def load(call: Call) -> Registry:
+    """The admitted plugins."""
+    return plugins.load(call.config.plugins_admit, call.config.plugins_require)
+
+
+def survey(call: Call, allowed: Policy) -> Survey:
+    """Check the root and plan what `allowed` permits. Raises `FsckError`s where there is nothing to be checked."""
+    registry = load(call)
+    chosen = rules.select(registry.rules, call.config.level, call.config.rule, call.config.skip)
+    root = roots.choose(call.config)
+    outputs.promise(call.config, registry.reporters, root.path)
+    with roots.opened(root):  # it is a folder that can be read, and something is in it
+        pass
+    seen = call.edge.look(root.path)
+    with _checked(call, root, seen, registry, chosen, allowed) as (checked, store):
+        plan, findings = planner.make(checked, store, registry)
+        report = _report(call, root, store, checked, registry, plan, findings)
+    return Survey(report=report, root=root, host=seen, registry=registry, policy=allowed)
+
+
+@contextmanager
+def _checked(
+    call: Call, root: roots.Root, seen: HostView, registry: Registry, chosen: tuple[Rule, ...], allowed: Policy
+) -> Iterator[Passed]:
+    """One pass over a root at rest; over one that may be in use, as many as it takes until what is found stays found."""
+
+    def look() -> Passed:
+        reader = Reader(root.path)
+        store = open_store(reader, registry.drivers, registry.sources, seen, allowed)
+        return engine.check(store, chosen, registry.failures), store
+
+    def again() -> Passed:
+        call.edge.log.say(Event.PASS_REPEATED)
+        call.edge.sleep(PAUSE)
+        return look()
+
+    checked, store = look() if seen.state == "stopped" else settled(look, again)
+    try:
+        yield checked, store
+    finally:
+        store.reader.close()
+
+
+def settled(look: Callable[[], Passed], again: Callable[[], Passed]) -> Passed:
+    """Passes until one finds nothing that the one before did not find; only what two in a row found is kept (promise 3)."""
+    checked, store = look()
+    kept: tuple[Finding, ...] = ()
+    for _ in range(PASSES - 1):
+        before = _marks(checked)
+        if not before:
+            break
+        store.reader.close()
+        checked, store = again()
+        kept = tuple(each for each in checked.findings if _mark(each) in before)
+        if _marks(checked) <= before:
+            break
+    return msgspec.structs.replace(checked, findings=kept), store
+
+
+def _mark(found: Finding) -> object:
+    return found.fingerprint, found.evidence.expected, found.evidence.actual
+
+
+def _marks(checked: Checked) -> set[object]:
+    return {*checked.incomplete, *(_mark(each) for each in checked.findings)}
+
+
+def _report(
+    call: Call, root: roots.Root, store: Store, checked: Checked, registry: Registry, plan: Plan, findings: tuple[Finding, ...]
+) -> Report:
+    bits = exits.check_bits(findings, checked.incomplete, store.policy.fail_on)
+    past = history(root.path, call.config.journal_dir)
+    return Report(
+        tool=tool(),
+        run=RunInfo(
+            call.stamp(), rfc3339(store.policy.now), rfc3339(call.edge.clock()), call.config.level, tuple(printable(word) for word in call.argv)
+        ),
+        store=StoreInfo(
+            root=printable(root.path),
+            layouts=store.layouts,
+            engine=store.host.state,
+            unfinished_transaction=unfinished(past),
+            counts=dict(sorted(store.counts.items())),
+        ),
+        verdict=exits.verdict(bits, findings),
+        exit=bits,
+        coverage=_coverage(store, checked, registry),
+        findings=findings,
+        plan=plan,
+        summary=summary(findings, plan, past),
+    )
+
+
+def _coverage(store: Store, checked: Checked, registry: Registry) -> Coverage:
+    """What ran and what was read; plugins that failed and paths that were refused stand among them, so that none is lost."""
+    failed = tuple(Outcome(f"plugin-{at}", "failed", why) for at, why in enumerate(registry.failures, 1))
+    known = {source.source for source in store.sources}
+    unread = tuple(
+        Source(printable(path), "unreadable", printable(fault.why)) for path, fault in sorted(store.reader.unread.items()) if path not in known
+    )
+    return Coverage(rules=(*checked.outcomes, *failed), sources=(*store.sources, *unread))
+
+
+def tool() -> dict[str, str]:
+    """Which program made a report or a plan."""
+    return {"name": "docker-fsck", "version": __version__}

@@ -1,0 +1,65 @@
+"""How a report leaves the program: files, standard output, and how much is said there; decides nothing about the root."""
+
+from collections.abc import Callable, Iterator
+
+from docker_fsck import reports
+from docker_fsck.cli import outputs
+from docker_fsck.cli.edge import Call
+from docker_fsck.cli.session import Survey
+from docker_fsck.reports import text
+from docker_fsck.reports.lines import Line
+from docker_fsck.reports.view import View
+from docker_fsck.values import Report, Severity
+
+Shape = Callable[[Report, View], Iterator[Line]]
+
+
+def view(call: Call) -> View:
+    """How the user wants a report to be shown."""
+    return View(prefix=call.prefix, verbose=call.verbosity > 0)
+
+
+def tell(call: Call, found: Survey, shape: Shape) -> int:
+    """Write the report's files and show it; gives its exit bits."""
+    outputs.write(call.config, found.registry.reporters, found.report)
+    show(call, found, shape)
+    return found.report.exit
+
+
+def tell_cron(call: Call, found: Survey, shape: Shape) -> int:
+    """As `tell`, but nothing is shown if nobody has to know: the form for cron."""
+    outputs.write(call.config, found.registry.reporters, found.report)
+    if call.config.format != "text" or call.verbosity or not nobody_must_know(call, found.report):
+        show(call, found, shape)
+    return found.report.exit
+
+
+def show(call: Call, found: Survey, shape: Shape) -> None:
+    """The report on standard output: in `shape` if it is text."""
+    terminal = call.edge.terminal
+    if found.host.fsck_pid is not None:
+        terminal.note(f"another docker-fsck (process {found.host.fsck_pid}) is changing this root; what is seen here may be half of it")
+    if call.config.format == "text":
+        terminal.lines(_lines(call, found.report, shape))
+    else:
+        terminal.data(reports.chosen(call.config.format, found.registry.reporters)(found.report))
+
+
+def _lines(call: Call, report: Report, shape: Shape) -> Iterator[Line]:
+    """Quiet when all is well: nothing with -q, one line from a clean root."""
+    if call.quiet:
+        return iter(()) if _well(report) else text.brief(report)
+    if _well(report) and not report.findings:
+        return iter([text.one_line(report)])
+    return shape(report, view(call))
+
+
+def _well(report: Report) -> bool:
+    return not report.exit and not report.store.unfinished_transaction
+
+
+def nobody_must_know(call: Call, report: Report) -> bool:
+    """Whether cron may stay silent: exit 0 and no finding above info, and nobody is at a terminal to read those of info."""
+    if not _well(report) or any(each.severity is not Severity.INFO for each in report.findings):
+        return False
+    return not (call.edge.terminal.attended if report.findings else call.edge.terminal.shown)

@@ -1,0 +1,90 @@
+"""Standard input, output and error of a run: the only place that prints; a reader that went away ends the printing, not the run."""
+
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from typing import TextIO
+
+from docker_fsck.reports.lines import Line, plain
+from docker_fsck.reports.words import escape
+
+
+class Terminal:
+    """Where a run is told. `attended`: somebody sees standard output or standard error."""
+
+    def __init__(self, environ: Mapping[str, str], stdin: TextIO | None = None, stdout: TextIO | None = None, stderr: TextIO | None = None) -> None:
+        """The streams of the process, unless others are given."""
+        self._in = stdin or sys.stdin
+        self._out = stdout or sys.stdout
+        self._err = stderr or sys.stderr
+        self._environ = environ
+        self._gone = False
+        self.color = "auto"
+        for stream in (self._out, self._err):
+            if hasattr(stream, "reconfigure"):
+                stream.reconfigure(errors="backslashreplace")
+
+    @property
+    def shown(self) -> bool:
+        """Whether standard output is a terminal."""
+        return self._out.isatty()
+
+    @property
+    def attended(self) -> bool:
+        """Whether somebody may be watching: in cron nobody is."""
+        return self.shown or self._err.isatty()
+
+    @property
+    def can_answer(self) -> bool:
+        """Whether a question can be put to somebody."""
+        return self._in is not None and self._in.isatty()
+
+    @property
+    def coloured(self) -> bool:
+        """Whether lines get colours: as --color says, else on a terminal that has not asked for none."""
+        if self.color != "auto":
+            return self.color == "always"
+        return self.shown and not self._environ.get("NO_COLOR") and self._environ.get("TERM") != "dumb"
+
+    def lines(self, lines: Iterable[Line]) -> None:
+        """Print styled lines."""
+        if self.coloured:
+            from docker_fsck.reports.paint import painted  # noqa: PLC0415 - rich only for a terminal
+
+            self.text(painted(lines))
+        else:
+            self.text(plain(lines))
+
+    def text(self, text: str) -> None:
+        """Write `text` as it is."""
+        self._write(self._out, text)
+
+    def data(self, data: bytes) -> None:
+        """Write a document that is UTF-8 by itself."""
+        raw = getattr(self._out, "buffer", None)
+        if raw is None:
+            self.text(data.decode())
+            return
+        self._out.flush()
+        self._write(raw, data)
+
+    def note(self, message: str) -> None:
+        """One line on standard error, behind the program's name; for warnings and errors."""
+        self._write(self._err, f"docker-fsck: {escape(message)}\n")
+
+    def ask(self, question: str) -> bool:
+        """Put a yes-or-no question; no answer and the end of input are no."""
+        self._write(self._err, f"{escape(question)} [y/N] ")
+        answer = self._in.readline()
+        return answer.strip().lower() in {"y", "yes"}
+
+    def _write(self, stream: object, content: str | bytes) -> None:
+        if self._gone:
+            return
+        try:
+            stream.write(content)  # type: ignore[attr-defined]  # text to a text stream, bytes to a binary one
+            stream.flush()  # type: ignore[attr-defined]
+        except BrokenPipeError:
+            self._gone = True
+            # Python flushes standard output once more at its end: let that go nowhere.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -1,0 +1,233 @@
+"""Settings: where they may come from, what they may hold, and which source won; reads configuration files, never the data root.
+
+Precedence (interface section 2): flag, `DOCKER_FSCK_*`, `--config FILE`, /etc/docker-fsck/config.toml, built-in. Neither $HOME
+nor the working folder is looked at.
+"""
+
+import os
+import re
+import stat
+from collections.abc import Callable, Iterator, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import tomli
+
+from docker_fsck.errors import UsageError
+from docker_fsck.values import Level, Severity
+
+SYSTEM_FILE = "/etc/docker-fsck/config.toml"
+FILE_VARIABLE = "DOCKER_FSCK_CONFIG"
+LEVELS = (Level.QUICK, Level.STANDARD)
+BUILT_IN = "built-in"
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_DURATION = re.compile(r"(\d{1,9})([smhdw])", re.ASCII)
+
+Read = Callable[[object], object]
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings of one run. Durations are seconds; `fail_on` None is `never`; `root` None: look for it.
+
+    `written` has each key's value as it was written, `origins` where it was written.
+    """
+
+    root: str | None
+    level: Level
+    rule: tuple[str, ...]
+    skip: tuple[str, ...]
+    fail_on: Severity | None
+    grace: float
+    format: str
+    report: tuple[str, ...]
+    color: str
+    journal_dir: str | None
+    log_format: str
+    log_file: str | None
+    purge_older_than: float
+    keep_images: tuple[str, ...]
+    keep_paths: tuple[str, ...]
+    plugins_admit: tuple[str, ...]
+    plugins_require: tuple[str, ...]
+    written: dict[str, Any]
+    origins: dict[str, str]
+
+
+class Setting(msgspec.Struct, frozen=True, kw_only=True):
+    """One setting: its dotted key, how its value is read, the built-in value as one would write it, and its flag's name if it has one."""
+
+    key: str
+    read: Read
+    default: Any
+    flag: str | None = None
+    root_only: bool = False
+
+    @property
+    def field(self) -> str:
+        """Its name in `Config`."""
+        return self.key.replace(".", "_")
+
+    @property
+    def variable(self) -> str | None:
+        """The environment variable that sets it, None for what only a file of root may set."""
+        return None if self.root_only else f"DOCKER_FSCK_{self.field.upper()}"
+
+
+def duration(value: object) -> float:
+    """Seconds of `0s`, `30m`, `24h`, `14d` or `2w`; a ValueError says what is wanted."""
+    found = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        raise ValueError("wants a duration like 0s, 30m, 24h or 14d")
+    return float(int(found[1]) * _UNITS[found[2]])
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise ValueError("wants text that is not empty")
+    return value
+
+
+def _maybe(value: object) -> str | None:
+    return None if value is None else _text(value)
+
+
+def _items(value: object) -> tuple[str, ...]:
+    """A list as it is; text is split at commas."""
+    parts = value.split(",") if isinstance(value, str) else value
+    if not isinstance(parts, list | tuple) or not all(isinstance(each, str) for each in parts):
+        raise ValueError("wants a list of texts")
+    return tuple(each.strip() for each in parts if each.strip())
+
+
+def _names(value: object) -> tuple[str, ...]:
+    """As `_items`, and each text of a list may again be several with commas between."""
+    return tuple(name for each in _items(value) for name in _items(each))
+
+
+def _one_of(*choices: str) -> Read:
+    def read(value: object) -> str:
+        if value not in choices:
+            raise ValueError(f"wants one of {', '.join(choices)}")
+        return str(value)
+
+    return read
+
+
+def _level(value: object) -> Level:
+    return Level(str(_one_of(*LEVELS)(value)))
+
+
+def _threshold(value: object) -> Severity | None:
+    word = _one_of(*Severity, "never")(value)
+    return None if word == "never" else Severity(str(word))
+
+
+SETTINGS = (
+    Setting(key="root", read=_maybe, default=None, flag="root"),
+    Setting(key="level", read=_level, default="standard", flag="level"),
+    Setting(key="rule", read=_names, default=[], flag="rule"),
+    Setting(key="skip", read=_names, default=[], flag="skip"),
+    Setting(key="fail_on", read=_threshold, default="error", flag="fail_on"),
+    Setting(key="grace", read=duration, default="24h", flag="grace"),
+    Setting(key="format", read=_text, default="text", flag="format"),
+    Setting(key="report", read=_items, default=[], flag="report"),
+    Setting(key="color", read=_one_of("auto", "always", "never"), default="auto", flag="color"),
+    Setting(key="journal_dir", read=_maybe, default=None, flag="journal_dir"),
+    Setting(key="log_format", read=_one_of("console", "json"), default="console", flag="log_format"),
+    Setting(key="log_file", read=_maybe, default=None, flag="log_file"),
+    Setting(key="purge.older_than", read=duration, default="14d", flag="older_than"),
+    Setting(key="keep.images", read=_items, default=[]),
+    Setting(key="keep.paths", read=_items, default=[]),
+    Setting(key="plugins.admit", read=_items, default=[], root_only=True),
+    Setting(key="plugins.require", read=_items, default=[]),
+)
+"""Every setting there is; config.example.toml explains each, and a test compares the two."""
+
+
+def load(flags: Mapping[str, object], environ: Mapping[str, str], system_file: str = SYSTEM_FILE) -> Config:
+    """The settings of a run, each from the highest source that names it. `flags` are those given, by name; raises `UsageError`."""
+    named = flags.get("config") or environ.get(FILE_VARIABLE)
+    layers = [_built_in(), *_file_layers(system_file, str(named) if named else None), _variables(environ), _flags(flags)]
+    written: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    values: dict[str, object] = {}
+    for setting, value, origin in (each for layer in layers for each in layer):
+        try:
+            values[setting.field] = setting.read(value)
+        except ValueError as error:
+            raise UsageError(f"{origin}: {setting.key} {error}, not {value!r}") from None
+        written[setting.key] = value
+        origins[setting.key] = origin
+    return Config(**values, written=written, origins=origins)  # type: ignore[arg-type]  # every field has a setting: a test compares them
+
+
+Layer = Iterator[tuple[Setting, Any, str]]
+
+
+def _built_in() -> Layer:
+    return ((setting, setting.default, BUILT_IN) for setting in SETTINGS)
+
+
+def _flags(flags: Mapping[str, object]) -> Layer:
+    return (
+        (setting, flags[setting.flag], "--" + setting.flag.replace("_", "-"))
+        for setting in SETTINGS
+        if setting.flag is not None and setting.flag in flags
+    )
+
+
+def _variables(environ: Mapping[str, str]) -> Layer:
+    return (
+        (setting, environ[setting.variable], setting.variable) for setting in SETTINGS if setting.variable and environ.get(setting.variable)
+    )
+
+
+def _file_layers(system_file: str, named: str | None) -> list[Layer]:
+    layers = []
+    if Path(system_file).exists():
+        layers.append(_file_layer(system_file))
+    if named:
+        layers.append(_file_layer(named))
+    return layers
+
+
+def _file_layer(path: str) -> Layer:
+    """What a file sets; a `UsageError` names a file that does not parse and a key that does not exist."""
+    known = {setting.key: setting for setting in SETTINGS}
+    text, trusted = _read(path)
+    try:
+        table = tomli.loads(text)
+    except tomli.TOMLDecodeError as error:
+        raise UsageError(f"{path}: {error}") from None
+    for key, value in _flat(table):
+        if key not in known:
+            raise UsageError(f"{path}: there is no setting {key!r}{_like(key, known)}")
+        if known[key].root_only and not trusted:
+            raise UsageError(f"{path}: only a file that root owns and nobody else can write may set {key}")
+        yield known[key], value, path
+
+
+def _read(path: str) -> tuple[str, bool]:
+    """The text of a configuration file and whether only root can have written it."""
+    try:
+        with Path(path).open("rb") as file:
+            found = os.fstat(file.fileno())
+            text = file.read().decode()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
+    return text, found.st_uid == 0 and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+
+
+def _flat(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in table.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{above}{name}.")
+        else:
+            yield f"{above}{name}", value
+
+
+def _like(key: str, known: Mapping[str, object]) -> str:
+    near = get_close_matches(key, known, 1)
+    return f", perhaps {near[0]}" if near else ""

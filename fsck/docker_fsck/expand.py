@@ -1,0 +1,148 @@
+"""From a remedy to the paths that change, in the order that is safe: who refers goes before what is referred to. Pure."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from docker_fsck.graph import reach
+from docker_fsck.impact import sufferers
+from docker_fsck.records import distribution
+from docker_fsck.values import ActionClass, PutAway, Ref, Remedy, Step, spell
+
+if TYPE_CHECKING:
+    from docker_fsck.model import Model
+
+WRITE, TAG, IMAGE, CONTAINER, MOUNT, LAYER, LINK, DIR, RESIDUE = range(9)
+
+
+class Draft(msgspec.Struct, kw_only=True):
+    """An action in the making: steps with their place in the order, and which objects go with it."""
+
+    model: "Model"
+    cls: ActionClass
+    does: list[str]
+    findings: list[str]
+    steps: list[tuple[tuple[int, int], Step]] = []
+    layers: set[str] = set()
+    dirs: set[str] = set()
+    images: set[str] = set()
+    mounts: set[str] = set()
+    retag: set[tuple[str, str]] = set()
+    knowing: tuple[str, ...] = ()
+    consent: str | None = None
+    loses: list[str] = []
+    next: list[str] = []
+    pull: list[str] = []
+
+
+def draft(model: "Model", fingerprint: str, remedy: Remedy) -> Draft:
+    """The draft of `remedy` alone."""
+    made = Draft(
+        model=model, cls=remedy.cls, does=[remedy.does], findings=[fingerprint], retag=set(remedy.retag), knowing=remedy.knowing,
+        consent=remedy.consent, loses=list(remedy.loses), next=list(remedy.next), pull=list(remedy.pull),
+    )  # fmt: skip
+    for number, step in enumerate(remedy.steps):
+        made.steps.append(((RESIDUE if isinstance(step, PutAway) and remedy.cls is not ActionClass.LOSSLESS else WRITE, number), step))
+    for ref in remedy.forget:
+        _forget(made, ref)
+    return made
+
+
+def _forget(made: Draft, ref: Ref) -> None:
+    match ref.kind:
+        case "image":
+            _image(made, ref.id)
+        case "layer" if made.cls is ActionClass.LOSSY:
+            _chain(made, ref.id)
+        case "layer":
+            _layer(made, ref.id, made.model.marks.dirs)
+        case "mount":
+            made.mounts.add(ref.id)
+            _away(made, (MOUNT, 0), made.model.path_of(ref))
+        case "container":
+            _away(made, (CONTAINER, 0), made.model.path_of(ref))
+        case "driverdir":
+            _dir(made, ref.id)
+        case _:
+            raise ValueError(f"nothing is known of putting a {ref.kind} away")
+
+
+def _away(made: Draft, place: tuple[int, int], path: str) -> None:
+    shown, coded = spell(path)
+    made.steps.append((place, PutAway(path=shown, path_b64=coded)))
+
+
+def _dir(made: Draft, ident: str) -> None:
+    if ident in made.dirs:
+        return
+    made.dirs.add(ident)
+    folder = f"{made.model.home.name}/l/"
+    for path in made.model.home.holdings(ident):
+        _away(made, (LINK if path.startswith(folder) else DIR, 0), path)
+
+
+def _layer(made: Draft, chain: str, kept: "frozenset[str] | set[str]") -> None:
+    layer = made.model.layers.layers.get(chain)
+    if layer is None or chain in made.layers:
+        return
+    made.layers.add(chain)
+    _away(made, (LAYER, -made.model.depth.get(chain, 0)), layer.path)
+    if layer.dir_id is not None and layer.dir_id not in kept:
+        _dir(made, layer.dir_id)
+
+
+def _chain(made: Draft, chain: str) -> None:
+    """A lost layer, what stands on it, and the images that need it; folders that builds or others still need stay."""
+    model = made.model
+    chains, images = sufferers(model, chain)
+    gone = {layer.dir_id for each in chains if (layer := model.layers.layers.get(each)) and layer.dir_id}
+    staying = (model.marks.dirs - gone - model.dir_mount.keys()) | model.buildkit_dirs
+    kept = reach(staying, model.home.needs)
+    for image in sorted(images):
+        _image(made, image)
+    for each in sorted(chains):
+        _layer(made, each, kept)
+    for name in _standing(model, chains):
+        container = model.store.containers.containers[name]
+        made.next.append(
+            f"container {container.ref_name} stands on it: pull the image, then run docker-fsck again to tie it to the new layers;"
+            " do not prune before"
+        )
+    if chains & model.buildkit_chains or gone & model.buildkit_dirs:
+        made.next.append("the build cache uses it too: if builds fail afterwards, run docker builder prune --all")
+
+
+def _standing(model: "Model", chains: set[str]) -> Iterator[str]:
+    names = {mount.name for chain in chains for mount in model.mounts_of.get(chain, ())}
+    return (name for name in sorted(names) if name in model.store.containers.containers)
+
+
+def _image(made: Draft, ident: str) -> None:
+    """The configuration, metadata and names of an image; how it can be had again goes to the pull list."""
+    if ident in made.images:
+        return
+    model = made.model
+    made.images.add(ident)
+    _away(made, (IMAGE, 0), model.path_of(Ref("image", ident)))
+    metadata = model.images.metadata.get(ident)
+    if metadata is not None:
+        _away(made, (IMAGE, 1), metadata.path)
+    keys = [key for key, value in sorted(model.tags.tags.items()) if value == ident]
+    made.retag.update(keys)
+    pull = _pull(model, ident, [key[1] for key in keys])
+    made.pull += pull
+    made.loses += [f"the image {name}" for name in model.image_names(ident)]
+    if not pull:
+        names = ", ".join(model.image_names(ident))
+        made.loses.append(f"{names} for good: it was made on this host and no registry is known to hold it")
+
+
+def _pull(model: "Model", ident: str, names: list[str]) -> list[str]:
+    """By digest where one is known; by tag where the layers are known to be in that registry's repository."""
+    digests = [name for name in names if "@" in name]
+    if digests:
+        return digests
+    image = model.images.images.get(ident)
+    known = {source for diff in (image.diffs if image else ()) for source in distribution.sources(model.store.reader, model.image_dir, diff)}
+    return [name for name in names if name.rpartition(":")[0] in known]

@@ -1,0 +1,68 @@
+"""Identifiers of the store: what they look like and how they are computed (classic-store 0.3, 5.2)."""
+
+import hashlib
+import re
+
+HEX64 = re.compile(r"[0-9a-f]{64}", re.ASCII)
+DIGEST = re.compile(r"sha256:[0-9a-f]{64}", re.ASCII)
+MOUNT_ID = re.compile(r"[0-9a-f]{64}", re.ASCII)
+INIT_ID = re.compile(r"[0-9a-f]{64}-init", re.ASCII)
+BUILDKIT_ID = re.compile(r"[0-9a-z]{25}", re.ASCII)
+DRIVER_ID = re.compile(r"[0-9a-f]{64}(-init)?|[0-9a-z]{25}", re.ASCII)
+SHORT_LINK = re.compile(r"[A-Z2-7]{26}", re.ASCII)
+REMOVING = re.compile(r"([0-9a-f]{64})-.*removing", re.ASCII | re.DOTALL)
+USERNS_ROOT = re.compile(r"[0-9]+\.[0-9]+", re.ASCII)
+
+_DOMAIN = r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?"
+_PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+REPOSITORY = re.compile(rf"(?:{_DOMAIN}/)?{_PART}(?:/{_PART})*", re.ASCII)
+TAG = re.compile(r"[\w][\w.-]{0,127}", re.ASCII)
+
+
+def chain_id(parent: str | None, diff: str) -> str:
+    """The chain id of a layer over `parent` (a chain id, None for a base layer): classic-store 5.2."""
+    if parent is None:
+        return diff
+    return "sha256:" + hashlib.sha256(f"{parent} {diff}".encode()).hexdigest()
+
+
+def chain_ids(diffs: tuple[str, ...]) -> tuple[str, ...]:
+    """The chain ids of all prefixes of `diffs`, the base first."""
+    chains: list[str] = []
+    for diff in diffs:
+        chains.append(chain_id(chains[-1] if chains else None, diff))
+    return tuple(chains)
+
+
+def digest(data: bytes) -> str:
+    """`sha256:<hex>` of `data`."""
+    return "sha256:" + hashlib.sha256(data).hexdigest()
+
+
+def hex_of(ref: str) -> str:
+    """The part of a digest behind the colon."""
+    return ref.partition(":")[2]
+
+
+def short(ref: str) -> str:
+    """The first 12 digits, as the engine's commands print an id."""
+    return ref.removeprefix("sha256:")[:12]
+
+
+def is_digest(text: str) -> bool:
+    """Whether `text` is `sha256:` and 64 lower-case hex digits."""
+    return DIGEST.fullmatch(text) is not None
+
+
+def reference_fault(repository: str, reference: str) -> str | None:
+    """Why a pair of keys of repositories.json is not well-formed (classic-store 2), None if it is."""
+    if REPOSITORY.fullmatch(repository) is None:
+        return "the repository name does not parse"
+    if not reference.startswith(repository):
+        return "the reference does not start with its repository"
+    rest = reference[len(repository) :]
+    if rest.startswith(":"):
+        return None if TAG.fullmatch(rest[1:]) else "the tag does not parse"
+    if rest.startswith("@"):
+        return None if is_digest(rest[1:]) else "the digest does not parse"
+    return "neither a tag nor a digest follows the repository"

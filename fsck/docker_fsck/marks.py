@@ -1,0 +1,215 @@
+"""Mark: what is alive on a graph driver's tree, from the union of all that refers to it (classic-store 18.1). Pure."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from docker_fsck import ids
+from docker_fsck.graph import reach
+
+if TYPE_CHECKING:
+    from docker_fsck.model import Model
+    from docker_fsck.records.containers import Container
+
+LAYERS = "layers"
+DIRS = "dirs"
+BUILDKIT_DIRS = "buildkit-dirs"
+MOUNTS = "mounts"
+
+
+class Marks(msgspec.Struct, frozen=True):
+    """The living and the dead of one tree.
+
+    `needy`: containers without a usable mount record; while there is one, `pairs` (driver dirs X with an X-init that
+    nothing claims) and `orphan_mounts` may be theirs and are kept. `hidden`: for layers, dirs, buildkit-dirs, mounts the
+    reasons why something unread could name one.
+    """
+
+    layers: frozenset[str]
+    dirs: frozenset[str]
+    orphan_mounts: tuple[str, ...]
+    dead_layers: tuple[str, ...]
+    dead_dirs: tuple[str, ...]
+    needy: tuple[str, ...]
+    pairs: tuple[str, ...]
+    hidden: dict[str, tuple[str, ...]]
+
+
+def mark(model: "Model") -> Marks:
+    """Mark the tree of `model`."""
+    pairs = tuple(_pairs(model))
+    needy = tuple(sorted(ident for ident, container in model.containers.items() if _needy(model, container, pairs)))
+    orphans = () if model.store.containers.faults else tuple(sorted(model.mounts.mounts.keys() - model.store.containers.containers.keys()))
+    kept_mounts = [mount for name, mount in model.mounts.mounts.items() if needy or name not in orphans]
+    table = model.layers.layers
+    layer_roots = {chain for image in model.images.images.values() for chain in image.chains}
+    layer_roots |= model.buildkit_chains | {mount.parent_id for mount in kept_mounts if mount.parent_id}
+    held = frozenset(held_dirs(model))
+    layer_roots |= {layer.chain for layer in table.values() if layer.dir_id in held}
+    live = _live_layers(model, layer_roots)
+    dir_roots = {ident for mount in kept_mounts for ident in mount.dir_ids} | model.buildkit_dirs | held | set(_legacy(model, needy))
+    if needy:
+        dir_roots |= {each for pair in pairs for each in (pair, f"{pair}-init")}
+    live, dirs = _settle(model, live, dir_roots)
+    dead_layers = tuple(sorted(table.keys() - live))
+    spoken = {table[chain].dir_id for chain in dead_layers} | {ident for name in orphans for ident in model.mounts.mounts[name].dir_ids}
+    spoken |= {each.cache_id for each in (*model.layers.removing, *model.layers.tmp) if isinstance(each.cache_id, str)}
+    dead_dirs = tuple(sorted(set(model.home.ids()) - dirs - spoken))
+    return Marks(live, dirs, orphans, dead_layers, dead_dirs, needy, pairs, _hidden(model, live, dirs, needy))
+
+
+def _settle(model: "Model", live: frozenset[str], roots: set[str]) -> tuple[frozenset[str], frozenset[str]]:
+    """Close layers and dirs over each other: a record whose dir a living dir needs is left alone (do less)."""
+    while True:
+        own = {ident for chain in live if (ident := model.layers.layers[chain].dir_id) is not None}
+        dirs = frozenset(reach(roots | own, model.home.needs))
+        more = {layer.chain for ident in dirs if (layer := model.dir_owner.get(ident)) is not None} - live
+        if not more:
+            return live, dirs
+        live = _live_layers(model, live | more)
+
+
+def _live_layers(model: "Model", roots: "set[str] | frozenset[str]") -> frozenset[str]:
+    table = model.layers.layers
+
+    def needs(chain: str) -> Iterator[str]:
+        layer = table.get(chain)
+        if layer is not None and layer.parent_id is not None:
+            yield layer.parent_id
+
+    return frozenset(reach(roots, needs) & table.keys())
+
+
+def _claimed(model: "Model") -> set[str]:
+    """Driver ids that a record or another store names."""
+    claimed = {ident for mount in model.mounts.mounts.values() for ident in mount.dir_ids}
+    return claimed | model.dir_owner.keys() | model.buildkit_dirs
+
+
+def _pairs(model: "Model") -> Iterator[str]:
+    """Driver ids X with an X-init beside them that no record claims, by id."""
+    present, claimed = set(model.home.ids()), _claimed(model)
+    for ident in sorted(present):
+        init = f"{ident}-init"
+        if ids.MOUNT_ID.fullmatch(ident) and init in present and ident not in claimed and init not in claimed:
+            yield ident
+
+
+def _needy(model: "Model", container: "Container", pairs: tuple[str, ...]) -> bool:
+    mount = model.mounts.mounts.get(container.id)
+    if mount is not None and isinstance(mount.mount_id, str):
+        return False
+    return mount is not None or not is_remnant(container, pairs)
+
+
+def is_remnant(container: "Container", pairs: tuple[str, ...]) -> bool:
+    """Whether a folder without a mount record is what a removal left: no config, no copy of one, no pair it may own."""
+    absent = container.fault is not None and container.fault.state == "absent"
+    return absent and not pairs and not any(each.whole and "config.v2" in each.path for each in container.siblings)
+
+
+def _legacy(model: "Model", needy: tuple[str, ...]) -> Iterator[str]:
+    """Names that a container's dirs had before 1.10, and those of a graph/ folder that was not migrated (classic-store 18.1)."""
+    for ident in needy:
+        yield ident
+        yield f"{ident}-init"
+    names = model.store.reader.names("graph")
+    if isinstance(names, dict):
+        yield from (name for name in names if ids.HEX64.fullmatch(name))
+
+
+def held_dirs(model: "Model") -> Iterator[str]:
+    """Driver ids of this tree that some process has mounted or open (promise 11)."""
+    present = set(model.home.ids())
+    if not model.store.host.held or not present:
+        return
+    owner_of: dict[str, str] = {}
+    for ident in present:
+        for path in model.home.holdings(ident):
+            owner_of[path] = ident
+    for held in model.store.host.held:
+        parts = held.split("/")
+        for end in range(1, len(parts) + 1):
+            ident = owner_of.get("/".join(parts[:end]))
+            if ident is not None:
+                yield ident
+
+
+def _hidden(model: "Model", live: frozenset[str], dirs: frozenset[str], needy: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """Why references to layers, dirs and mounts may exist that were not seen (promise 10, law 5)."""
+    found: dict[str, list[str]] = {LAYERS: [], DIRS: [], BUILDKIT_DIRS: [], MOUNTS: []}
+    for each in model.store.references:
+        unread = "; ".join(f"{source.source}: {source.why or source.state}" for source in each.sources if source.state not in {"read", "absent"})
+        absent = "; ".join(f"{source.source} is not there" for source in each.sources if source.state == "absent")
+        for what in each.hides:
+            found[what].append(f"references of BuildKit unknown: {unread or absent}")
+    for image in model.images.images.values():
+        if not image.usable:
+            found[LAYERS].append(f"references of images unknown: {image.path} cannot be used")
+    found[LAYERS] += [f"references of images unknown: {fault.path}: {fault.why}" for fault in model.images.faults]
+    found[LAYERS] += list(_tags_unknown(model))
+    mount_faults = [f"references of mounts unknown: {fault.path}: {fault.why}" for fault in model.mounts.faults]
+    mount_faults += list(_mounts_unknown(model))
+    found[LAYERS] += mount_faults
+    found[DIRS] += mount_faults
+    found[DIRS] += [f"references of layers unknown: {fault.path}: {fault.why}" for fault in model.layers.faults]
+    found[LAYERS] += [f"references of layers unknown: {fault.path}: {fault.why}" for fault in model.layers.faults]
+    found[DIRS] += list(_dirs_unknown(model, live, dirs))
+    found[LAYERS] += list(_parents_unknown(model, live))
+    found[DIRS] += [f"driver dirs unknown: {fault.path}: {fault.why}" for fault in model.home.partial]
+    found[MOUNTS] += list(_containers_unknown(model))
+    found[MOUNTS] += [f"ambiguous: container {ids.short(each)} has no usable mount record, this may be its own" for each in needy]
+    found[DIRS] += list(_containers_unknown(model))
+    found[BUILDKIT_DIRS] += found[DIRS]
+    return {what: tuple(dict.fromkeys(reasons)) for what, reasons in found.items()}
+
+
+def _tags_unknown(model: "Model") -> Iterator[str]:
+    fault = model.tags.trouble
+    if fault is None or model.tags.whole_sibling is not None:
+        return
+    if fault.state != "absent" or model.images.images:
+        yield f"references of images unknown: {fault.path}: {fault.why}"
+
+
+def _containers_unknown(model: "Model") -> Iterator[str]:
+    table = model.store.containers
+    yield from (f"containers unknown: {fault.path}: {fault.why}" for fault in table.faults)
+    if table.absent and (model.mounts.mounts or _has_pair(model)):
+        yield "containers unknown: the folder containers is not there"
+
+
+def _mounts_unknown(model: "Model") -> Iterator[str]:
+    """Records that the kernel would not give, and a table that is gone although containers or pairs speak of one."""
+    for mount in model.mounts.mounts.values():
+        for fault in mount.troubles:
+            if fault.state == "unreadable":
+                yield f"references of mounts unknown: {fault.path}: {fault.why}"
+    own = [each for each in model.containers.values() if each.driver == model.name]
+    if model.mounts.absent and (own or _has_pair(model)):
+        yield f"references of mounts unknown: {model.image_dir}/layerdb/mounts is not there"
+
+
+def _has_pair(model: "Model") -> bool:
+    present = set(model.home.ids())
+    return any(ident.endswith("-init") and ident.removesuffix("-init") in present for ident in present)
+
+
+def _dirs_unknown(model: "Model", live: frozenset[str], dirs: frozenset[str]) -> Iterator[str]:
+    for layer in model.layers.layers.values():
+        if isinstance(layer.cache_id, str):
+            continue
+        yield f"references of layers unknown: {layer.cache_id.path}: {layer.cache_id.why}"
+    derivable = {ident for mount in model.mounts.mounts.values() for ident in mount.dir_ids}
+    derivable |= {ident for chain in live if (ident := model.layers.layers[chain].dir_id) is not None}
+    for ident in sorted(dirs):
+        if model.home.vague(ident) and (ident not in derivable or ids.BUILDKIT_ID.fullmatch(ident)):
+            yield f"parents of {model.home.path(ident)} unknown"
+
+
+def _parents_unknown(model: "Model", live: frozenset[str]) -> Iterator[str]:
+    for chain in live:
+        parent = model.layers.layers[chain].parent
+        if not isinstance(parent, str | None) and chain not in model.images_of:
+            yield f"references of layers unknown: {parent.path}: {parent.why}"

@@ -1,0 +1,331 @@
+"""What is on the root, as values: one `Model` for each graph driver's tree, and the `Store` that they share.
+
+Tables are read when first asked for. Nothing here judges: rules do, against these tables and the marks of `Model.marks`.
+"""
+
+from collections.abc import Iterable
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from docker_fsck import ids, marks
+from docker_fsck.errors import Refused
+from docker_fsck.graph import depths, reverse
+from docker_fsck.host import HostView
+from docker_fsck.policy import Policy
+from docker_fsck.protocols import Driver, Home, References, ReferenceSource
+from docker_fsck.reader import Reader, Weight
+from docker_fsck.records import containers, imagedb, layerdb, mounts, repositories
+from docker_fsck.values import Ref, Source, Trouble
+
+if TYPE_CHECKING:
+    from docker_fsck.records.containers import Container
+    from docker_fsck.records.imagedb import Image
+    from docker_fsck.records.layerdb import Layer
+    from docker_fsck.records.mounts import Mount
+
+IMAGES = "image"
+
+
+class Store:
+    """One data root: the tables that all graph drivers share, and a `Model` for each driver with state on it."""
+
+    def __init__(
+        self, reader: Reader, drivers: Iterable[Driver], sources: Iterable[ReferenceSource], host: HostView, policy: Policy
+    ) -> None:
+        """Look which drivers have state; nothing else is read yet."""
+        self.reader = reader
+        self.host = host
+        self.policy = policy
+        self.reference_sources = tuple(sources)
+        drivers = sorted(drivers, key=lambda driver: driver.name)
+        self.models = tuple(Model(self, driver) for driver in drivers if driver.detect(reader))
+        self.unknown = self._unknown_drivers({driver.name for driver in drivers})
+        self._names: dict[str, dict[str, str] | Trouble] = {}
+        self._weights: dict[str, Weight | Trouble] = {}
+
+    def _unknown_drivers(self, known: set[str]) -> tuple[str, ...]:
+        names = self.reader.names(IMAGES)
+        found = {} if isinstance(names, Trouble) else names
+        return tuple(
+            name
+            for name, kind in found.items()
+            if kind == "dir" and name not in known and not isinstance(self.reader.names(f"{IMAGES}/{name}/layerdb"), Trouble)
+        )
+
+    @property
+    def layouts(self) -> tuple[str, ...]:
+        """`graphdriver:<name>` for each tree."""
+        return tuple(f"graphdriver:{name}" for name in (*(model.name for model in self.models), *self.unknown))
+
+    @cached_property
+    def containers(self) -> containers.ContainerTable:
+        """The containers of all drivers."""
+        return containers.read(self.reader)
+
+    @cached_property
+    def references(self) -> tuple[References, ...]:
+        """What the stores beside the graph driver keep alive."""
+        on_disk = {ident for model in self.models for ident in model.home.ids()}
+        return tuple(source.references(self.reader, on_disk) for source in self.reference_sources)
+
+    @cached_property
+    def hides(self) -> frozenset[str]:
+        """What an unread part of those stores could have named (`protocols.References`)."""
+        return frozenset().union(*(each.hides for each in self.references))
+
+    def top_names(self, path: str) -> dict[str, str] | Trouble:
+        """What a folder holds: name to kind, listed once."""
+        if path not in self._names:
+            self._names[path] = self.reader.names(path)
+        return self._names[path]
+
+    def weigh(self, path: str) -> Weight | Trouble:
+        """`Reader.weigh`, once for each path."""
+        if path not in self._weights:
+            self._weights[path] = self.reader.weigh(path)
+        return self._weights[path]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many objects there are."""
+        return {
+            "images": sum(len(model.images.images) for model in self.models),
+            "layers": sum(len(model.layers.layers) for model in self.models),
+            "mounts": sum(len(model.mounts.mounts) for model in self.models),
+            "containers": len(self.containers.containers),
+            "driver_dirs": sum(len(model.home.ids()) for model in self.models),
+        }
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """How much of each source of references was read, by name."""
+        found = [source for each in self.references for source in each.sources]
+        found.append(_listed("containers", self.containers.faults))
+        for model in self.models:
+            found += model.own_sources
+        return tuple(sorted(found, key=lambda source: source.source))
+
+
+class Model:
+    """One graph driver's tree: `image/<driver>` and the driver's home."""
+
+    def __init__(self, store: Store, driver: Driver) -> None:
+        """A tree of `store`; nothing is read yet."""
+        self.store = store
+        self.driver = driver
+        self.name = driver.name
+        self.image_dir = f"{IMAGES}/{driver.name}"
+
+    @cached_property
+    def tags(self) -> repositories.TagStore:
+        """The tag store."""
+        return repositories.read(self.store.reader, self.image_dir)
+
+    @cached_property
+    def images(self) -> imagedb.ImageTable:
+        """The image configs and metadata."""
+        return imagedb.read(self.store.reader, self.image_dir)
+
+    @cached_property
+    def layers(self) -> layerdb.LayerTable:
+        """The layer records."""
+        return layerdb.read(self.store.reader, self.image_dir)
+
+    @cached_property
+    def mounts(self) -> mounts.MountTable:
+        """The mount records."""
+        return mounts.read(self.store.reader, self.image_dir)
+
+    @cached_property
+    def home(self) -> Home:
+        """The driver dirs."""
+        return self.driver.survey(self.store.reader)
+
+    @cached_property
+    def containers(self) -> "dict[str, Container]":
+        """Containers of this driver by id; one whose driver is unknown counts if no other tree has a record of it."""
+        found = {}
+        for ident, container in self.store.containers.containers.items():
+            elsewhere = any(ident in model.mounts.mounts for model in self.store.models if model is not self)
+            if container.driver == self.name or (not container.driver and not elsewhere):
+                found[ident] = container
+        return found
+
+    @cached_property
+    def marks(self) -> "marks.Marks":
+        """What is alive and what is not."""
+        return marks.mark(self)
+
+    @cached_property
+    def depth(self) -> dict[str, int]:
+        """Number of ancestors of each layer record, -1 on a parent cycle and above one."""
+        table = self.layers.layers
+        return depths(table, lambda chain: table[chain].parent_id if chain in table else None)
+
+    @cached_property
+    def loadable(self) -> frozenset[str]:
+        """Chain ids that the engine would load: whole records on whole ancestors (classic-store 5.4)."""
+        table = self.layers.layers
+        good: set[str] = set()
+        for chain in sorted(table, key=lambda each: self.depth[each]):
+            layer = table[chain]
+            if not layer.troubles and self.depth[chain] >= 0 and (layer.parent is None or layer.parent in good):
+                good.add(chain)
+        return frozenset(good)
+
+    @cached_property
+    def children(self) -> dict[str, list[str]]:
+        """Chain ids of the layer records directly above each chain id."""
+        found: dict[str, list[str]] = {}
+        for chain, layer in self.layers.layers.items():
+            if layer.parent_id is not None:
+                found.setdefault(layer.parent_id, []).append(chain)
+        return found
+
+    @cached_property
+    def dir_owner(self) -> "dict[str, Layer]":
+        """The layer record of each cache-id; the first by chain id where two claim one."""
+        return {layer.dir_id: layer for _, layer in sorted(self.layers.layers.items(), reverse=True) if layer.dir_id}
+
+    def top_names(self, ident: str) -> dict[str, str] | Trouble:
+        """What lies at the top of a driver dir's content."""
+        return self.store.top_names(self.home.content(ident))
+
+    @cached_property
+    def dir_mount(self) -> "dict[str, Mount]":
+        """The mount record of each driver dir that one names or implies."""
+        return {ident: mount for mount in self.mounts.mounts.values() for ident in mount.dir_ids}
+
+    @cached_property
+    def dir_needed_by(self) -> dict[str, list[str]]:
+        """Driver dirs that name each driver dir as a parent."""
+        return reverse({ident: self.home.needs(ident) for ident in self.home.ids()})
+
+    def ancestors(self, chain: str | None) -> tuple[str, ...] | None:
+        """The cache-ids of `chain` and its ancestors, nearest first; None where a record does not tell."""
+        found: list[str] = []
+        while chain is not None:
+            layer = self.layers.layers.get(chain)
+            if layer is None or layer.dir_id is None or not isinstance(layer.parent, str | None) or self.depth[layer.chain] < 0:
+                return None
+            found.append(layer.dir_id)
+            chain = layer.parent
+        return tuple(found)
+
+    def expected_parents(self, ident: str) -> tuple[str, ...] | None:
+        """The driver ids that `ident` should stand on by the records, nearest first; None where no record tells."""
+        layer = self.dir_owner.get(ident)
+        if layer is not None:
+            above = self.ancestors(layer.chain)
+            return None if above is None else above[1:]
+        mount = self.dir_mount.get(ident)
+        if mount is None or isinstance(mount.parent, Trouble):
+            return None
+        image = self.ancestors(mount.parent)
+        if image is None or ident == mount.init_id or mount.init_id is None:
+            return image
+        return (mount.init_id, *image) if isinstance(mount.init_id, str) else None
+
+    @cached_property
+    def images_of(self) -> "dict[str, list[Image]]":
+        """Images by the chain ids that they need."""
+        found: dict[str, list[Image]] = {}
+        for image in self.images.images.values():
+            for chain in image.chains:
+                found.setdefault(chain, []).append(image)
+        return found
+
+    @cached_property
+    def mounts_of(self) -> "dict[str, list[Mount]]":
+        """Mount records by the chain id that they stand on directly."""
+        found: dict[str, list[Mount]] = {}
+        for mount in self.mounts.mounts.values():
+            if mount.parent_id is not None:
+                found.setdefault(mount.parent_id, []).append(mount)
+        return found
+
+    @cached_property
+    def names_of(self) -> dict[str, list[str]]:
+        """References in the tag store by image id."""
+        found: dict[str, list[str]] = {}
+        for (_, reference), image in sorted(self.known_tags.items()):
+            found.setdefault(image, []).append(reference)
+        return found
+
+    @cached_property
+    def known_tags(self) -> repositories.Tags:
+        """The tags; those of a whole temporary sibling where the store itself cannot be read."""
+        sibling = self.tags.whole_sibling if self.tags.trouble else None
+        return sibling.tags if sibling and sibling.tags is not None else self.tags.tags
+
+    def image_names(self, ident: str) -> tuple[str, ...]:
+        """How a person knows an image: its tags, else its short id."""
+        names = [name for name in self.names_of.get(ident, []) if "@" not in name] or self.names_of.get(ident, [])
+        return tuple(names) or (ids.short(ident),)
+
+    @cached_property
+    def buildkit_dirs(self) -> frozenset[str]:
+        """Driver ids that other stores name."""
+        return frozenset().union(*(each.dirs for each in self.store.references))
+
+    @cached_property
+    def buildkit_chains(self) -> frozenset[str]:
+        """Chain ids that other stores name."""
+        return frozenset().union(*(each.chains for each in self.store.references))
+
+    def path_of(self, ref: Ref) -> str:
+        """Where an object lies."""
+        match ref.kind:
+            case "image":
+                return f"{self.image_dir}/imagedb/content/sha256/{ids.hex_of(ref.id)}"
+            case "layer":
+                return f"{self.image_dir}/layerdb/sha256/{ids.hex_of(ref.id)}"
+            case "mount":
+                return f"{self.image_dir}/layerdb/mounts/{ref.id}"
+            case "container":
+                return f"containers/{ref.id}"
+            case "driverdir":
+                return self.home.path(ref.id)
+            case _:
+                return ref.id
+
+    @property
+    def own_sources(self) -> list[Source]:
+        """How much of this tree's own sources of references was read."""
+        tags = self.tags.trouble
+        state = "read" if tags is None else "absent" if tags.state == "absent" else "unreadable"
+        found = [Source(self.tags.path, state, None if tags is None else tags.why)]
+        found.append(_listed(f"{self.image_dir}/imagedb", self.images.faults))
+        found.append(_listed(f"{self.image_dir}/layerdb/sha256", self.layers.faults))
+        found.append(_listed(f"{self.image_dir}/layerdb/mounts", self.mounts.faults))
+        found.append(_listed(self.home.name, self.home.partial))
+        return found
+
+
+def _listed(name: str, faults: tuple[Trouble, ...]) -> Source:
+    return Source(name, "unreadable", faults[0].why) if faults else Source(name, "read")
+
+
+def open_store(
+    reader: Reader, drivers: Iterable[Driver], sources: Iterable[ReferenceSource], host: HostView, policy: Policy
+) -> Store:
+    """The store below `reader`; `Refused` for a folder that is no data root or whose layout is not known."""
+    store = Store(reader, drivers, sources, host, policy)
+    if store.models:
+        return store
+    if store.unknown:
+        raise Refused(f"{reader.root}: the storage driver {', '.join(store.unknown)} is not known to this version")
+    here = reader.names("")
+    signs = {"containers", "volumes", "buildkit", "network", "plugins"}
+    found = set() if isinstance(here, Trouble) else signs & here.keys()
+    if _has_containerd(reader):
+        raise Refused(f"{reader.root}: the containerd image store, which this version cannot judge yet")
+    if len(found) < 2:  # noqa: PLR2004 - one of these folders alone may be anybody's
+        raise Refused(f"{reader.root}: not a Docker data root")
+    return store
+
+
+def _has_containerd(reader: Reader) -> bool:
+    names = ("image/identity-cache.db", "buildkit/containerd-overlayfs", "rootfs/overlayfs")
+    return any(not isinstance(reader.facts(name), Trouble) for name in names)
+

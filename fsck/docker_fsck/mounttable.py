@@ -1,0 +1,44 @@
+"""Which folders below a root are mount points, as the kernel tells this process; reads /proc only."""
+
+import os
+import re
+from pathlib import Path
+
+_OCTAL = re.compile(r"\\([0-7]{3})")
+
+
+def unescape(field: str) -> str:
+    """A path of mountinfo with its octal escapes undone."""
+    return _OCTAL.sub(lambda found: chr(int(found[1], 8)), field).encode("latin-1").decode("utf-8", "surrogateescape")
+
+
+def foreign_mounts(root: str, mountinfo: str = "/proc/self/mountinfo") -> frozenset[str]:
+    """Mount points below `root`, relative to it, less folders that are bind-mounted onto themselves.
+
+    Engines bind their driver home onto itself (btrfs; all drivers up to 17.03) and leave that behind when killed
+    (classic-store 16): the same files are there, so that such a mount is entered. Without /proc the set is empty and the
+    device number alone is left to tell.
+    """
+    try:
+        lines = Path(mountinfo).read_text("latin-1").splitlines()
+    except OSError:
+        return frozenset()
+    mounts = [_parse(line) for line in lines]
+    found: set[str] = set()
+    for device, source, point in mounts:
+        if not point.startswith(root.rstrip("/") + "/"):
+            continue
+        around = max((each for each in mounts if each[2] != point and _inside(point, each[2])), key=lambda each: len(each[2]), default=None)
+        rest = os.path.relpath(point, around[2]) if around else ""
+        if around is None or (device, os.path.normpath(source)) != (around[0], os.path.normpath(f"{around[1]}/{rest}")):
+            found.add(os.path.relpath(point, root))
+    return frozenset(found)
+
+
+def _parse(line: str) -> tuple[str, str, str]:
+    fields = line.split(" ")
+    return fields[2], unescape(fields[3]), unescape(fields[4])
+
+
+def _inside(path: str, folder: str) -> bool:
+    return path.startswith(folder.rstrip("/") + "/")

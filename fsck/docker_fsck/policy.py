@@ -1,0 +1,31 @@
+"""What configuration and call allow; a value, no behaviour that touches a disk."""
+
+import msgspec
+
+from docker_fsck.values import ActionClass, Severity
+
+DAY = 86400.0
+MASS_SHARE = 0.25
+MASS_FLOOR = 20
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
+    """`now` and `grace` are seconds (epoch, duration); `consents` are full ids; `keep_*` protect from every change.
+
+    `classes` is what the plan may hold; the bare run shows every class.
+    """
+
+    now: float
+    grace: float = DAY
+    classes: frozenset[ActionClass] = frozenset(ActionClass)
+    consents: frozenset[str] = frozenset()
+    allow_mass: bool = False
+    keep_images: tuple[str, ...] = ()
+    keep_paths: tuple[str, ...] = ()
+    fail_on: Severity | None = Severity.ERROR
+
+    def young(self, ctime_ns: int) -> bool:
+        """Whether something changed at `ctime_ns` is inside the grace period; a time in the future counts as young."""
+        if self.grace <= 0:
+            return False
+        return self.now - ctime_ns / 1e9 < self.grace

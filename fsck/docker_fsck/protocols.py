@@ -1,0 +1,113 @@
+"""What a plugin must offer: graph drivers, sources of references, output formats. Shapes only."""
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+from docker_fsck.values import MakeDir, PutAway, Relink, Report, Source, Trouble, WriteFile
+
+if TYPE_CHECKING:
+    from docker_fsck.reader import Reader
+
+
+class Part(msgspec.Struct, frozen=True):
+    """Something that must be there for a driver dir to be whole, and is not as it must be.
+
+    `name` is the part's short name (`diff`, `link`, `mnt`, …), `path` where it belongs below the root.
+    """
+
+    name: str
+    path: str
+    trouble: Trouble
+
+
+class Home(Protocol):
+    """What one graph driver keeps on this root: its driver dirs, read once.
+
+    `union`: a child mounts its parents' folders, so that losing one breaks all above it. `partial`: why the listing
+    is not complete, empty if it is.
+    """
+
+    name: str
+    union: bool
+    partial: tuple[Trouble, ...]
+
+    def ids(self) -> Collection[str]:
+        """Every id that has something on disk."""
+        ...
+
+    def path(self, ident: str) -> str:
+        """The folder that holds the content of `ident`, whether it is there or not."""
+        ...
+
+    def content(self, ident: str) -> str:
+        """The folder whose entries are the top of the layer's tree."""
+        ...
+
+    def missing(self, ident: str) -> Part | None:
+        """The part without which the content of `ident` is lost, None if its content is there."""
+        ...
+
+    def needs(self, ident: str) -> tuple[str, ...]:
+        """Driver ids that `ident` names as its parents, nearest first, as far as that can be read."""
+        ...
+
+    def vague(self, ident: str) -> bool:
+        """Whether the parents of `ident` could not be read completely, so that it may need any other."""
+        ...
+
+    def holdings(self, ident: str) -> tuple[str, ...]:
+        """Every path that goes when `ident` is put away, links that name it first."""
+        ...
+
+
+class Driver(Protocol):
+    """A graph driver: how to know it and how to read its home."""
+
+    name: str
+
+    def detect(self, reader: "Reader") -> bool:
+        """Whether this driver has state on the root: its home or its image tree."""
+        ...
+
+    def survey(self, reader: "Reader") -> Home:
+        """Read the home. Never raises for what it finds there."""
+        ...
+
+
+class References(msgspec.Struct, frozen=True, kw_only=True):
+    """What a store beside the graph driver keeps alive.
+
+    `dirs` are driver ids, `chains` are chain ids. `hides` says what an unread part of it could have named:
+    `buildkit-dirs` (25-character driver ids) and `layers` (any chain id); empty if everything was read.
+    """
+
+    sources: tuple[Source, ...]
+    dirs: frozenset[str] = frozenset()
+    chains: frozenset[str] = frozenset()
+    hides: frozenset[str] = frozenset()
+
+
+class ReferenceSource(Protocol):
+    """A store beside the graph driver that names driver dirs or layers."""
+
+    name: str
+
+    def references(self, reader: "Reader", dirs: Collection[str]) -> References:
+        """What it names. `dirs` are all driver ids on disk: an absent source counts as read only if it could name none."""
+        ...
+
+
+class Reporter(Protocol):
+    """An output format."""
+
+    name: str
+
+    def render(self, report: Report) -> bytes:
+        """The whole document, ready to be written."""
+        ...
+
+
+Mend = WriteFile | Relink | MakeDir | PutAway
+"""The file changes that a driver may propose for its own metadata."""

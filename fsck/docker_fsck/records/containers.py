@@ -1,0 +1,181 @@
+"""Containers, `containers/<id>/` (classic-store 10)."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from docker_fsck import ids
+from docker_fsck.reader import BIG, Reader
+from docker_fsck.records.gojson import first, member, text
+from docker_fsck.values import Trouble
+
+BASE = "containers"
+CONFIG = "config.v2.json"
+HOSTCONFIG = "hostconfig.json"
+
+
+class Sibling(msgspec.Struct, frozen=True):
+    """A temporary copy beside a config; `whole`: it could stand in the config's place."""
+
+    path: str
+    data: bytes
+    whole: bool
+
+
+class Container(msgspec.Struct, frozen=True):
+    """A container by its folder's name. `fault`: why config.v2.json cannot be used; what it says is empty then.
+
+    `user_data`: logs and checkpoints that hold something, looked for only where the config is absent.
+    `hostconfig` None: it reads well; absent is a `Trouble` of state absent. `entries` are the folder's names and kinds.
+    """
+
+    id: str
+    path: str
+    entries: dict[str, str]
+    fault: Trouble | None
+    hostconfig: Trouble | None
+    stated_id: str = ""
+    name: str = ""
+    driver: str = ""
+    image: str = ""
+    image_name: str = ""
+    dead: bool = False
+    running: bool = False
+    volumes: tuple[str, ...] = ()
+    siblings: tuple[Sibling, ...] = ()
+    user_data: tuple[str, ...] = ()
+
+    @property
+    def ref_name(self) -> str:
+        """How a person knows it."""
+        return self.name.removeprefix("/") or ids.short(self.id)
+
+
+class ContainerTable(msgspec.Struct, frozen=True):
+    """Containers by folder name, entries that are none by path; `faults`: what could not be listed. `absent`: no such folder."""
+
+    containers: dict[str, Container]
+    foreign: dict[str, str]
+    faults: tuple[Trouble, ...]
+    absent: bool = False
+
+
+def read(reader: Reader) -> ContainerTable:
+    """All of containers/."""
+    names = reader.names(BASE)
+    if isinstance(names, Trouble):
+        absent = names.state == "absent"
+        return ContainerTable({}, {}, () if absent else (names,), absent=absent)
+    found: dict[str, Container] = {}
+    foreign: dict[str, str] = {}
+    for name, kind in names.items():
+        path = f"{BASE}/{name}"
+        if kind == "dir" and ids.HEX64.fullmatch(name):
+            found[name] = _container(reader, name, path)
+        else:
+            foreign[path] = kind
+    return ContainerTable(found, foreign, ())
+
+
+def _container(reader: Reader, ident: str, path: str) -> Container:
+    entries = reader.names(path)
+    if isinstance(entries, Trouble):
+        return Container(ident, path, {}, entries, None)
+    hostconfig = _hostconfig(reader, path, entries)
+    siblings = tuple(_siblings(reader, path, entries, ident))
+    config = _config(reader, path, entries)
+    if isinstance(config, Trouble):
+        data = tuple(_user_data(reader, path, entries)) if config.state == "absent" else ()
+        return Container(ident, path, entries, config, hostconfig, siblings=siblings, user_data=data)
+    state = member(config, "State")
+    state = state if isinstance(state, dict) else {}
+    inner = member(config, "Config")
+    return Container(
+        ident, path, entries, None, hostconfig,
+        stated_id=text(config, "ID") or "",
+        name=text(config, "Name") or "",
+        driver=text(config, "Driver") or "",
+        image=text(config, "Image") or "",
+        image_name=(text(inner, "Image") or "") if isinstance(inner, dict) else "",
+        dead=member(state, "Dead") is True or member(state, "RemovalInProgress") is True,
+        running=member(state, "Running") is True,
+        volumes=_volumes(config),
+        siblings=siblings,
+    )  # fmt: skip
+
+
+def parse(data: bytes, path: str) -> dict[str, Any] | Trouble:
+    """A config.v2.json as far as the engine must be able to read it: an object whose main fields have their types."""
+    value = first(data, path)
+    if isinstance(value, Trouble):
+        return value
+    if not isinstance(value, dict):
+        return Trouble(path, "malformed", "not a JSON object")
+    for name in ("ID", "Name", "Driver", "Image"):
+        if text(value, name) is None:
+            return Trouble(path, "malformed", f"{name} is not a string")
+    for name in ("State", "Config", "MountPoints", "NetworkSettings"):
+        if not isinstance(member(value, name), dict | None):
+            return Trouble(path, "malformed", f"{name} is not an object")
+    return value
+
+
+def _config(reader: Reader, path: str, entries: dict[str, str]) -> dict[str, Any] | Trouble:
+    if CONFIG not in entries:
+        return Trouble(f"{path}/{CONFIG}", "absent", "no such file")
+    data = reader.read(f"{path}/{CONFIG}", BIG)
+    return data if isinstance(data, Trouble) else parse(data, f"{path}/{CONFIG}")
+
+
+def _hostconfig(reader: Reader, path: str, entries: dict[str, str]) -> Trouble | None:
+    place = f"{path}/{HOSTCONFIG}"
+    if HOSTCONFIG not in entries:
+        return Trouble(place, "absent", "no such file")
+    data = reader.read(place, BIG)
+    value = data if isinstance(data, Trouble) else first(data, place)
+    if isinstance(value, Trouble):
+        return value
+    return None if isinstance(value, dict) else Trouble(place, "malformed", "null" if value is None else "not a JSON object")
+
+
+def _siblings(reader: Reader, path: str, entries: dict[str, str], ident: str) -> list[Sibling]:
+    found = []
+    for name in entries:
+        for target in (CONFIG, HOSTCONFIG):
+            if name.startswith(f".tmp-{target}") or name == f"{target}.tmp":
+                place = f"{path}/{name}"
+                data = reader.read(place, BIG)
+                content = b"" if isinstance(data, Trouble) else data
+                found.append(Sibling(place, content, _whole(content, place, target, ident)))
+    return found
+
+
+def _whole(data: bytes, path: str, target: str, ident: str) -> bool:
+    if target == CONFIG:
+        config = parse(data, path)
+        return not isinstance(config, Trouble) and text(config, "ID") == ident
+    return isinstance(first(data, path), dict)
+
+
+def _user_data(reader: Reader, path: str, entries: dict[str, str]) -> Iterator[str]:
+    """What a person may want to keep of a folder without a config (interface section 3)."""
+    for folder in ("checkpoints", "local-logs"):
+        if folder in entries and reader.names(f"{path}/{folder}") != {}:
+            yield f"{path}/{folder}"
+    for name in entries:
+        if ".log" in name:
+            facts = reader.facts(f"{path}/{name}")
+            if isinstance(facts, Trouble) or facts.size:
+                yield f"{path}/{name}"
+
+
+def _volumes(config: dict[str, Any]) -> tuple[str, ...]:
+    points = member(config, "MountPoints")
+    points = points if isinstance(points, dict) else {}
+    names = {
+        text(point, "Name")
+        for point in points.values()
+        if isinstance(point, dict) and text(point, "Type") in {"volume", ""} and text(point, "Driver") in {"local", ""}
+    }
+    return tuple(sorted(name for name in names if name))

@@ -1,0 +1,110 @@
+"""The tag store, `image/<driver>/repositories.json` (classic-store 2)."""
+
+from typing import Any
+
+import msgspec
+
+from docker_fsck.reader import Reader
+from docker_fsck.records.gojson import first, member
+from docker_fsck.values import Trouble
+
+NAME = "repositories.json"
+Tags = dict[tuple[str, str], str]
+
+
+class Sibling(msgspec.Struct, frozen=True):
+    """A temporary copy that a writer left beside the tag store; `tags` is None unless it is whole."""
+
+    path: str
+    data: bytes
+    tags: Tags | None
+
+
+class TagStore(msgspec.Struct, frozen=True):
+    """`tags` maps (repository, reference) to the value, as it stands in the file; `trouble` is why it could not be read.
+
+    `siblings` are the writer's temporary files, the newest first.
+    """
+
+    path: str
+    tags: Tags
+    trouble: Trouble | None
+    siblings: tuple[Sibling, ...]
+
+    @property
+    def whole_sibling(self) -> Sibling | None:
+        """The newest temporary copy that holds a whole tag store."""
+        return next((each for each in self.siblings if each.tags is not None), None)
+
+
+def is_temp(name: str) -> bool:
+    """Whether `name` is what an atomic writer of the tag store leaves (classic-store 1)."""
+    return name.startswith(f".tmp-{NAME}") or name == f"{NAME}.tmp"
+
+
+def parse(data: bytes, path: str) -> Tags | Trouble:
+    """The tags in `data`, as the engine reads them: the first JSON value of the file counts."""
+    value = first(data, path)
+    if isinstance(value, Trouble):
+        return value
+    if not isinstance(value, dict):
+        return Trouble(path, "malformed", f"holds {_type(value)} where an object belongs")
+    outer = member(value, "Repositories")
+    if outer is None and "Repositories" not in value:
+        return {}
+    if not isinstance(outer, dict):
+        return Trouble(path, "malformed", f"Repositories is {_type(outer)}, not an object")
+    tags: Tags = {}
+    for repository, references in outer.items():
+        if references is not None and not isinstance(references, dict):
+            return Trouble(path, "malformed", f"the entry of {repository!r} is {_type(references)}, not an object")
+        for reference, image in (references or {}).items():
+            if not isinstance(image, str):
+                return Trouble(path, "malformed", f"the value of {reference!r} is {_type(image)}, not a string")
+            tags[repository, reference] = image
+    return tags
+
+
+def without(data: bytes, drop: set[tuple[str, str]]) -> bytes:
+    """The tag store `data` less the tags `drop`, in the engine's own form; a repository without tags goes too."""
+    tags = parse(data, NAME)
+    kept = {} if isinstance(tags, Trouble) else {key: image for key, image in tags.items() if key not in drop}
+    return encode(kept)
+
+
+def encode(tags: Tags) -> bytes:
+    """The file that holds `tags`: one object, sorted as Go sorts maps, no line end."""
+    outer: dict[str, dict[str, str]] = {}
+    for (repository, reference), image in sorted(tags.items()):
+        outer.setdefault(repository, {})[reference] = image
+    return msgspec.json.encode({"Repositories": outer})
+
+
+def read(reader: Reader, image_dir: str) -> TagStore:
+    """The tag store below `image_dir` and its temporary siblings."""
+    path = f"{image_dir}/{NAME}"
+    data = reader.read(path)
+    tags = data if isinstance(data, Trouble) else parse(data, path)
+    fault = tags if isinstance(tags, Trouble) else None
+    return TagStore(path, {} if isinstance(tags, Trouble) else tags, fault, _siblings(reader, image_dir))
+
+
+def _siblings(reader: Reader, image_dir: str) -> tuple[Sibling, ...]:
+    names = reader.names(image_dir)
+    if isinstance(names, Trouble):
+        return ()
+    found: list[tuple[int, Sibling]] = []
+    for name in filter(is_temp, names):
+        path = f"{image_dir}/{name}"
+        data, facts = reader.read(path), reader.facts(path)
+        if isinstance(facts, Trouble):
+            continue
+        content = b"" if isinstance(data, Trouble) else data
+        tags = None if isinstance(data, Trouble) else parse(content, path)
+        found.append((facts.mtime_ns, Sibling(path, content, None if isinstance(tags, Trouble) else tags)))
+    return tuple(sibling for _, sibling in sorted(found, key=lambda each: (-each[0], each[1].path)))
+
+
+def _type(value: Any) -> str:  # noqa: ANN401 - JSON is any value
+    names = {type(None): "null", bool: "a boolean", str: "a string", list: "a list", dict: "an object"}
+    return names.get(type(value), "a number")

@@ -1,0 +1,55 @@
+"""Files that the user asked for, written whole or not at all; never below a data root."""
+
+import contextlib
+import os
+import stat
+import tempfile
+from pathlib import Path
+
+from docker_fsck.errors import UsageError
+
+
+def outside(path: str, root: str, what: str) -> None:
+    """Refuse, as a `UsageError`, to write `path` if that lies in the data root (promise 1)."""
+    real = os.path.realpath(path)
+    if real == root or real.startswith(root.rstrip("/") + "/"):
+        raise UsageError(f"{what} {path}: lies in the data root, where nothing is written")
+
+
+def put(path: str, data: bytes, what: str) -> None:
+    """Write `data` to `path`: temp, fsync, rename; what is no regular file (/dev/null, a pipe) is written straight to.
+
+    Raises `UsageError` with the reason if it cannot be written; then what was there before is still there.
+    """
+    target = Path(os.path.realpath(path))
+    try:
+        if target.exists() and not stat.S_ISREG(target.stat().st_mode):
+            target.write_bytes(data)
+        else:
+            _replace(target, data)
+    except OSError as error:
+        raise UsageError(f"{what} {path}: {error.strerror or error}") from None
+
+
+def _replace(target: Path, data: bytes) -> None:
+    handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            os.fchmod(file.fileno(), _mode(target))
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            Path(temporary).unlink()
+        raise
+
+
+def _mode(target: Path) -> int:
+    """The mode of the file that is replaced, else what the umask leaves of 0666."""
+    if target.exists():
+        return stat.S_IMODE(target.stat().st_mode)
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask

@@ -1,0 +1,120 @@
+"""A plan as a person reads it: by class, with what is gained and lost, then what is blocked, to be pulled, and to be done next."""
+
+import shlex
+from collections.abc import Iterable, Iterator
+
+from docker_fsck.reports.lines import BLANK, Line, field, fields, line, wrapped
+from docker_fsck.reports.view import View
+from docker_fsck.reports.words import escape, many, size
+from docker_fsck.values import Action, ActionClass, Blocked, Finding, Plan, Ref
+
+MOST_ACTIONS = 8
+MOST_LOSSES = 6
+MEANING = {
+    ActionClass.LOSSLESS: "what was lost is derived from other data on the disk",
+    ActionClass.RECLAIM: "nothing refers to it any more; it is moved into the quarantine",
+    ActionClass.LOSSY: "cannot be mended from this disk; its records are moved away so that a pull brings it back",
+    ActionClass.LOSSY_USER: "holds data of a user; only with --consent for exactly this object",
+    ActionClass.MANUAL: "steps for you to take; nothing is changed by this program",
+}
+
+
+def plan_lines(plan: Plan, findings: Iterable[Finding], view: View) -> Iterator[Line]:
+    """The whole plan; nothing at all if there is none."""
+    if not plan.actions and not plan.blocked:
+        return
+    told = f"Plan: {many(len(plan.actions), 'action')}" + (f", {len(plan.blocked)} blocked" if plan.blocked else "")
+    yield (("head", told), ("", "; nothing has been changed."))
+    for cls in ActionClass:
+        members = [action for action in plan.actions if action.cls is cls]
+        if members:
+            yield from _class(cls, members, view)
+    yield from _blocked(plan.blocked, {each.fingerprint: each for each in findings}, view)
+    yield from _pull(plan.pull)
+    yield from _next(plan, view)
+    yield BLANK
+
+
+def title_of(ref: Ref) -> str:
+    """An object in two words, safe to print."""
+    return f"{ref.kind} {escape(ref.id)}"
+
+
+def _class(cls: ActionClass, actions: list[Action], view: View) -> Iterator[Line]:
+    freed = sum(action.bytes for action in actions)
+    gained = f"; {size(freed)} to be freed by a later purge" if freed and cls is not ActionClass.LOSSLESS else ""
+    yield BLANK
+    yield (("", "  "), ("head", f"{cls}"), ("", f": {many(len(actions), 'action')}{gained}"))
+    yield (("label", f"  {MEANING[cls]}"),)
+    shown = actions if view.verbose else actions[:MOST_ACTIONS]
+    for action in shown:
+        yield from action_lines(action, view)
+    if len(actions) > len(shown):
+        yield line(f"    ... and {len(actions) - len(shown)} more; -v prints them all", "label")
+
+
+def action_lines(action: Action, view: View) -> Iterator[Line]:
+    """One action: what it does, gains and loses; with `view.verbose` also its steps."""
+    yield from field(action.id, f"{action.does}{f' ({size(action.bytes)})' if action.bytes else ''}", indent=4)
+    if view.verbose:
+        yield from fields("", [f"{_op(step)} {step.path}" for step in action.steps], indent=4, style="label")
+    cut = action.loses if view.verbose else action.loses[:MOST_LOSSES]
+    more = len(action.loses) - len(cut)
+    yield from fields("  loses", [*cut, f"and {more} more"] if more else cut, indent=4)
+    yield from fields("  then", action.next, indent=4, style="command")
+    if action.consent:
+        yield from field("  needs", f"--consent {action.consent}", indent=4, style="command")
+
+
+def _op(step: object) -> str:
+    return str(step.__struct_config__.tag)  # type: ignore[attr-defined]  # every kind of step is a tagged struct
+
+
+def _blocked(blocked: tuple[Blocked, ...], findings: dict[str, Finding], view: View) -> Iterator[Line]:
+    if not blocked:
+        return
+    yield BLANK
+    yield (("", "  "), ("head", "blocked"), ("", ": would be done, but"))
+    for (why, does), members in _alike(blocked).items():
+        names = [_subject(each, findings) for each in members]
+        shown = names if view.verbose else names[:MOST_LOSSES]
+        more = len(names) - len(shown)
+        yield from wrapped(f"{why}{f' [{does}]' if does else ''}", indent=4, style="warning")
+        for name in [*shown, f"and {more} more"] if more else shown:
+            yield line(f"      {name}")
+
+
+def _alike(blocked: tuple[Blocked, ...]) -> dict[tuple[str, str], list[Blocked]]:
+    """Blocked remedies by their reason, so that a reason is told once."""
+    table: dict[tuple[str, str], list[Blocked]] = {}
+    for each in blocked:
+        table.setdefault((each.why, each.cls or ""), []).append(each)
+    return table
+
+
+def _subject(blocked: Blocked, findings: dict[str, Finding]) -> str:
+    found = findings.get(blocked.fingerprint)
+    return f"{found.rule}, {found.object.kind} {found.object.id}" if found else blocked.does or blocked.fingerprint
+
+
+def _pull(pull: tuple[str, ...]) -> Iterator[Line]:
+    if not pull:
+        return
+    yield BLANK
+    yield (("", "  "), ("head", "to pull"), ("", " when the engine runs again (names that are no registry's: build or load them)"))
+    for each in pull:
+        yield (("", "    "), ("command", escape(f"docker pull {shlex.quote(each)}")))
+
+
+def _next(plan: Plan, view: View) -> Iterator[Line]:
+    offered = {action.cls for action in plan.actions}
+    ladder = [ActionClass.LOSSLESS, ActionClass.RECLAIM, ActionClass.LOSSY]
+    calls = [f"{view.prefix} apply --class {','.join(ladder[: at + 1])}" for at, cls in enumerate(ladder) if cls in offered]
+    if plan.actions:
+        calls.append(f"{view.prefix} plan -o plan.json")
+    if not calls:
+        return
+    yield BLANK
+    yield (("", "  "), ("head", "next"), ("", " (stop the engine first; undo takes every apply back)"))
+    for call in calls:
+        yield (("", "    "), ("command", escape(call)))

@@ -1,0 +1,44 @@
+"""The report as a stream of JSON objects, one a line, each with its `type`; pure."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import msgspec
+
+from docker_fsck.values import Report
+
+TYPES = ("run", "store", "coverage", "finding", "plan", "action", "blocked", "summary")
+"""The types of a report's lines, in the order in which they come; apply writes lines of type `event` before them."""
+
+_ENCODER = msgspec.json.Encoder(order="deterministic")
+
+
+def line(kind: str, value: object, **more: Any) -> bytes:  # noqa: ANN401 - anything that JSON can hold
+    """One object of type `kind` with the fields of `value`, and the newline."""
+    return _ENCODER.encode({"type": kind, **more, **msgspec.to_builtins(value)}) + b"\n"
+
+
+def render(report: Report) -> bytes:
+    """All lines of a report."""
+    return b"".join(line(kind, value) for kind, value in _objects(report))
+
+
+def _objects(report: Report) -> Iterator[tuple[str, object]]:
+    plan = report.plan
+    yield "run", {"schema": report.schema, "tool": report.tool, **_plain(report.run)}
+    yield "store", report.store
+    yield "coverage", report.coverage
+    yield from _each("finding", report.findings)
+    yield "plan", {"schema": plan.schema, "digest": plan.digest, "pull": plan.pull}
+    yield from _each("action", plan.actions)
+    yield from _each("blocked", plan.blocked)
+    yield "summary", {"verdict": report.verdict, "exit": report.exit, **_plain(report.summary)}
+
+
+def _each(kind: str, values: Iterable[object]) -> Iterator[tuple[str, object]]:
+    return ((kind, value) for value in values)
+
+
+def _plain(value: object) -> dict[str, Any]:
+    found: dict[str, Any] = msgspec.to_builtins(value)
+    return found

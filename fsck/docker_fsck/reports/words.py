@@ -1,0 +1,48 @@
+"""How names, sizes and counts are put into words that are safe on a terminal; pure."""
+
+import unicodedata
+
+_UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB")
+
+
+def escape(text: str) -> str:
+    r"""`text` on one line: control, format and direction characters and stray bytes as `\n`, `\x1b`, `\u202e`.
+
+    Names come from a disk that may be hostile: what they say must not move the cursor, hide text or look like another line.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_spell(each) if unicodedata.category(each) in _UNSAFE else each for each in text)
+
+
+def _spell(char: str) -> str:
+    code = ord(char)
+    if 0xDC80 <= code <= 0xDCFF:  # a byte that is not UTF-8 (surrogateescape)
+        return f"\\x{code - 0xDC00:02x}"
+    return char.encode("unicode_escape").decode("ascii")
+
+
+def size(count: int) -> str:
+    """`count` bytes for people, in powers of 1000: `0 bytes`, `12.3 MB`."""
+    value = float(count)
+    for unit in _UNITS:
+        if value < 999.95 or unit == _UNITS[-1]:
+            break
+        value /= 1000
+    if unit == "bytes":
+        return "1 byte" if count == 1 else f"{count} bytes"
+    return f"{value:.1f} {unit}"
+
+
+def many(count: int, noun: str) -> str:
+    """`1 layer`, `2 layers`, `3 snapshots`."""
+    plural = noun[:-1] + "ies" if noun.endswith("y") and noun[-2:-1] not in "aeiou" else noun + "s"
+    return f"{count} {noun if count == 1 else plural}"
+
+
+def listing(names: tuple[str, ...], most: int) -> str:
+    """The first `most` names with commas between, and how many more there are."""
+    shown = ", ".join(escape(each) for each in names[:most])
+    left = len(names) - most
+    return f"{shown} and {left} more" if left > 0 else shown

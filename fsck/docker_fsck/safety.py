@@ -1,0 +1,120 @@
+"""Why a change must not be planned: unread references, youth, use, keep-lists, what still needs it. Pure but for weighing."""
+
+import fnmatch
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from docker_fsck.policy import MASS_FLOOR, MASS_SHARE
+from docker_fsck.reader import Weight
+from docker_fsck.values import Action, ActionClass, PutAway, Trouble
+
+if TYPE_CHECKING:
+    from docker_fsck.expand import Draft
+    from docker_fsck.model import Model, Store
+
+LAYER_RECORDS = "/layerdb/sha256/"
+IMAGE_CONFIGS = "/imagedb/content/"
+
+
+def objection(store: "Store", draft: "Draft") -> str | None:
+    """The first reason not to do what `draft` says, None if there is none."""
+    return next(iter(_objections(store, draft)), None)
+
+
+def _objections(store: "Store", draft: "Draft") -> Iterator[str]:
+    policy = store.policy
+    if draft.cls is ActionClass.RECLAIM:
+        for source in draft.knowing:
+            yield from (f"blocked: {why}" for why in draft.model.marks.hidden.get(source, ()))
+    if draft.cls not in policy.classes:
+        yield f"class {draft.cls} is not selected"
+    paths = [step.raw for _, step in draft.steps]
+    yield from _in_use(store, paths)
+    yield from _kept(store, draft, paths)
+    if draft.cls is ActionClass.RECLAIM:
+        yield from _young(store, [step.raw for _, step in draft.steps if isinstance(step, PutAway)])
+    if draft.consent is not None and draft.consent not in policy.consents:
+        yield f"needs consent: --consent {draft.consent}"
+
+
+def _in_use(store: "Store", paths: Iterable[str]) -> Iterator[str]:
+    """Promise 11: what any process has mounted or open is never moved, nor what lies in or around it."""
+    for path in paths:
+        for held in store.host.held | store.host.mount_points:
+            if held == path or held.startswith(f"{path}/") or path.startswith(f"{held}/"):
+                yield f"in use: {held} is mounted or open"
+
+
+def _kept(store: "Store", draft: "Draft", paths: Iterable[str]) -> Iterator[str]:
+    for pattern in store.policy.keep_paths:
+        for path in paths:
+            if fnmatch.fnmatchcase(path, pattern) or path.startswith(pattern.rstrip("/") + "/"):
+                yield f"kept by configuration: {pattern}"
+    names = {name for image in draft.images for name in (image, *draft.model.image_names(image))}
+    for pattern in store.policy.keep_images:
+        if any(fnmatch.fnmatchcase(name, pattern) for name in names):
+            yield f"kept by configuration: {pattern}"
+
+
+def _young(store: "Store", paths: Iterable[str]) -> Iterator[str]:
+    """Promise 12: nothing that has a member inside the grace period is reclaimed."""
+    if store.policy.grace <= 0:
+        return
+    for path in paths:
+        weight = store.weigh(path)
+        if isinstance(weight, Trouble):
+            if weight.state != "absent":
+                yield f"its age cannot be told: {weight.path}: {weight.why}"
+        elif weight.partial:
+            yield f"its age cannot be told: {weight.partial}"
+        elif store.policy.young(weight.newest_ns):
+            yield f"changed within the grace period of {store.policy.grace / 3600:g} h"
+
+
+def needed(draft: "Draft", gone: "Gone") -> str | None:
+    """Why something that stays still needs what `draft` takes, given all that goes."""
+    model = draft.model
+    for chain in sorted(draft.layers):
+        if any(child not in gone.layers for child in model.children.get(chain, ())):
+            return f"layer {chain} still carries another"
+        if any(image.id not in gone.images for image in model.images_of.get(chain, ())):
+            return f"layer {chain} is still part of an image"
+        if draft.cls is ActionClass.RECLAIM and any(mount.name not in gone.mounts for mount in model.mounts_of.get(chain, ())):
+            return f"layer {chain} still carries a container"
+    if draft.cls is not ActionClass.RECLAIM:
+        return None
+    for ident in sorted(draft.dirs):
+        above = [each for each in model.dir_needed_by.get(ident, ()) if each not in gone.dirs]
+        if above or ident in model.buildkit_dirs:
+            return f"{model.home.path(ident)} is still needed by {', '.join(sorted(above)[:3]) or 'the build cache'}"
+    return None
+
+
+class Gone:
+    """Everything that a set of drafts of one tree takes."""
+
+    def __init__(self, drafts: "Iterable[Draft]", model: "Model") -> None:
+        """Add them up."""
+        own = [draft for draft in drafts if draft.model is model]
+        self.layers = set().union(*(draft.layers for draft in own))
+        self.images = set().union(*(draft.images for draft in own))
+        self.mounts = set().union(*(draft.mounts for draft in own))
+        self.dirs = set().union(*(draft.dirs for draft in own))
+
+
+def brake(actions: Iterable[Action], counts: dict[str, int]) -> str | None:
+    """Promise 11: why these actions together need `--allow-mass`, None if they do not. `counts` are the store's."""
+    paths = [step.path for action in actions for step in action.steps if isinstance(step, PutAway)]
+    layers = sum(1 for path in paths if LAYER_RECORDS in path and not path.endswith("-removing"))
+    images = sum(1 for path in paths if IMAGE_CONFIGS in path and "/.tmp-" not in path)
+    if layers > MASS_FLOOR and layers > MASS_SHARE * counts.get("layers", 0):
+        return f"it would put away {layers} of {counts.get('layers', 0)} layers"
+    if images and images >= counts.get("images", 0):
+        return f"it would put away all {images} images"
+    return None
+
+
+def weight_of(store: "Store", path: str) -> int:
+    """Allocated bytes at `path`, 0 where nothing is."""
+    weight = store.weigh(path)
+    return weight.bytes if isinstance(weight, Weight) else 0

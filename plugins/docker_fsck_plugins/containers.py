@@ -1,0 +1,220 @@
+"""Rules on containers and their folders (classic-store 10)."""
+
+from collections.abc import Iterable, Iterator
+
+from docker_fsck.api import (
+    ActionClass,
+    Fault,
+    MakeDir,
+    Model,
+    Ref,
+    Remedy,
+    Rule,
+    Severity,
+    WriteFile,
+    containers,
+    hookimpl,
+    is_remnant,
+    rule,
+    short,
+)
+from docker_fsck_plugins import derive
+from docker_fsck_plugins.remedies import put_away, reclaim
+
+
+def _ref(container: containers.Container) -> Ref:
+    return Ref("container", container.id)
+
+
+def _all(model: Model) -> Iterator[containers.Container]:
+    yield from (container for _, container in sorted(model.containers.items()))
+
+
+def _sibling(container: containers.Container, target: str) -> Remedy | None:
+    """The remedy that puts a whole temporary copy in a config's place."""
+    for sibling in container.siblings:
+        if sibling.whole and target in sibling.path:
+            path = f"{container.path}/{target}"
+            steps = (WriteFile(path=path, data=sibling.data, mode=0o600),)
+            return Remedy(cls=ActionClass.LOSSLESS, does=f"restore {path} from {sibling.path.rpartition('/')[2]}", steps=steps)
+    return None
+
+
+@rule("container-remnant", Severity.INFO, actions=(ActionClass.RECLAIM, ActionClass.LOSSY_USER))
+def remnant(model: Model) -> Iterator[Fault]:
+    """The rest of a removed container: a folder without config, mount record or writable layer.
+
+    Why it matters: a few files that no command sees.
+    How it comes about: the engine was killed while it removed the container's folder.
+    Repair: the folder is put away; with checkpoints or a log that holds something only with consent.
+    Daemon says: failed to load container … config.v2.json: no such file or directory
+    Seen in: FC-25
+    """
+    for container in _all(model):
+        if container.id in model.mounts.mounts or not is_remnant(container, model.marks.pairs):
+            continue
+        if container.user_data:
+            kept = ", ".join(container.user_data)
+            does = f"put {container.path} with {kept} away"
+            remedy = Remedy(cls=ActionClass.LOSSY_USER, does=does, steps=(put_away(container.path),), consent=container.id, loses=container.user_data)
+        else:
+            remedy = reclaim(container.path)
+        paths = (container.path, *container.user_data)
+        yield Fault(_ref(container), f"the rest of the removed container {short(container.id)}", paths, "", "", (remedy,))
+
+
+@rule("container-config-corrupt", Severity.ERROR, actions=(ActionClass.LOSSLESS, ActionClass.LOSSY_USER), after=("container-remnant",))
+def config_corrupt(model: Model) -> Iterator[Fault]:
+    """A container's config.v2.json is missing or cannot be read.
+
+    Why it matters: the engine hides the container, frees its name and no longer protects its volumes: do not prune.
+    How it comes about: power loss with engines before 1.12, a full disk; a create that was cut short never wrote one.
+    Repair: a whole temporary copy takes its place. Where there never was one, --consent puts folder, record and writable
+        layer away. Otherwise everything is kept.
+    Never: take the writable layer, the record or the volumes of such a container as garbage.
+    Daemon says: failed to load container … error=EOF
+    Seen in: FC-20
+    """
+    for container in _all(model):
+        fault = container.fault
+        if fault is None or fault.state == "unreadable" or (container.id not in model.mounts.mounts and is_remnant(container, model.marks.pairs)):
+            continue
+        found = _sibling(container, containers.CONFIG)
+        remedies = [found] if found else []
+        mount = model.mounts.mounts.get(container.id)
+        if not found and fault.state == "absent":
+            remedies.append(_give_up(model, container))
+        paths = (f"{container.path}/{containers.CONFIG}", *((mount.path,) if mount else ()))
+        message = f"the container {short(container.id)} cannot be loaded: config.v2.json: {fault.why}"
+        yield Fault(_ref(container), message, paths, "a JSON object", fault.why, tuple(remedies))
+
+
+def _give_up(model: Model, container: containers.Container) -> Remedy:
+    mount = model.mounts.mounts.get(container.id)
+    dirs = [ident for ident in mount.dir_ids if ident in model.home.ids()] if mount else []
+    forget = (_ref(container), *((Ref("mount", container.id),) if mount else ()), *(Ref("driverdir", ident) for ident in dirs))
+    loses = tuple(model.home.content(ident) for ident in dirs)
+    does = f"put the folder, the mount record and the writable layer of {short(container.id)} away"
+    return Remedy(cls=ActionClass.LOSSY_USER, does=does, forget=forget, consent=container.id, loses=loses)
+
+
+@rule("container-id-mismatch", Severity.ERROR, after=("container-config-corrupt",))
+def id_mismatch(model: Model) -> Iterator[Fault]:
+    """A container's config states another id than its folder's name.
+
+    Why it matters: the engine hides the container.
+    How it comes about: the folder was copied or renamed.
+    Repair: none.
+    Daemon says: Container <ID> is stored at <dir>
+    Seen in: FC-20
+    """
+    for container in _all(model):
+        if container.fault is None and container.stated_id != container.id:
+            path = f"{container.path}/{containers.CONFIG}"
+            yield Fault(_ref(container), f"{container.ref_name} is stored under another id", (path,), container.id, container.stated_id or "nothing")
+
+
+@rule("container-hostconfig-corrupt", Severity.ERROR, actions=(ActionClass.LOSSLESS,), after=("container-config-corrupt",))
+def hostconfig_corrupt(model: Model) -> Iterator[Fault]:
+    """A container's hostconfig.json cannot be read.
+
+    Why it matters: the engine hides the container; if the file holds `null`, the engine does not start at all.
+    How it comes about: power loss with engines before 1.12, a full disk.
+    Repair: a whole temporary copy takes its place.
+    Never: write an empty one: binds, ports and restart policy would be gone silently.
+    Daemon says: failed to load container … error=EOF
+    Seen in: FC-21
+    """
+    for container in _all(model):
+        fault = container.hostconfig
+        if fault is None or fault.state in {"absent", "unreadable"}:
+            continue
+        found = _sibling(container, containers.HOSTCONFIG)
+        severity = Severity.CRITICAL if fault.why == "null" and container.fault is None else None
+        message = f"the host configuration of {container.ref_name} cannot be read: {fault.why}"
+        remedies = (found,) if found else ()
+        yield Fault(_ref(container), message, (fault.path,), "a JSON object", fault.why, remedies, severity=severity)
+
+
+@rule("container-hostconfig-missing", Severity.WARNING, after=("container-config-corrupt",))
+def hostconfig_missing(model: Model) -> Iterator[Fault]:
+    """A container has no hostconfig.json.
+
+    Why it matters: the engine takes defaults and writes them back: binds, ports, restart policy are lost silently.
+    How it comes about: the file was deleted.
+    Repair: none; binds are also in MountPoints of config.v2.json, ports in its NetworkSettings.
+    Seen in: FC-21
+    """
+    for container in _all(model):
+        if container.fault is None and container.hostconfig is not None and container.hostconfig.state == "absent":
+            path = container.hostconfig.path
+            yield Fault(_ref(container), f"{container.ref_name} has no host configuration", (path,), "a file", "no such file")
+
+
+@rule("container-record-missing", Severity.ERROR, actions=(ActionClass.LOSSLESS,), after=("container-config-corrupt",))
+def record_missing(model: Model) -> Iterator[Fault]:
+    """A container of this storage driver has no mount record.
+
+    Why it matters: engines up to 28 hide the container; the next prune takes its image and volumes. From 29.0 it is listed,
+        but cannot be used.
+    How it comes about: the record was deleted; or the container's removal was cut short.
+    Repair: the record is written again if exactly one unclaimed writable layer fits and no other container could own it.
+    Never: give a container a writable layer on a guess.
+    Daemon says: failed to load container mount … error="mount does not exist"
+    Seen in: FC-22
+    """
+    if model.mounts.faults:
+        return
+    for container in _all(model):
+        if container.fault is not None or container.driver != model.name or container.id in model.mounts.mounts:
+            continue
+        base = model.path_of(Ref("mount", container.id))
+        found = derive.derive(model, container, None)
+        remedies = () if isinstance(found, str) or container.dead else (_record(base, found),)
+        message = f"{container.ref_name} has no mount record" + ("; its removal was cut short" if container.dead else "")
+        why = found if isinstance(found, str) else found.why
+        severity = Severity.WARNING if container.dead else None
+        yield Fault(_ref(container), message, (base, container.path), why, "no such folder", remedies, severity=severity)
+
+
+def _record(base: str, found: derive.Derived) -> Remedy:
+    files = tuple(WriteFile(path=f"{base}/{name}", data=text.encode()) for name, text in derive.texts(found))
+    return Remedy(cls=ActionClass.LOSSLESS, does=f"write the mount record {base}", steps=(MakeDir(path=base), *files))
+
+
+@rule("container-foreign-entry", Severity.INFO, actions=(ActionClass.RECLAIM,))
+def foreign_entry(model: Model) -> Iterator[Fault]:
+    """Something that is no container lies in containers/.
+
+    Why it matters: the engine tries to load it at every start and logs an error.
+    How it comes about: somebody put it there.
+    Repair: it is put away.
+    Daemon says: failed to load container … not a directory
+    """
+    for path, kind in sorted(model.store.containers.foreign.items()):
+        yield Fault(Ref("file", path), f"a {kind} that is no container", (path,), "a folder named by 64 hex digits", kind, (reclaim(path),))
+
+
+@rule("container-temp-residue", Severity.INFO, actions=(ActionClass.RECLAIM,), after=("container-config-corrupt", "container-hostconfig-corrupt"))
+def temp_residue(model: Model) -> Iterator[Fault]:
+    """A temporary copy of a container's config was left.
+
+    Why it matters: it does not; beside a damaged config it is the best source and is kept.
+    How it comes about: the engine was killed between write and rename.
+    Repair: the file is put away, unless the container has a fault.
+    Seen in: FC-37
+    """
+    for container in _all(model):
+        if container.fault is None and (container.hostconfig is None or container.hostconfig.state == "absent"):
+            for name in container.entries:
+                path = f"{container.path}/{name}"
+                if name.startswith(".tmp-") and (container.hostconfig is None or containers.HOSTCONFIG not in name):
+                    yield Fault(Ref("file", path), "a temporary file was left", (path,), "", "", (reclaim(path),))
+
+
+@hookimpl
+def fsck_rules() -> Iterable[Rule]:
+    """The rules on containers."""
+    return (
+        remnant, config_corrupt, id_mismatch, hostconfig_corrupt, hostconfig_missing, record_missing, foreign_entry, temp_residue,
+    )  # fmt: skip

@@ -1,0 +1,170 @@
+"""Rules on image configurations and their metadata (classic-store 3)."""
+
+from collections.abc import Iterable, Iterator
+
+from docker_fsck.api import ActionClass, Fault, Model, Ref, Remedy, Rule, Severity, Trouble, hookimpl, on_cycle, rule, short
+from docker_fsck_plugins.remedies import reclaim
+
+
+def _forget_image(model: Model, image: str) -> Remedy:
+    names = ", ".join(model.image_names(image))
+    return Remedy(cls=ActionClass.LOSSY, does=f"put the image {names} away; its layers stay", forget=(Ref("image", image),))
+
+
+@rule("image-hash-mismatch", Severity.ERROR, actions=(ActionClass.LOSSY,))
+def hash_mismatch(model: Model) -> Iterator[Fault]:
+    """An image's configuration is not what its name says: its sha256 differs.
+
+    Why it matters: the engine hides the image; its layers cannot be freed and a run pulls again or fails.
+    How it comes about: power loss with engines before 1.12, bit rot.
+    Repair: configuration and tags are put away; a pull brings the configuration back, the layers are used again.
+    Never: treat the layers of such an image as garbage: nobody knows which they are.
+    Daemon says: invalid image sha256:X, failed to verify: sha256:X
+    Seen in: FC-19
+    """
+    for image in model.images.images.values():
+        if image.hash_fault is not None:
+            message = f"the configuration of {', '.join(model.image_names(image.id))} is damaged: {image.hash_fault.why}"
+            yield Fault(Ref("image", image.id), message, (image.path,), image.id, image.hash_fault.why, (_forget_image(model, image.id),))
+
+
+@rule("image-config-invalid", Severity.ERROR, actions=(ActionClass.LOSSY,))
+def config_invalid(model: Model) -> Iterator[Fault]:
+    """An image's configuration has the right sha256 but is not a usable configuration.
+
+    Why it matters: the engine hides the image.
+    How it comes about: an image from elsewhere without rootfs, or an entry of another kind in its place.
+    Repair: configuration and tags are put away.
+    Daemon says: invalid image sha256:X, invalid image JSON, no RootFS key
+    Seen in: FC-19
+    """
+    for image in model.images.images.values():
+        if image.fault is not None and image.hash_fault is None and image.fault.state != "unreadable":
+            message = f"the configuration of {', '.join(model.image_names(image.id))} cannot be used: {image.fault.why}"
+            remedies = (_forget_image(model, image.id),)
+            yield Fault(Ref("image", image.id), message, (image.path,), "an object with rootfs", image.fault.why, remedies)
+
+
+@rule("image-layer-missing", Severity.ERROR)
+def layer_missing(model: Model) -> Iterator[Fault]:
+    """A layer that an image needs has no record.
+
+    Why it matters: the engine hides the image; before 18.03 it does not start.
+    How it comes about: the record was lost or put away, the image was not.
+    Repair: none yet in this version; a pull of the image brings the layer back once the image and the records above the
+        gap are put away.
+    Daemon says: layer does not exist, not restoring image
+    Seen in: FC-12
+    """
+    if model.layers.faults:
+        return
+    for image in sorted(model.images.images.values(), key=lambda each: each.id):
+        if not image.usable:
+            continue
+        for chain in image.chains:
+            if chain not in model.layers.layers:
+                ref = Ref("layer", chain)
+                names = ", ".join(model.image_names(image.id))
+                message = f"layer {image.chains.index(chain) + 1} of {len(image.chains)} of {names} has no record"
+                yield Fault(ref, message, (model.path_of(ref), image.path), "a layer record", "no such folder", ())
+
+
+@rule("image-parent-broken", Severity.INFO, actions=(ActionClass.RECLAIM,))
+def parent_broken(model: Model) -> Iterator[Fault]:
+    """The note which image an image was built from is broken, unknown or circular.
+
+    Why it matters: little: `docker history` shows <missing>, or repeats itself.
+    How it comes about: the parent image was removed while the engine crashed.
+    Repair: the file is put away, it is optional.
+    """
+    parents = {ident: each.parent for ident, each in model.images.metadata.items() if isinstance(each.parent, str)}
+    looped = on_cycle(parents, lambda ident: parents.get(ident))
+    for ident, each in sorted(model.images.metadata.items()):
+        path = f"{each.path}/parent"
+        if isinstance(each.parent, Trouble) and each.parent.state != "unreadable":
+            why = each.parent.why
+        elif ident in looped:
+            why = "is its own ancestor"
+        elif isinstance(each.parent, str) and each.parent not in model.images.images and not model.images.faults:
+            why = f"names {short(each.parent)}, which is not there"
+        else:
+            continue
+        if ident in model.images.images:
+            yield Fault(Ref("file", path), f"the parent note of {short(ident)} {why}", (path,), "an image", why, (reclaim(path),))
+
+
+@rule("image-lastupdated-broken", Severity.ERROR, actions=(ActionClass.RECLAIM,))
+def lastupdated_broken(model: Model) -> Iterator[Fault]:
+    """The time of the last tag of an image does not parse.
+
+    Why it matters: `docker image inspect` of the image fails.
+    How it comes about: bit rot or an edit.
+    Repair: the file is put away, it is optional.
+    Daemon says: parsing time "…" as "2006-01-02T15:04:05.999999999Z07:00": cannot parse
+    """
+    for ident, each in sorted(model.images.metadata.items()):
+        if isinstance(each.last_updated, Trouble) and each.last_updated.state != "unreadable" and ident in model.images.images:
+            path = each.last_updated.path
+            message = f"the time of the last tag of {short(ident)} does not parse"
+            yield Fault(Ref("file", path), message, (path,), "an RFC 3339 time", each.last_updated.why, (reclaim(path),))
+
+
+@rule("image-metadata-orphan", Severity.INFO, actions=(ActionClass.RECLAIM,))
+def metadata_orphan(model: Model) -> Iterator[Fault]:
+    """Metadata of an image that is not there.
+
+    Why it matters: it does not; nothing ever looks at it or removes it.
+    How it comes about: an image removal that was cut short.
+    Repair: the folder is put away.
+    Seen in: FC-19
+    """
+    if model.images.faults:
+        return
+    for ident, each in sorted(model.images.metadata.items()):
+        if ident not in model.images.images:
+            yield Fault(Ref("file", each.path), f"metadata of {short(ident)}, an image that is not there", (each.path,), "", "", (reclaim(each.path),))
+
+
+@rule("image-temp-residue", Severity.INFO, actions=(ActionClass.RECLAIM,), after=("image-hash-mismatch",))
+def temp_residue(model: Model) -> Iterator[Fault]:
+    """A temporary file of an image's configuration or metadata was left.
+
+    Why it matters: it does not; but beside a damaged configuration it may hold the whole one and is kept.
+    How it comes about: the engine was killed between write and rename.
+    Repair: the file is put away, unless the image that it was written for is damaged or not there.
+    Seen in: FC-37
+    """
+    for path in model.images.residue:
+        if _disposable(model, path):
+            yield Fault(Ref("file", path), "a temporary file was left", (path,), "", "", (reclaim(path),))
+        else:
+            yield Fault(Ref("file", path), "a temporary file was left, perhaps of a lost image: it is kept", (path,))
+
+
+def _disposable(model: Model, path: str) -> bool:
+    name = path.rpartition("/")[2].removeprefix(".tmp-")
+    if "/metadata/" in path:
+        return True
+    image = model.images.images.get(f"sha256:{name[:64]}")
+    return image is not None and image.usable
+
+
+@rule("image-foreign-entry", Severity.INFO)
+def foreign_entry(model: Model) -> Iterator[Fault]:
+    """Something that is no image lies among the image configurations.
+
+    Why it matters: the engine passes over it.
+    How it comes about: somebody put it there.
+    Repair: none; look at it, then decide.
+    Seen in: FC-19
+    """
+    for path, kind in sorted(model.images.foreign.items()):
+        yield Fault(Ref("file", path), f"a {kind} that is no image configuration", (path,), "a file named by 64 hex digits", kind)
+
+
+@hookimpl
+def fsck_rules() -> Iterable[Rule]:
+    """The rules on images."""
+    return (
+        hash_mismatch, config_invalid, layer_missing, parent_broken, lastupdated_broken, metadata_orphan, temp_residue, foreign_entry,
+    )  # fmt: skip

@@ -1,0 +1,155 @@
+"""Rules on read-only layers: records, chain ids, driver dirs (classic-store 5)."""
+
+from collections.abc import Iterable, Iterator
+
+from docker_fsck.api import Fault, Model, Ref, Rule, Severity, Trouble, chain_id, hookimpl, rule, short
+from docker_fsck.api import ActionClass as Class
+from docker_fsck_plugins.remedies import forget
+
+STORE_DEPTH = 125
+
+
+@rule("layer-record-incomplete", Severity.ERROR)
+def record_incomplete(model: Model) -> Iterator[Fault]:
+    """A file of a layer record is missing, empty or malformed.
+
+    Why it matters: the engine does not load the layer nor any above it, hides their images, and the folder that is there
+        blocks every pull of the layer.
+    How it comes about: power loss with engines before 1.13, a full disk, an edit.
+    Repair: none yet in this version; most of these facts can be derived again, so that nothing is removed here.
+    Never: remove the record without accounting for the folder that its cache-id names.
+    Daemon says: rename …/layerdb/tmp/write-set-N …/layerdb/sha256/<chain>: file exists
+    Seen in: FC-06
+    """
+    for layer in model.layers.layers.values():
+        broken = [each for each in layer.troubles if each.state != "unreadable"]
+        if broken:
+            what = "; ".join(f"{each.path.rpartition('/')[2]}: {each.why}" for each in broken)
+            if layer.diff is layer.size and isinstance(layer.diff, Trouble):
+                what = layer.diff.why
+            paths = tuple(dict.fromkeys(each.path for each in broken))
+            yield Fault(Ref("layer", layer.chain), f"the record of layer {short(layer.chain)} cannot be loaded: {what}", paths, "", what)
+
+
+@rule("layer-chainid-mismatch", Severity.ERROR, after=("layer-record-incomplete",))
+def chainid_mismatch(model: Model) -> Iterator[Fault]:
+    """A layer record's name is not the chain id of its `parent` and `diff`.
+
+    Why it matters: the layer passes for another one; with its `parent` lost it no longer protects what it stands on, which
+        is then deleted with its own image.
+    How it comes about: the `parent` file was lost, or the folder was renamed. The engine never checks this.
+    Repair: none yet in this version.
+    Daemon says: could not verify layer data for: sha256:<diff>
+    """
+    for layer in model.layers.layers.values():
+        if isinstance(layer.diff, str) and isinstance(layer.parent, str | None):
+            actual = chain_id(layer.parent, layer.diff)
+            if actual != layer.chain:
+                message = f"layer {short(layer.chain)} should be called {short(actual)} by its diff and parent"
+                paths = (layer.path, f"{layer.path}/diff", f"{layer.path}/parent")
+                yield Fault(Ref("layer", layer.chain), message, paths, layer.chain, actual)
+
+
+@rule("layer-parent-missing", Severity.ERROR, after=("image-layer-missing", "layer-record-incomplete", "layer-chainid-mismatch"))
+def parent_missing(model: Model) -> Iterator[Fault]:
+    """The layer that a layer or a container stands on has no record.
+
+    Why it matters: the engine loads neither a layer above the gap nor a container on it, and hides their images.
+    How it comes about: the record was removed by hand, or put away so that a pull brings it back.
+    Repair: pull the image; the next run of docker-fsck then ties its containers to the layers that came back.
+    Never: prune before: a hidden container protects neither its image nor its volumes.
+    Daemon says: failed to get diff id for sha256:…: open …/diff: no such file or directory
+    Seen in: FC-12, FC-22
+    """
+    if model.layers.faults:
+        return
+    table = model.layers.layers
+    standing = [(layer.parent_id, Ref("layer", layer.chain), f"{layer.path}/parent") for layer in table.values()]
+    for name, mount in sorted(model.mounts.mounts.items()):
+        if name in model.store.containers.containers:
+            standing.append((mount.parent_id, Ref("mount", name), f"{mount.path}/parent"))
+    for chain, above, path in standing:
+        if chain is not None and chain not in table:
+            ref = Ref("layer", chain)
+            message = f"the {'layer' if above.kind == 'layer' else 'container'} {short(above.id)} stands on {short(chain)}, which has no record"
+            yield Fault(ref, message, (model.path_of(ref), path), "a layer record", "no such folder", (), (ref, above))
+
+
+@rule("layer-driverdir-missing", Severity.ERROR, actions=(Class.LOSSY,), after=("layer-record-incomplete",))
+def driverdir_missing(model: Model) -> Iterator[Fault]:
+    """A layer's cache-id names a directory that the graph driver does not hold.
+
+    Why it matters: no container can be made from any image above the layer, and a pull says "Already exists".
+    How it comes about: directories were deleted by hand, or power was lost after the record was written.
+    Repair: the record and what stands on it are put away, so that a pull fetches what is missing.
+    Never: make an empty directory to silence the error.
+    Daemon says: stat …/overlay2/<id>: no such file or directory
+    Seen in: FC-03, FC-08
+    """
+    if model.home.partial:
+        return
+    for layer in model.layers.layers.values():
+        part = model.home.missing(layer.dir_id) if layer.dir_id is not None else None
+        if part is not None and part.name in {"dir", "id"} and part.trouble.state != "unreadable":
+            message = f"the content of layer {short(layer.chain)} is gone: {part.trouble.why}"
+            paths = (part.path, f"{layer.path}/cache-id") if part.name == "dir" else (f"{layer.path}/cache-id",)
+            yield Fault(Ref("layer", layer.chain), message, paths, "a folder", part.trouble.why, (forget(layer.chain),))
+
+
+@rule("layer-cacheid-duplicate", Severity.ERROR)
+def cacheid_duplicate(model: Model) -> Iterator[Fault]:
+    """Two layer records claim the same directory.
+
+    Why it matters: the removal of one layer deletes the content of the other.
+    How it comes about: a record was copied by hand.
+    Repair: none; which of the two is right cannot be told from the records.
+    """
+    claims: dict[str, list[str]] = {}
+    for layer in model.layers.layers.values():
+        if layer.dir_id is not None:
+            claims.setdefault(layer.dir_id, []).append(layer.chain)
+    for ident, chains in sorted(claims.items()):
+        if len(chains) > 1:
+            paths = tuple(f"{model.path_of(Ref('layer', chain))}/cache-id" for chain in sorted(chains))
+            message = f"{len(chains)} layers claim the directory {ident}"
+            yield Fault(Ref("driverdir", ident), message, paths, "one layer", ", ".join(short(chain) for chain in sorted(chains)))
+
+
+@rule("layer-tarsplit-missing", Severity.ERROR)
+def tarsplit_missing(model: Model) -> Iterator[Fault]:
+    """A layer record has no tar-split.json.gz.
+
+    Why it matters: containers run, but the layer can be neither saved, pushed nor verified.
+    How it comes about: damage, or an image that was migrated by an engine before 1.10.
+    Repair: none yet in this version; a pull of the layer brings the file.
+    Daemon says: open …/tar-split.json.gz: no such file or directory
+    Seen in: FC-53
+    """
+    for layer in model.layers.layers.values():
+        if not layer.tarsplit and not isinstance(layer.size, Trouble):
+            path = f"{layer.path}/tar-split.json.gz"
+            yield Fault(Ref("file", path), f"layer {short(layer.chain)} cannot be exported", (path,), "a file", "no such file")
+
+
+@rule("layer-too-deep", Severity.INFO)
+def too_deep(model: Model) -> Iterator[Fault]:
+    """A chain is deeper than the engine takes.
+
+    Why it matters: nothing can be built or committed on it.
+    How it comes about: repeated commits of one container.
+    Repair: none; squash or rebuild the image.
+    Daemon says: max depth exceeded
+    Seen in: FC-46
+    """
+    for chain, depth in sorted(model.depth.items()):
+        if depth + 1 > STORE_DEPTH and chain not in model.children:
+            path = model.path_of(Ref("layer", chain))
+            yield Fault(Ref("layer", chain), f"a chain of {depth + 1} layers", (path,), f"at most {STORE_DEPTH}", str(depth + 1))
+
+
+@hookimpl
+def fsck_rules() -> Iterable[Rule]:
+    """The rules on layers."""
+    return (
+        record_incomplete, chainid_mismatch, parent_missing, driverdir_missing, cacheid_duplicate, tarsplit_missing, too_deep,
+    )  # fmt: skip

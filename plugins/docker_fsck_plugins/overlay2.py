@@ -1,0 +1,189 @@
+"""The graph driver overlay2: how its home is read (classic-store 9.2). Its rules are in `overlay2_rules`."""
+
+import base64
+import hashlib
+from collections.abc import Collection, Iterable, Iterator
+from functools import cached_property
+
+from docker_fsck.api import DRIVER_ID, SHORT_LINK, Driver, Part, Reader, Row, Trouble, hookimpl, shown
+from docker_fsck_plugins import overlay2_rules
+
+FILES = ("link", "lower")
+
+
+class OverlayHome:
+    """What overlay2 (or a driver of the same shape) keeps: `<id>/{diff,link,lower,work,committed,merged}` and `l/`."""
+
+    union = True
+
+    def __init__(self, reader: Reader, name: str) -> None:
+        """Read the home `name`."""
+        self.name = name
+        rows = reader.table(name, FILES)
+        links = reader.links(f"{name}/l")
+        self.partial = tuple(each for each in (rows, links) if isinstance(each, Trouble) and each.state != "absent")
+        self.links: dict[str, str | Trouble] = {} if isinstance(links, Trouble) else links
+        self.rows: dict[str, Row | Trouble] = {} if isinstance(rows, Trouble) else rows
+        self.strange = {ident: row for ident, row in self.rows.items() if isinstance(row, Trouble) and ident != "l"}
+        self.dirs = {ident: row for ident, row in self.rows.items() if isinstance(row, Row) and DRIVER_ID.fullmatch(ident)}
+        self.partial += tuple(each for each in self.strange.values() if each.state == "unreadable")
+        self.target = {short: text[3:-5] for short, text in self.links.items() if isinstance(text, str) and _plain(text)}
+        self.merged = {ident: tuple(self._merged(reader, ident)) for ident, row in self.dirs.items() if "merged" in row.entries}
+
+    def _merged(self, reader: Reader, ident: str) -> Iterable[str]:
+        names = reader.names(f"{self.name}/{ident}/merged")
+        return () if isinstance(names, Trouble) else names
+
+    @cached_property
+    def shorts(self) -> dict[str, list[str]]:
+        """The names in `l/` by the driver id that they point to."""
+        found: dict[str, list[str]] = {}
+        for short, ident in self.target.items():
+            found.setdefault(ident, []).append(short)
+        return found
+
+    @cached_property
+    def linked(self) -> dict[str, list[str]]:
+        """The driver ids by what their `link` says."""
+        found: dict[str, list[str]] = {}
+        for ident in self.dirs:
+            link = self.link(ident)
+            if isinstance(link, str):
+                found.setdefault(link, []).append(ident)
+        return found
+
+    @cached_property
+    def wanted(self) -> dict[str, str]:
+        """Short names that some `lower` holds, each with the first driver id whose `lower` does."""
+        found: dict[str, str] = {}
+        for ident in self.dirs:
+            for element in self.elements(ident):
+                found.setdefault(element.removeprefix("l/"), ident)
+        return found
+
+    def ids(self) -> Collection[str]:
+        """Every driver id with a folder."""
+        return self.dirs.keys()
+
+    def path(self, ident: str) -> str:
+        """The folder of `ident`."""
+        return f"{self.name}/{ident}"
+
+    def content(self, ident: str) -> str:
+        """The folder `diff`."""
+        return f"{self.name}/{ident}/diff"
+
+    def missing(self, ident: str) -> Part | None:
+        """The whole folder or its `diff`."""
+        row = self.rows.get(ident)
+        path = self.path(ident)
+        if "/" in ident or ident in {".", "..", "l"}:
+            return Part("id", path, Trouble(path, "wrong", "not a driver id: it would lead out of the driver's home"))
+        if row is None:
+            return Part("dir", path, Trouble(path, "absent", "no such folder"))
+        if isinstance(row, Trouble):
+            return Part("dir", path, row)
+        kind = row.entries.get("diff")
+        if kind == "dir":
+            return None
+        fault = Trouble(f"{path}/diff", "wrong" if kind else "absent", f"a {kind} stands there" if kind else "no such folder")
+        return Part("diff", f"{path}/diff", fault)
+
+    def link(self, ident: str) -> str | Trouble:
+        """The short name that `link` gives."""
+        return self._text(ident, "link", lambda text: SHORT_LINK.fullmatch(text) is not None)
+
+    def lower(self, ident: str) -> str | Trouble | None:
+        """The text of `lower`, None where there is none and none is due (no `work` beside it)."""
+        row = self.dirs.get(ident)
+        if row is not None and "lower" not in row.entries and "work" not in row.entries:
+            return None
+        return self._text(ident, "lower", lambda text: text.isprintable() and bool(text))
+
+    def _text(self, ident: str, name: str, good: "overlay2_rules.Test") -> str | Trouble:
+        path = f"{self.path(ident)}/{name}"
+        row = self.dirs.get(ident)
+        if row is None or name not in row.files:
+            return Trouble(path, "absent", "no such file")
+        data = row.files[name]
+        if isinstance(data, Trouble):
+            return data
+        text = data.decode("utf-8", "backslashreplace")
+        return text if good(text) else Trouble(path, "malformed", shown(data))
+
+    def elements(self, ident: str) -> list[str]:
+        """The elements of `lower`, as they stand there."""
+        lower = self.lower(ident)
+        return lower.split(":") if isinstance(lower, str) else []
+
+    def resolve(self, element: str) -> str | None:
+        """The driver id that an element of a `lower` leads to, whether its folder is there or not."""
+        return self.target.get(element[2:]) if element.startswith("l/") else None
+
+    def needs(self, ident: str) -> tuple[str, ...]:
+        """The driver ids of all elements that lead somewhere."""
+        return tuple(found for each in self.elements(ident) if (found := self.resolve(each)) is not None)
+
+    def vague(self, ident: str) -> bool:
+        """Whether an element leads nowhere, or the `lower` that is due cannot be read."""
+        lower = self.lower(ident)
+        return isinstance(lower, Trouble) or any(self.resolve(each) is None for each in self.elements(ident))
+
+    def holdings(self, ident: str) -> tuple[str, ...]:
+        """The links in `l/` that point to it, then its folder."""
+        links = tuple(f"{self.name}/l/{short}" for short in sorted(self.shorts.get(ident, ())))
+        return (*links, self.path(ident)) if ident in self.dirs else links
+
+    def short(self, ident: str) -> str | None:
+        """The short name that `ident` has or should have: from `link`, else the link in `l/` that lowers use, else None."""
+        link, pointing = self.link(ident), self.shorts.get(ident, [])
+        if isinstance(link, str) and (link in pointing or (link not in self.links and not pointing)):
+            return link
+        used = [short for short in pointing if short in self.wanted]
+        choice = used or pointing
+        if len(choice) == 1 or used:
+            return sorted(choice)[0]
+        return link if isinstance(link, str) and link not in self.target else None
+
+    def fresh(self, ident: str) -> str:
+        """A new short name, the same for the same id, that nothing uses yet."""
+        for salt in range(1 << 16):
+            name = base64.b32encode(hashlib.sha256(f"{ident}{salt or ''}".encode()).digest())[:26].decode()
+            if name not in self.links and name not in self.wanted:
+                return name
+        raise ValueError(f"no free short name for {ident}")
+
+    def lower_of(self, parents: Iterable[str]) -> str | None:
+        """The `lower` over these driver ids, None while one of them has no short name or no content."""
+        shorts = [self.short(ident) if self.missing(ident) is None else None for ident in parents]
+        return None if None in shorts else ":".join(f"l/{short}" for short in shorts)
+
+
+def _plain(text: str) -> bool:
+    return text.startswith("../") and text.endswith("/diff") and "/" not in text[3:-5] and text[3:-5] not in {"", ".", ".."}
+
+
+class Overlay2:
+    """The driver."""
+
+    name = "overlay2"
+
+    def detect(self, reader: Reader) -> bool:
+        """Whether there is a home or an image tree."""
+        return any(not isinstance(reader.facts(path), Trouble) for path in (self.name, f"image/{self.name}"))
+
+    def survey(self, reader: Reader) -> OverlayHome:
+        """Read the home."""
+        return OverlayHome(reader, self.name)
+
+
+@hookimpl
+def fsck_drivers() -> Iterator[Driver]:
+    """The driver overlay2."""
+    yield Overlay2()
+
+
+@hookimpl
+def fsck_rules() -> "Iterable[overlay2_rules.Rule]":
+    """The laws of overlay2."""
+    return overlay2_rules.RULES

@@ -1,0 +1,128 @@
+"""Rules on the tag store, repositories.json (classic-store 2)."""
+
+from collections.abc import Iterable, Iterator
+
+from docker_fsck.api import (
+    ActionClass,
+    Fault,
+    Model,
+    Ref,
+    Remedy,
+    Rule,
+    Severity,
+    WriteFile,
+    hookimpl,
+    is_digest,
+    reference_fault,
+    rule,
+    short,
+)
+from docker_fsck_plugins.remedies import reclaim
+
+
+@rule("tags-unparsable", Severity.CRITICAL, actions=(ActionClass.LOSSLESS,))
+def unparsable(model: Model) -> Iterator[Fault]:
+    """The tag store cannot be read, or is gone although there are images.
+
+    Why it matters: the engine does not start, or it starts with every image as <none> and the next image prune deletes
+        them.
+    How it comes about: power was lost while an engine before 1.12 wrote it, the disk was full, or it was edited by hand.
+    Repair: a whole temporary copy that a writer left beside it takes its place. Image content is not affected.
+    Never: delete the file, which makes every image dangling.
+    Daemon says: failed to start daemon: Couldn't create reference store repository: EOF
+    Seen in: FC-16, FC-17
+    """
+    store = model.tags
+    if store.trouble is None or (store.trouble.state == "absent" and not model.images.images):
+        return
+    sibling = store.whole_sibling
+    remedies = ()
+    if sibling is not None:
+        does = f"restore {len(sibling.tags or {})} tags from {sibling.path}"
+        steps = (WriteFile(path=store.path, data=sibling.data, mode=0o600),)
+        remedies = (Remedy(cls=ActionClass.LOSSLESS, does=does, steps=steps),)
+    images = len(model.images.images)
+    message = f"the tags of {images} images cannot be read: {store.trouble.why}"
+    others = tuple(each.path for each in store.siblings)
+    yield Fault(Ref("file", store.path), message, (store.path, *others), "a JSON object", store.trouble.why, remedies)
+
+
+def _drop(model: Model, keys: tuple[tuple[str, str], ...], does: str) -> Remedy:
+    return Remedy(cls=ActionClass.LOSSY, does=does, retag=keys, loses=tuple(f"the name {key[1]}" for key in keys))
+
+
+@rule("tags-bad-value", Severity.ERROR, actions=(ActionClass.LOSSY,))
+def bad_value(model: Model) -> Iterator[Fault]:
+    """A tag's value is no image id.
+
+    Why it matters: the engine starts, but `docker ps -a` and every command with this tag break the connection.
+    How it comes about: bit rot or an edit.
+    Repair: the entry is dropped from the tag store, its name is told.
+    Daemon says: http: panic serving …: no ':' separator in digest
+    """
+    for key, value in sorted(model.tags.tags.items()):
+        if not is_digest(value):
+            remedy = _drop(model, (key,), f"drop the tag {key[1]}")
+            message = f"the tag {key[1]} has no image id"
+            yield Fault(Ref("tag", key[1]), message, (model.tags.path,), "sha256:<64 hex digits>", value or "nothing", (remedy,))
+
+
+@rule("tags-bad-key", Severity.INFO, actions=(ActionClass.LOSSY,))
+def bad_key(model: Model) -> Iterator[Fault]:
+    """A name in the tag store does not parse.
+
+    Why it matters: the engine keeps the entry for ever and never shows it; the image looks untagged.
+    How it comes about: bit rot or an edit.
+    Repair: the entry is dropped from the tag store, its name is told.
+    """
+    for key in sorted(model.tags.tags):
+        fault = reference_fault(*key)
+        if fault is not None:
+            remedy = _drop(model, (key,), f"drop the entry {key[1]!r}")
+            yield Fault(Ref("tag", key[1]), f"{key[1]!r} in {key[0]!r}: {fault}", (model.tags.path,), "", key[1], (remedy,))
+
+
+@rule("tags-dangling", Severity.WARNING, actions=(ActionClass.LOSSY,))
+def dangling(model: Model) -> Iterator[Fault]:
+    """Tags point to an image that is not there.
+
+    Why it matters: the names cannot be used, and no command can remove them; a pull makes them good again.
+    How it comes about: the image's configuration was lost after the tag was written.
+    Repair: the names are dropped and kept in the list of what to pull.
+    Daemon says: Error response from daemon: No such image
+    Seen in: FC-18
+    """
+    if model.images.faults:
+        return
+    by_image: dict[str, list[tuple[str, str]]] = {}
+    for key, value in sorted(model.tags.tags.items()):
+        if is_digest(value) and value not in model.images.images:
+            by_image.setdefault(value, []).append(key)
+    for image, keys in sorted(by_image.items()):
+        names = [key[1] for key in keys]
+        pull = tuple(name for name in names if "@" in name)
+        remedy = _drop(model, tuple(keys), f"drop {', '.join(names)}")
+        remedy = Remedy(cls=remedy.cls, does=remedy.does, retag=remedy.retag, loses=remedy.loses, pull=pull or tuple(names))
+        ref = Ref("image", image)
+        message = f"{', '.join(names)} name the image {short(image)}, which is not there"
+        yield Fault(ref, message, (model.path_of(ref), model.tags.path), "an image configuration", "no such file", (remedy,))
+
+
+@rule("tags-temp-residue", Severity.INFO, actions=(ActionClass.RECLAIM,), after=("tags-unparsable",))
+def temp_residue(model: Model) -> Iterator[Fault]:
+    """A temporary copy of the tag store was left.
+
+    Why it matters: it does not; but beside a damaged tag store it is the best source of the tags and is kept.
+    How it comes about: the engine was killed between write and rename.
+    Repair: the file is put away, unless the tag store has a fault.
+    Seen in: FC-37
+    """
+    if model.tags.trouble is None:
+        for sibling in model.tags.siblings:
+            yield Fault(Ref("file", sibling.path), "a temporary copy of the tag store was left", (sibling.path,), "", "", (reclaim(sibling.path),))
+
+
+@hookimpl
+def fsck_rules() -> Iterable[Rule]:
+    """The rules on tags."""
+    return (unparsable, bad_value, bad_key, dangling, temp_residue)

@@ -1,0 +1,75 @@
+"""The graph driver vfs: `vfs/dir/<id>` is a whole tree, nothing else is kept (classic-store 9.5). It has no laws of its own."""
+
+from collections.abc import Collection, Iterator
+
+from docker_fsck.api import DRIVER_ID, Driver, Part, Reader, Trouble, hookimpl
+
+
+class VfsHome:
+    """What vfs keeps: one folder a driver id, no parents."""
+
+    name = "vfs"
+    union = False
+
+    def __init__(self, reader: Reader) -> None:
+        """List the home."""
+        names = reader.names("vfs/dir")
+        self.partial = (names,) if isinstance(names, Trouble) and names.state != "absent" else ()
+        self.entries: dict[str, str] = {} if isinstance(names, Trouble) else names
+        self.dirs = {ident for ident, kind in self.entries.items() if kind == "dir" and DRIVER_ID.fullmatch(ident)}
+
+    def ids(self) -> Collection[str]:
+        """Every driver id with a folder."""
+        return self.dirs
+
+    def path(self, ident: str) -> str:
+        """The folder of `ident`."""
+        return f"vfs/dir/{ident}"
+
+    def content(self, ident: str) -> str:
+        """The same folder."""
+        return self.path(ident)
+
+    def missing(self, ident: str) -> Part | None:
+        """The folder, unless it is there."""
+        path = self.path(ident)
+        if "/" in ident or ident in {".", ".."}:
+            return Part("id", path, Trouble(path, "wrong", "not a driver id: it would lead out of the driver's home"))
+        kind = self.entries.get(ident)
+        if kind == "dir":
+            return None
+        return Part("dir", path, Trouble(path, "wrong" if kind else "absent", f"a {kind} stands there" if kind else "no such folder"))
+
+    def needs(self, ident: str) -> tuple[str, ...]:
+        """Nothing: each folder is a full copy."""
+        del ident
+        return ()
+
+    def vague(self, ident: str) -> bool:
+        """Never."""
+        del ident
+        return False
+
+    def holdings(self, ident: str) -> tuple[str, ...]:
+        """The folder."""
+        return (self.path(ident),) if ident in self.dirs else ()
+
+
+class Vfs:
+    """The driver."""
+
+    name = "vfs"
+
+    def detect(self, reader: Reader) -> bool:
+        """Whether there is a home or an image tree."""
+        return any(not isinstance(reader.facts(path), Trouble) for path in ("vfs", "image/vfs"))
+
+    def survey(self, reader: Reader) -> VfsHome:
+        """Read the home."""
+        return VfsHome(reader)
+
+
+@hookimpl
+def fsck_drivers() -> Iterator[Driver]:
+    """The driver vfs."""
+    yield Vfs()
