@@ -203,7 +203,7 @@ def _dirs_unknown(model: "Model", live: frozenset[str], dirs: frozenset[str]) ->
         yield f"references of layers unknown: {layer.cache_id.path}: {layer.cache_id.why}"
     derivable = {ident for mount in model.mounts.mounts.values() for ident in mount.dir_ids}
     derivable |= {ident for chain in live if (ident := model.layers.layers[chain].dir_id) is not None}
-    for ident in sorted(dirs):
+    for ident in sorted(dirs & set(model.home.ids())):
         if model.home.vague(ident) and (ident not in derivable or ids.BUILDKIT_ID.fullmatch(ident)):
             yield f"parents of {model.home.path(ident)} unknown"
 

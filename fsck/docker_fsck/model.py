@@ -197,6 +197,12 @@ class Model:
         return {ident: mount for mount in self.mounts.mounts.values() for ident in mount.dir_ids}
 
     @cached_property
+    def dying(self) -> frozenset[str]:
+        """Driver dirs of containers whose removal began (`Dead`): half of them may be gone, `docker rm` finishes that."""
+        dead = (ident for ident, container in self.store.containers.containers.items() if container.dead)
+        return frozenset(each for ident in dead if ident in self.mounts.mounts for each in self.mounts.mounts[ident].dir_ids)
+
+    @cached_property
     def dir_needed_by(self) -> dict[str, list[str]]:
         """Driver dirs that name each driver dir as a parent."""
         return reverse({ident: self.home.needs(ident) for ident in self.home.ids()})

@@ -31,7 +31,7 @@ def _home(model: Model) -> "AufsHome":
 
 
 def _living(model: Model) -> list[str]:
-    return sorted(model.marks.dirs & _home(model).all.keys())
+    return sorted((model.marks.dirs & _home(model).all.keys()) - model.dying)
 
 
 @rule("aufs-layers-file", Severity.ERROR, actions=(ActionClass.LOSSLESS,), after=GONE, drivers=DRIVERS)

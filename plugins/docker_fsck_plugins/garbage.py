@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 
-from docker_fsck.api import BUILDKIT_ID, ActionClass, Confidence, Fault, Model, Ref, Remedy, Rule, Severity, hookimpl, layerdb, rule, short
+from docker_fsck.api import BUILDKIT_ID, ActionClass, Confidence, Fault, Model, Ref, Remedy, Rule, Severity, hookimpl, layerdb, reach, rule, short
 from docker_fsck_plugins.remedies import put_away, reclaim
 
 PROBE = re.compile(r"(check-overlayfs-support|opaque-bug-check|multiple-lowerdir-check|metacopy-check|fsutils-dummy)[0-9]+|userxattr-check", re.ASCII)
@@ -43,6 +43,7 @@ def mount_orphan(model: Model) -> Iterator[Fault]:
         paths = [mount.path, *(path for ident in dirs for path in model.home.holdings(ident))]
         paths += [model.path_of(Ref("layer", chain)) for chain in chains]
         paths += [path for ident in layer_dirs for path in model.home.holdings(ident)]
+        paths += _held(model, mount.parent_id, paths)
         remedy = Remedy(cls=ActionClass.RECLAIM, does=does, forget=forget, knowing=knowing)
         yield Fault(Ref("mount", name), f"the mount record {short(name)} belongs to no container", tuple(paths), "", "", (remedy,))
 
@@ -55,6 +56,22 @@ def _only_through(model: Model, chain: str | None) -> list[str]:
         found.append(chain)
         chain = model.layers.layers[chain].parent_id
     return found
+
+
+def _held(model: Model, chain: str | None, told: list[str]) -> list[str]:
+    """The living layers below `chain` with their folders: a prune that frees their images would still leave them."""
+    found: list[str] = []
+    for each in reach([chain] if chain else [], lambda at: _parents(model, at)):
+        layer = model.layers.layers.get(each)
+        if layer is not None:
+            found += [layer.path, *([model.home.path(layer.dir_id)] if layer.dir_id else [])]
+    return sorted(set(found) - set(told))
+
+
+def _parents(model: Model, chain: str) -> Iterator[str]:
+    layer = model.layers.layers.get(chain)
+    if layer is not None and layer.parent_id is not None:
+        yield layer.parent_id
 
 
 @rule("layer-unreferenced", Severity.INFO, actions=(ActionClass.RECLAIM,), after=("mount-orphan", "layer-record-incomplete"))
@@ -83,6 +100,7 @@ def layer_unreferenced(model: Model) -> Iterator[Fault]:
         remedy = Remedy(cls=ActionClass.RECLAIM, does=does, forget=forget, knowing=("layers", *_knowing(idents)))
         paths = [model.path_of(Ref("layer", chain)) for chain in chains]
         paths += [path for ident in idents for path in model.home.holdings(ident)]
+        paths += _held(model, top, paths)
         through = tuple(Ref("layer", chain) for chain in chains)
         yield Fault(Ref("layer", top), f"nothing needs the layer {short(top)} and {len(chains) - 1} below it", tuple(paths), "", "", (remedy,), through)
 

@@ -200,7 +200,7 @@ def init_layer_emptied(model: Model) -> Iterator[Fault]:
     Repair: none yet in this version.
     """
     for mount in _owned(model):
-        if isinstance(mount.init_id, str) and model.home.missing(mount.init_id) is None and model.top_names(mount.init_id) == {}:
+        if isinstance(mount.init_id, str) and mount.init_id not in model.dying and model.home.missing(mount.init_id) is None and model.top_names(mount.init_id) == {}:
             path = model.home.content(mount.init_id)
             name = model.store.containers.containers[mount.name].ref_name
             yield Fault(Ref("driverdir", mount.init_id), f"the init layer of {name} is empty", (path,), ".dockerenv, dev, etc, …", "nothing")

@@ -33,9 +33,9 @@ def _home(model: Model) -> "OverlayHome":
 
 
 def _living(model: Model) -> Iterator[str]:
-    """Driver dirs with content that something needs, by id; the dead are garbage and their state is nobody's worry."""
+    """Driver dirs with content that something needs, by id; the state of garbage and of removals in progress is nobody's worry."""
     home = _home(model)
-    for ident in sorted(model.marks.dirs & home.dirs.keys()):
+    for ident in sorted((model.marks.dirs & home.dirs.keys()) - model.dying):
         if home.missing(ident) is None:
             yield ident
 
@@ -275,7 +275,7 @@ def diff_missing(model: Model) -> Iterator[Fault]:
     Seen in: FC-03
     """
     home = _home(model)
-    for ident in sorted(model.marks.dirs & home.dirs.keys()):
+    for ident in sorted((model.marks.dirs & home.dirs.keys()) - model.dying):
         part = home.missing(ident)
         if part is None or part.name != "diff":
             continue

@@ -150,6 +150,12 @@ def test_a_meta_with_any_byte_changed_is_not_used(at: int) -> None:
     assert "neither meta page is valid" == damage(patched(data, PAGE, bytes(PAGE)))
 
 
+@pytest.mark.parametrize(("at", "number"), [(0, bolt.MAGIC - 1), (4, 1), (4, 3), (8, 0), (8, 4095), (8, 1 << 31)])
+def test_a_meta_of_another_magic_version_or_page_size_is_not_used(at: int, number: int) -> None:
+    head = patched(FLAT[16:72], at, u32(number))
+    assert (1,) == bolt.txids(patched(FLAT, 16, head + u64(bolt.checksum(head))))
+
+
 def test_the_transactions_are_told_from_the_first_two_pages() -> None:
     assert [(2, 1), (2,), (), ()] == [bolt.txids(FLAT[:length]) for length in (2 * PAGE, PAGE, 79, 0)]
 
@@ -173,9 +179,11 @@ LISTED = "is in the freelist and in use, or there twice, or not in the file"
         (FLAT, BODY, u32(1), UNKNOWN),
         (FLAT, BODY + 4, u32(16), ELEMENT),
         (FLAT, BODY + 8, u32(0), ELEMENT),
-        (FLAT, BODY + 12, u32(1 << 31), ELEMENT),
+        (FLAT, BODY + 28, u32(1 << 31), ELEMENT),
         (FLAT, BODY + 20, u32(17), ELEMENT),
         (FLAT, BODY + 32, b"b", "page 3 has keys that do not ascend"),
+        (TALL, 3 * PAGE + 12, u32(1), "page 4 is reached twice"),
+        (TALL, 5 * PAGE + 12, u32(1), "page 5 is reached twice"),
         (TALL, BRANCH + 24, u64(3), "page 3 is reached twice"),
         (TALL, BRANCH + 24, u64(6), "page 6 is reached twice"),
         (TALL, BRANCH + 24, u64(2), "page 2 identifies as page 2 with the flags 0x10"),
@@ -185,9 +193,11 @@ LISTED = "is in the freelist and in use, or there twice, or not in the file"
         (TALL, BRANCH + 52, b"k017", "page 6 has a key that is not above all keys of the child before"),
         (TALL, BRANCH + 56, b"k010", "page 6 has keys that do not ascend"),
         (TALL, BRANCH - 6, u16(0), "page 6 is a branch without children, or too deep in its tree"),
+        (INLINE, BODY, u32(3), UNKNOWN),
         (INLINE, 3 * PAGE + 50, u64(3), "page 3 has an inline bucket that is no leaf"),
         (INLINE, 3 * PAGE + 58, u16(1), "page 3 has an inline bucket that is no leaf"),
         (INLINE, 3 * PAGE + 60, u16(2), "page 3 has no room for 2 elements"),
+        (INLINE, 3 * PAGE + 62, u32(1), "page 3 has an inline bucket that is no leaf"),
         (INLINE, 3 * PAGE + 66, u32(1), "page 3 has an inline bucket with more than values in it"),
         (INLINE, BODY + 12, u32(20), "page 3 has an inline bucket that is no leaf"),
     ],
@@ -203,6 +213,10 @@ def test_buckets_and_pages_are_not_followed_without_end() -> None:
         tree = {"b": tree}
     assert encoded(tree) == read(boltfile.build(tree))
     assert "bucket that is cut, too deep" in damage(boltfile.build({"b": tree}))
+    crowd = boltfile.build({f"{n}": u64(9) + u64(0) for n in range(6)})
+    for at in range(BODY, BODY + 6 * 16, 16):
+        crowd = patched(crowd, at, u32(1))
+    assert UNKNOWN == damage(crowd)
     chain = b"".join(struct.pack("<QHHIIIQB", n, bolt.BRANCH, 1, 0, 16, 1, n + 1, 1).ljust(PAGE, b"\0") for n in range(2, 99))
     metas = [boltfile.meta(n, root=2, freelist=bolt.NO_FREELIST, high_water=99) for n in (2, 1)]
     assert "page 66 is a branch without children, or too deep in its tree" == damage(b"".join(metas) + chain)

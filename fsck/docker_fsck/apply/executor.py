@@ -12,7 +12,7 @@ from docker_fsck.apply.guards import Guards
 from docker_fsck.apply.history import blocking
 from docker_fsck.apply.journal import Begun, Done, Ended, Journal, Made, Opened, Planned, Story, Was
 from docker_fsck.apply.observe import folder_times, observe, weigh
-from docker_fsck.apply.site import Applied, Event, Held, Lock, Site, Skip, What, alone, engine
+from docker_fsck.apply.site import Applied, Event, Ground, Held, Site, Skip, What, alone, engine
 from docker_fsck.apply.tree import Tree, words
 from docker_fsck.apply.writer import Writer, prepare, start
 from docker_fsck.errors import FsckError, Refused
@@ -50,28 +50,29 @@ def execute(plan: Plan, site: Site, *, txn: str, now: datetime) -> Applied:
         if why := engine(site):
             raise Refused(why)
         _prepared(tree)
-        with alone(site) as (lock, held):
+        with alone(site) as ground:
             if killed := blocking(tree, site.journal_dir):
                 raise Refused(f"transaction {killed} is unfinished: docker-fsck recover comes first")
             guards = Guards(tree, tree.dev)
             compare(guards, (guard for action in plan.actions for guard in action.pre))
             site.watch(Event(what="checked", txn=txn))
             planned = Planned(actions=plan.actions, touched=folder_times(tree, folders(steps)))
-            opened = _opened(plan, site, tree, steps, txn, now)
+            opened = _opened(plan, tree, txn, now)
             writer, book = _begun(tree, site, opened, planned)
             with closing(writer), closing(book):
-                return Pass(site, lock, held, writer, book, guards, Story(opened=opened, planned=planned)).run(steps)
+                return Pass(site, ground, writer, book, guards, Story(opened=opened, planned=planned)).run(steps)
 
 
 class Pass:
-    """One pass over steps of a transaction. `known` are those that a killed run left half done."""
+    """One pass over steps of a transaction; what a killed run left half done is known from the story."""
 
-    def __init__(  # noqa: PLR0913 - what a pass needs, named once
-        self, site: Site, lock: Lock, held: frozenset[str], writer: Writer, book: Journal, guards: Guards, story: Story,
-        known: dict[int, Was] | None = None,
+    def __init__(  # noqa: PLR0913, PLR0917 - each is named once, where a pass begins
+        self, site: Site, ground: Ground, writer: Writer, book: Journal, guards: Guards, story: Story
     ) -> None:  # fmt: skip
-        self._site, self._lock, self._writer, self._book, self._guards = site, lock, writer, book, guards
-        self._story, self._known, self._held = story, known or {}, Held(held)
+        """Start where the story ends."""
+        self._site, self._lock, self._held = site, ground.lock, Held(ground.held)
+        self._writer, self._book, self._guards, self._story = writer, book, guards, story
+        self._known = {n: story.was[n] for n in story.half}
         self._tree, self._txn = writer.tree, story.opened.txn
         self._planned = story.planned or Planned(actions=(), touched=())
         self._action = {step.n: action for action in self._planned.actions for step in action.steps}
@@ -234,10 +235,11 @@ def _prepared(tree: Tree) -> None:
         raise Refused(f"{QUARANTINE} cannot be made: {words(error)}") from error
 
 
-def _opened(plan: Plan, site: Site, tree: Tree, steps: list[Step], txn: str, now: datetime) -> Opened:
+def _opened(plan: Plan, tree: Tree, txn: str, now: datetime) -> Opened:
     return Opened(
         txn=txn, root=tree.root, tool=__version__, digest=plan.digest, made=now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        dev=tree.dev, steps=len(steps), classes=tuple(sorted({action.cls.value for action in plan.actions})),
+        dev=tree.dev, steps=sum(len(action.steps) for action in plan.actions),
+        classes=tuple(sorted({action.cls.value for action in plan.actions})),
     )  # fmt: skip
 
 

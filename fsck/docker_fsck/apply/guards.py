@@ -26,16 +26,19 @@ class Guards:
             found = self._tree.lstat(path)
             if path in self._ours:
                 return "" if self._ours[path] == _identity(found) else "changed since a step of this plan made it"
-            if found is None or guard.absent:
-                return "" if found is None and guard.absent else "gone" if found is None else "something stands there now"
-            if found.st_ino != guard.ino or not self._same_device(guard, found):
-                return "replaced by another file"
-            if (found.st_ctime_ns, found.st_size) != self._shifted.get(found.st_ino, (guard.ctime_ns, guard.size)):
-                return "changed"
-            if guard.sha256 is not None and self._tree.digest(path) != guard.sha256.removeprefix("sha256:"):
-                return "its content changed"
+            if guard.absent:
+                return "" if found is None else "something stands there now"
+            return "gone" if found is None else self._other(guard, found)
         except OSError as error:
             return words(error)
+
+    def _other(self, guard: Guard, found: os.stat_result) -> str:
+        if found.st_ino != guard.ino or not self._same_device(guard, found):
+            return "replaced by another file"
+        if (found.st_ctime_ns, found.st_size) != self._shifted.get(found.st_ino, (guard.ctime_ns, guard.size)):
+            return "changed"
+        if guard.sha256 is not None and self._tree.digest(guard.raw) != guard.sha256.removeprefix("sha256:"):
+            return "its content changed"
         return ""
 
     def changed(self, step: Step, kept: str) -> None:

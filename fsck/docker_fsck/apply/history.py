@@ -8,13 +8,11 @@ import msgspec
 from msgspec import Struct
 
 from docker_fsck.apply import journal
-from docker_fsck.apply.journal import Begun, Done, Ended, Opened, Planned, Resumed, Story, UndoBegun, UndoEnded
+from docker_fsck.apply.journal import HISTORY, PURGING, Begun, Done, Ended, Opened, Planned, Resumed, Story, UndoBegun, UndoEnded
 from docker_fsck.apply.tree import READING, Tree, open_noatime
 from docker_fsck.errors import Refused, UsageError
 from docker_fsck.reader import QUARANTINE
 
-HISTORY = "history.jsonl"
-PURGING = ".purging"
 _NAME = re.compile(r"(\d{8}T\d{6}Z-[0-9A-Za-z]+)(\.purging)?")
 _STAMP = "%Y%m%dT%H%M%SZ"
 _OPEN = {"unfinished", "undoing"}

@@ -1,11 +1,11 @@
 """The journal of one transaction: versioned records, one a line, synced before anything is done; it decides nothing.
 
-    Opened  Planned  (Begun  Done)*  Ended   [Resumed (Begun  Done)*  Ended]   [UndoBegun  UndoEnded]
+Opened  Planned  (Begun  Done)*  Ended   [Resumed (Begun  Done)*  Ended]   [UndoBegun  UndoEnded]
 """
 
 import os
 from contextlib import suppress
-from typing import BinaryIO, Literal
+from typing import BinaryIO
 
 import msgspec
 from msgspec import Struct
@@ -20,6 +20,8 @@ from docker_fsck.values import Action, At, Step
 SCHEMA = "docker-fsck/journal/1.0"
 NAME = "journal.jsonl"
 LINK = "journal"
+HISTORY = "history.jsonl"
+PURGING = ".purging"
 _TAIL = 64 << 10
 _HEAD = 16 << 10
 _PER_STEP = 512
@@ -34,10 +36,13 @@ class Times(At, frozen=True, kw_only=True):
 
 
 class Was(Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """What stood at the path of step `n` before it. `caps`: the file capability, which a change of owner takes away."""
+    """What stood at the path of step `n` before it; `kind` is absent, file, dir, link or other.
+
+    `caps`: the file capability, which a change of owner takes away.
+    """
 
     n: int
-    kind: Literal["absent", "file", "dir", "link", "other"] = "absent"
+    kind: str = "absent"
     ino: int = 0
     mode: int = 0
     uid: int = 0
@@ -91,9 +96,12 @@ class Done(Struct, frozen=True, omit_defaults=True, kw_only=True, tag_field="rec
 
 
 class Ended(Struct, frozen=True, omit_defaults=True, kw_only=True, tag_field="rec", tag="end"):
-    """All is synced. `left` are the touched folders' times now: undo gives the old ones back where these still stand."""
+    """All is synced. `state` is applied or interrupted.
 
-    state: Literal["applied", "interrupted"]
+    `left` are the touched folders' times now: undo gives the old ones back where these still stand.
+    """
+
+    state: str
     done: int
     skipped: int
     bytes: int
@@ -169,6 +177,7 @@ class Story(Struct, kw_only=True):
     ended: Ended | None = None
     undo: UndoBegun | None = None
     undone: bool = False
+    half: tuple[int, ...] = ()
     size: int = 0
     fresh: set[int] = set()
 
@@ -198,6 +207,7 @@ class Story(Struct, kw_only=True):
                 self.ended = record
             case Resumed():
                 self.ended = None
+                self.half = record.half
                 self.made = {made.n: made.ino for made in record.made}
                 self.was = {n: was for n, was in self.was.items() if n in self.made or n in record.half}
             case UndoBegun():

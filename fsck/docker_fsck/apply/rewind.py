@@ -16,7 +16,7 @@ from docker_fsck.values import MakeDir, PutAway, Relink, SetMeta, Step, WriteFil
 State = Literal["before", "half", "done"]
 
 
-class Stuck(Exception):
+class StuckError(Exception):
     """The step being looked at cannot be taken back, and why."""
 
 
@@ -69,11 +69,11 @@ class Rewind:
         place = self.place(folder) if folder else ""
         found = self.tree.lstat(place) if place is not None else None
         if place is None or found is None or not stat.S_ISDIR(found.st_mode):
-            raise Stuck("the folder in which it was is gone")
+            raise StuckError("the folder in which it was is gone")
         if place not in self._mounts:
             self._mounts[place] = self.tree.mount_above(place)
         if mount := self._mounts[place]:
-            raise Stuck(f"another file system is mounted on {mount}")
+            raise StuckError(f"another file system is mounted on {mount}")
 
 
 def sequence(story: Story) -> list[Step]:
@@ -92,7 +92,7 @@ def examine(tree: Tree, txn: str, story: Story) -> dict[int, State]:
     for step in reversed(sequence(story)):
         try:
             states[step.n] = _state(rewind, step, story.was[step.n], story.made.get(step.n, 0))
-        except Stuck as stuck:
+        except StuckError as stuck:
             raise Refused(f"transaction {txn} cannot be taken back whole: {step.path}: {stuck}") from None
         except OSError as error:
             raise Refused(f"transaction {txn} cannot be taken back whole: {step.path}: {words(error)}") from None
@@ -118,12 +118,12 @@ def _put_away(rewind: Rewind, step: PutAway, was: Was) -> State:
     kept, here = rewind.kept(step.n), rewind.lstat(step.raw)
     if not kept:
         if was.ino != (here.st_ino if here else 0):
-            raise Stuck("it is neither in the quarantine nor at its place")
+            raise StuckError("it is neither in the quarantine nor at its place")
         return "before"
     if kept != was.ino:
-        raise Stuck("another thing lies in its place in the quarantine")
+        raise StuckError("another thing lies in its place in the quarantine")
     if here is not None:
-        raise Stuck("its place is occupied")
+        raise StuckError("its place is occupied")
     rewind.home(step)
     return "done"
 
@@ -133,12 +133,12 @@ def _new(rewind: Rewind, step: WriteFile | Relink, was: Was, made: int) -> State
     if here is not None and here.st_ino == was.ino:
         return "half" if kept == was.ino else "before"
     if here is not None and not _ours(rewind, step, here, made):
-        raise Stuck("its place is occupied" if was.kind == "absent" else "it was changed since")
+        raise StuckError("its place is occupied" if was.kind == "absent" else "it was changed since")
     if was.kind == "absent":
         rewind.gone(step)
         return "before" if here is None else "done"
     if kept != was.ino:
-        raise Stuck("what stood there before is not in the quarantine")
+        raise StuckError("what stood there before is not in the quarantine")
     rewind.home(step)
     return "half" if here is None else "done"
 
@@ -160,10 +160,10 @@ def _made_dir(rewind: Rewind, step: MakeDir, was: Was, made: int) -> State:
     if here is None or was.kind != "absent":
         return "before"
     if not stat.S_ISDIR(here.st_mode) or (made and here.st_ino != made):
-        raise Stuck("its place is occupied")
+        raise StuckError("its place is occupied")
     for name in rewind.tree.names(rewind.place(step.raw) or ""):
         if rewind.lstat(f"{step.raw}/{name}") is not None:
-            raise Stuck("something was put into it since")
+            raise StuckError("something was put into it since")
     rewind.gone(step)
     return "done"
 
@@ -171,11 +171,12 @@ def _made_dir(rewind: Rewind, step: MakeDir, was: Was, made: int) -> State:
 def _meta(rewind: Rewind, step: SetMeta, was: Was, made: int) -> State:
     here = rewind.lstat(step.raw)
     if here is None or here.st_ino != was.ino:
-        raise Stuck("it was replaced since")
-    fields = [(stat.S_IMODE(here.st_mode), was.mode, step.mode), (here.st_uid, was.uid, step.uid), (here.st_gid, was.gid, step.gid)]
-    fields = [(now, old, new) for now, old, new in fields if new is not None]
+        raise StuckError("it was replaced since")
+    mode = stat.S_IMODE(here.st_mode)
+    every = [(mode, was.mode, step.mode), (here.st_uid, was.uid, step.uid), (here.st_gid, was.gid, step.gid)]
+    fields = [(now, old, new) for now, old, new in every if new is not None]
     if any(now not in {old, new} for now, old, new in fields):
-        raise Stuck("its mode or owner was changed since")
+        raise StuckError("its mode or owner was changed since")
     if step.mtime_ns is not None:
         fields.append((here.st_mtime_ns, was.mtime_ns, step.mtime_ns))
     if made and all(now == new for now, _, new in fields):

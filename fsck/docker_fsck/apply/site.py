@@ -90,6 +90,13 @@ class Applied(Struct, frozen=True, kw_only=True):
     quarantine: str = ""
 
 
+class Ground(Struct, frozen=True):
+    """The root while nobody else is on it: its lock, and the paths that some process still has mounted or open."""
+
+    lock: Lock
+    held: frozenset[str]
+
+
 class Undone(Struct, frozen=True, kw_only=True):
     """The end of an undo: the steps that were taken back, last first, and the paths they gave back."""
 
@@ -125,8 +132,8 @@ class Site(Struct, frozen=True, kw_only=True):
 
 
 @contextmanager
-def alone(site: Site) -> Iterator[tuple[Lock, frozenset[str]]]:
-    """Hold the root's lock and give it with the held paths once no engine can be inside any more (promise 14).
+def alone(site: Site) -> Iterator[Ground]:
+    """Hold the root's lock and give the ground once no engine can be inside any more (promise 14).
 
     Raises `Refused` if the lock is taken, an engine process is there, or the host cannot say that there is none. The lock
     is kept for another `settle` seconds, since an old engine reads layerdb before it waits for it.
@@ -140,7 +147,7 @@ def alone(site: Site) -> Iterator[tuple[Lock, frozenset[str]]]:
         if view.state != "stopped":
             raise Refused(f"the engine is not known to be stopped: {view.why}")
         try:
-            yield lock, view.held
+            yield Ground(lock, view.held)
         finally:
             site.sleep(site.settle)
 

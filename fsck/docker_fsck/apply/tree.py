@@ -66,7 +66,7 @@ class Tree:
             self.fd = os.open(self.root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
             raise RootError(f"{root}: {(error.strerror or str(error)).lower()}") from None
-        self.dev = os.stat(self.fd).st_dev
+        self.dev = os.fstat(self.fd).st_dev
         self._mount = mount_id(self.fd)
 
     def close(self) -> None:
@@ -104,7 +104,7 @@ class Tree:
 
     def digest(self, path: str) -> str:
         """The sha256 of the regular file `path`, in hex."""
-        with self.parent(path) as (folder, name), open(open_noatime(name, READING, folder), "rb") as file:  # noqa: PTH123 - descriptor
+        with self.parent(path) as (folder, name), open(open_noatime(name, READING, folder), "rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise OSError(errno.EINVAL, "not a regular file")
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -119,7 +119,7 @@ class Tree:
         with self.parent(path) as (folder, name):
             fd = open_noatime(name, READING | os.O_DIRECTORY, folder)
         try:
-            return sorted(os.listdir(fd))
+            return sorted(os.listdir(fd))  # noqa: PTH208 - a descriptor
         finally:
             os.close(fd)
 

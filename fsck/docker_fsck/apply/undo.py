@@ -11,7 +11,7 @@ from docker_fsck.apply.history import choose, load, pending
 from docker_fsck.apply.journal import Made, Resumed, Story, Times, UndoBegun, UndoEnded, reopen
 from docker_fsck.apply.observe import folder_times
 from docker_fsck.apply.rewind import examine, sequence
-from docker_fsck.apply.site import Applied, Event, Held, Lock, Site, Undone, alone
+from docker_fsck.apply.site import Applied, Event, Ground, Held, Site, Undone, alone
 from docker_fsck.apply.tree import Tree, words
 from docker_fsck.apply.writer import Writer
 from docker_fsck.errors import FsckError, Refused
@@ -27,8 +27,8 @@ def undo(site: Site, txn: str) -> Undone:
     """
     with closing(Tree(site.root)) as tree:
         choose(tree, site.journal_dir, txn)
-        with alone(site) as (_, held):
-            return _take_back(site, tree, choose(tree, site.journal_dir, txn), held)
+        with alone(site) as ground:
+            return _take_back(site, tree, choose(tree, site.journal_dir, txn), ground)
 
 
 def recover(site: Site) -> Undone | None:
@@ -36,9 +36,9 @@ def recover(site: Site) -> Undone | None:
     with closing(Tree(site.root)) as tree:
         if pending(tree, site.journal_dir) is None:
             return None
-        with alone(site) as (_, held):
+        with alone(site) as ground:
             record = pending(tree, site.journal_dir)
-            return None if record is None else _take_back(site, tree, record.txn, held)
+            return None if record is None else _take_back(site, tree, record.txn, ground)
 
 
 def finish(site: Site) -> Applied | None:
@@ -49,16 +49,16 @@ def finish(site: Site) -> Applied | None:
     with closing(Tree(site.root)) as tree:
         if pending(tree, site.journal_dir) is None:
             return None
-        with alone(site) as (lock, held):
+        with alone(site) as ground:
             record = pending(tree, site.journal_dir)
             if record is None:
                 return None
             if record.state == "undoing":
                 raise Refused(f"transaction {record.txn} was being taken back: docker-fsck recover goes on with that")
-            return _go_on(site, tree, load(tree, record.txn, site.journal_dir), lock, held)
+            return _go_on(site, tree, load(tree, record.txn, site.journal_dir), ground)
 
 
-def _go_on(site: Site, tree: Tree, story: Story, lock: Lock, held: frozenset[str]) -> Applied:
+def _go_on(site: Site, tree: Tree, story: Story, ground: Ground) -> Applied:
     txn = story.opened.txn
     states = examine(tree, txn, story)
     resumed = Resumed(
@@ -72,7 +72,7 @@ def _go_on(site: Site, tree: Tree, story: Story, lock: Lock, held: frozenset[str
         if step.n in story.was:
             guards.changed(step, f"{QUARANTINE}/{txn}/q/{step.n}")
     with closing(Writer(tree, txn)) as writer, closing(reopen(tree, story, site.journal_dir)) as book:
-        rest = Pass(site, lock, held, writer, book, guards, story, {n: story.was[n] for n in resumed.half})
+        rest = Pass(site, ground, writer, book, guards, story)
         left = [step for step in steps if step.n not in story.made and step.n not in story.skipped]
         compare(guards, (guard for step in left for guard in rest.guards(step)))
         book.append(resumed)
@@ -88,11 +88,11 @@ def _inode(tree: Tree, story: Story, n: int) -> int:
     return found.st_ino if found else 0
 
 
-def _take_back(site: Site, tree: Tree, txn: str, held: frozenset[str]) -> Undone:
+def _take_back(site: Site, tree: Tree, txn: str, ground: Ground) -> Undone:
     story = load(tree, txn, site.journal_dir)
     states = examine(tree, txn, story)
     steps = [step for step in reversed(sequence(story)) if states[step.n] != "before"]
-    watched = Held(held)
+    watched = Held(ground.held)
     for step in steps:
         if why := watched.why_not(step.raw):
             raise Refused(f"transaction {txn} cannot be taken back: {step.path}: {why}")

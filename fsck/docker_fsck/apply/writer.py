@@ -10,7 +10,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 
-from docker_fsck.apply.journal import LINK, NAME, Times, Was
+from docker_fsck.apply.journal import HISTORY, LINK, NAME, PURGING, Times, Was
 from docker_fsck.apply.kernel import copy_label, flush, inode, renameat2, reserve, within, write_all
 from docker_fsck.apply.observe import CAPABILITY
 from docker_fsck.apply.tree import FOLDER, READING, Tree
@@ -20,8 +20,6 @@ from docker_fsck.values import MakeDir, PutAway, Relink, SetMeta, Step, WriteFil
 
 SHELVES = ("q", "t", "u")
 """The folders of a transaction: what was put away, new things before their time, new things that undo took out."""
-HISTORY = "history.jsonl"
-PURGING = ".purging"
 _NEW = os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -279,7 +277,7 @@ def _set(fd: int, wanted: Was, path: str, step: SetMeta) -> None:
     if (found.st_uid, found.st_gid) != (wanted.uid, wanted.gid):
         os.chown(path, wanted.uid, wanted.gid, follow_symlinks=False)
     if wanted.kind != "link":
-        os.chmod(itself, wanted.mode)
+        os.chmod(itself, wanted.mode)  # noqa: PTH101 - a descriptor that fchmod does not take
     if wanted.caps is not None:
         os.setxattr(itself, CAPABILITY, wanted.caps)
     if step.mtime_ns is not None:

@@ -11,22 +11,27 @@ from datetime import UTC, datetime
 import msgspec
 
 from docker_fsck import host
+from docker_fsck.apply.history import txn_id
 from docker_fsck.cli.terminal import Terminal
 from docker_fsck.config import Config
 from docker_fsck.errors import UsageError
-from docker_fsck.log import Log
+from docker_fsck.log import Event, Log
 
 _REPEATED = ("config", "root", "grace", "level", "rule", "skip")
 
 
 class Edge(msgspec.Struct, frozen=True, kw_only=True):
-    """The machine, as far as the program may ask it. Times are seconds since the epoch; `token` gives a few random letters."""
+    """The machine, as far as the program may ask it. Times are in seconds; `token` gives a few random letters.
+
+    `settle` is how long a change waits for an engine that is just starting (promise 14).
+    """
 
     environ: Mapping[str, str]
     terminal: Terminal
     log: Log
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
+    settle: float = 1.5
     token: Callable[[], str] = lambda: secrets.token_hex(3)
     look: Callable[[str], host.HostView] = host.look
     hold: Callable[[str], AbstractContextManager[host.RootLock]] = host.hold
@@ -75,15 +80,31 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
         return shlex.join(words)
 
     def simple_format(self) -> str:
-        """Text or json, for a command that writes no report; a `UsageError` for any other format."""
-        if self.config.format not in {"text", "json"}:
+        """Text or json, for a command that writes no report; a `UsageError` if another one was asked for.
+
+        A format that only settings name is meant for reports: it must not keep anybody from an undo.
+        """
+        if self.config.format in {"text", "json"}:
+            return self.config.format
+        if self.has("format"):
             raise UsageError(f"--format {self.config.format}: this command writes text or json")
-        return self.config.format
+        return "text"
+
+    @property
+    def now(self) -> datetime:
+        """This moment, UTC."""
+        return datetime.fromtimestamp(self.edge.clock(), UTC)
 
     def stamp(self) -> str:
         """A name for this run or transaction: time, UTC, and a few random letters."""
-        moment = datetime.fromtimestamp(self.edge.clock(), UTC)
-        return f"{moment:%Y%m%dT%H%M%SZ}-{self.edge.token()}"
+        return txn_id(self.now, self.edge.token())
+
+    def complain(self, event: Event, message: str) -> None:
+        """Tell on standard error, and log, why a run did not do what was asked."""
+        if not self.edge.log.beside_messages:
+            self.edge.log.say(event, why=message)
+        if not self.edge.log.replaces_messages:
+            self.edge.terminal.note(message)
 
 
 def rfc3339(seconds: float) -> str:

@@ -25,8 +25,8 @@ def check_bits(findings: Iterable[Finding], incomplete: Iterable[str], fail_on: 
     return (FINDINGS if failed else 0) | (INCOMPLETE if any(incomplete) else 0)
 
 
-def apply_bits(checked: int, *, changed: int, refused: int, interrupted: bool) -> int:
-    """The bits after an apply: `checked` are those of the re-check, `changed` and `refused` count steps done and not done."""
+def apply_bits(checked: int, *, changed: int, refused: bool, interrupted: bool) -> int:
+    """The bits after an apply: `checked` are those of the re-check, `changed` counts steps done, `refused`: some were not."""
     bits = checked | (REFUSED if refused else 0) | (INTERRUPTED if interrupted else 0)
     clean = not bits & (FINDINGS | INCOMPLETE | INTERRUPTED)
     return bits | (CORRECTED if changed and clean else 0)

@@ -1,13 +1,13 @@
 """The straight way, from a root to a report; check, plan and apply are three places to stop on it. Changes nothing."""
 
-import platform
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 import msgspec
 
 from docker_fsck import __version__, engine, planner, plugins, rules
-from docker_fsck.apply.history import history
+from docker_fsck.apply.history import Record, history
 from docker_fsck.cli import exits, outputs, roots
 from docker_fsck.cli.edge import Call, rfc3339
 from docker_fsck.engine import Checked
@@ -26,6 +26,7 @@ from docker_fsck.values import (
     Plan,
     Report,
     RunInfo,
+    Severity,
     Source,
     StoreInfo,
     Summary,
@@ -82,7 +83,7 @@ def survey(call: Call, allowed: Policy) -> Survey:
         pass
     seen = call.edge.look(root.path)
     with _checked(call, root, seen, registry, chosen, allowed) as (checked, store):
-        plan, findings = planner.make(checked, store, registry)
+        plan, findings = planner.make(checked, store, registry.veto)
         report = _report(call, root, store, checked, registry, plan, findings)
     return Survey(report=report, root=root, host=seen, registry=registry, policy=allowed)
 
@@ -138,7 +139,7 @@ def _report(
     call: Call, root: roots.Root, store: Store, checked: Checked, registry: Registry, plan: Plan, findings: tuple[Finding, ...]
 ) -> Report:
     bits = exits.check_bits(findings, checked.incomplete, store.policy.fail_on)
-    past = history(root.path, call.config.journal_dir)
+    past = tuple(history(root.path, call.config.journal_dir))
     return Report(
         tool=tool(),
         run=RunInfo(
@@ -173,3 +174,18 @@ def _coverage(store: Store, checked: Checked, registry: Registry) -> Coverage:
 def tool() -> dict[str, str]:
     """Which program made a report or a plan."""
     return {"name": "docker-fsck", "version": __version__}
+
+
+def unfinished(past: Iterable[Record]) -> str | None:
+    """The transaction that was killed on the way and forbids every other change."""
+    return next((record.txn for record in past if record.state in {"unfinished", "undoing"}), None)
+
+
+def summary(findings: Iterable[Finding], plan: Plan, past: Iterable[Record]) -> Summary:
+    """The numbers of a report; severities from mild to worst, those that did not occur left out."""
+    counts = Counter(each.severity for each in findings)
+    return Summary(
+        by_severity={severity.value: counts[severity] for severity in Severity if counts[severity]},
+        reclaimable_bytes=sum(action.bytes for action in plan.actions if action.cls is ActionClass.RECLAIM),
+        quarantine_bytes=sum(record.bytes for record in past if record.state in {"applied", "interrupted"}),
+    )

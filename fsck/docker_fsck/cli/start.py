@@ -66,11 +66,7 @@ def _event(error: errors.FsckError) -> Event:
 
 
 def _failed(call: Call, event: Event, message: str, bit: int) -> int:
-    log = call.edge.log
-    if not log.beside_messages:
-        log.say(event, why=message)
-    if not log.replaces_messages:
-        call.edge.terminal.note(message)
+    call.complain(event, message)
     return bit
 
 

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Iterator
 
+import msgspec
+
 from docker_fsck import reports
-from docker_fsck.cli import outputs
+from docker_fsck.cli import exits, outputs
 from docker_fsck.cli.edge import Call
 from docker_fsck.cli.session import Survey
 from docker_fsck.reports import text
@@ -42,7 +44,19 @@ def show(call: Call, found: Survey, shape: Shape) -> None:
     if call.config.format == "text":
         terminal.lines(_lines(call, found.report, shape))
     else:
-        terminal.data(reports.chosen(call.config.format, found.registry.reporters)(found.report))
+        document(call, found)
+
+
+def document(call: Call, found: Survey) -> None:
+    """The report on standard output, unless that is to be text."""
+    if call.config.format != "text":
+        call.edge.terminal.data(reports.chosen(call.config.format, found.registry.reporters)(found.report))
+
+
+def with_bits(found: Survey, bits: int) -> Survey:
+    """The survey with these exit bits and the verdict that follows from them."""
+    report = msgspec.structs.replace(found.report, exit=bits, verdict=exits.verdict(bits, found.report.findings))
+    return msgspec.structs.replace(found, report=report)
 
 
 def _lines(call: Call, report: Report, shape: Shape) -> Iterator[Line]:

@@ -72,6 +72,10 @@ class Terminal:
         """One line on standard error, behind the program's name; for warnings and errors."""
         self._write(self._err, f"docker-fsck: {escape(message)}\n")
 
+    def aside(self, lines: Iterable[Line]) -> None:
+        """Lines on standard error: what a question is about, so that standard output stays the report's."""
+        self._write(self._err, plain(lines))
+
     def ask(self, question: str) -> bool:
         """Put a yes-or-no question; no answer and the end of input are no."""
         self._write(self._err, f"{escape(question)} [y/N] ")

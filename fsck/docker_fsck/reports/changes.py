@@ -23,10 +23,11 @@ def would(actions: tuple[Action, ...], broken: dict[str, str], left: Left, view:
     for action in actions:
         if action.id in broken:
             yield from field(action.id, f"would be skipped: {broken[action.id]}", indent=4, style="warning")
-    yield from _left(left)
+    yield from left_out(left)
 
 
-def _left(left: Left) -> Iterator[Line]:
+def left_out(left: Left) -> Iterator[Line]:
+    """Actions that were not asked for, or not agreed to."""
     for action, why in left:
         yield from field(action.id, f"left out ({why}): {action.does}", indent=4, style="label")
 
@@ -42,11 +43,27 @@ def applied(done: Applied, actions: tuple[Action, ...], left: Left, view: View) 
     if len(whole) > len(shown):
         yield line(f"    ... and {len(whole) - len(shown)} more; -v prints them all", "label")
     yield from _skips(done.skipped, view)
-    yield from _left(left)
+    yield from left_out(left)
     if done.interrupted:
         yield from wrapped(f"Interrupted. `{view.prefix} undo {done.txn}` takes it back, `{view.prefix} recover --finish` does the rest.", style="warning")
     if done.done:
         yield from after(done, view)
+
+
+def finished(done: Applied, view: View) -> Iterator[Line]:
+    """The end of a `recover --finish`."""
+    yield (("head", f"Transaction {done.txn} is completed"), ("", f": {many(len(done.done), 'step')}."))
+    yield from _skips(done.skipped, view)
+    yield from after(done, view)
+
+
+def story(record: Record, actions: tuple[Action, ...], skipped: tuple[Skip, ...]) -> Iterator[Line]:
+    """One transaction with everything that was to be done in it."""
+    view = View(prefix="", verbose=True)
+    yield from listed([record])
+    for action in actions:
+        yield from action_lines(action, view)
+    yield from _skips(skipped, view)
 
 
 def after(done: Applied, view: View) -> Iterator[Line]:
