@@ -8,12 +8,10 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterator, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import tomli
 
 from docker_fsck.errors import UsageError
 from docker_fsck.values import Level, Severity
@@ -157,10 +155,15 @@ def load(flags: Mapping[str, object], environ: Mapping[str, str], system_file: s
         try:
             values[setting.field] = setting.read(value)
         except ValueError as error:
-            raise UsageError(f"{origin}: {setting.key} {error}, not {value!r}") from None
+            raise UsageError(f"{_place(origin, setting.key)} {error}, not {value!r}") from None
         written[setting.key] = value
         origins[setting.key] = origin
     return Config(**values, written=written, origins=origins)  # type: ignore[arg-type]  # every field has a setting: a test compares them
+
+
+def _place(origin: str, key: str) -> str:
+    """Where a value stands: a file needs the key beside it, a flag and a variable say it themselves."""
+    return f"{origin}: {key}" if "/" in origin else origin
 
 
 Layer = Iterator[tuple[Setting, Any, str]]
@@ -180,7 +183,9 @@ def _flags(flags: Mapping[str, object]) -> Layer:
 
 def _variables(environ: Mapping[str, str]) -> Layer:
     return (
-        (setting, environ[setting.variable], setting.variable) for setting in SETTINGS if setting.variable and environ.get(setting.variable)
+        (setting, environ[setting.variable], setting.variable)
+        for setting in SETTINGS
+        if setting.variable and environ.get(setting.variable)
     )
 
 
@@ -195,6 +200,8 @@ def _file_layers(system_file: str, named: str | None) -> list[Layer]:
 
 def _file_layer(path: str) -> Layer:
     """What a file sets; a `UsageError` names a file that does not parse and a key that does not exist."""
+    import tomli  # noqa: PLC0415 - most runs read no file
+
     known = {setting.key: setting for setting in SETTINGS}
     text, trusted = _read(path)
     try:
@@ -229,5 +236,7 @@ def _flat(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]
 
 
 def _like(key: str, known: Mapping[str, object]) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415 - only on the way to an error
+
     near = get_close_matches(key, known, 1)
     return f", perhaps {near[0]}" if near else ""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from docker_fsck.impact import impact
-from docker_fsck.values import Confidence, Evidence, Fault, Finding, Folded, Outcome, Ref, Remedy, at, printable
+from docker_fsck.values import Confidence, Evidence, Fault, Finding, Folded, Impact, Outcome, Ref, Remedy, at, printable
 
 if TYPE_CHECKING:
     from docker_fsck.model import Model, Store
@@ -129,9 +129,9 @@ def _finding(mark: str, draft: _Draft) -> Finding:
     )
 
 
-def _printable_impact(draft: _Draft) -> "msgspec.Struct":
+def _printable_impact(draft: _Draft) -> Impact:
     found = impact(draft.model, draft.fault.subject)
-    return type(found)(*(tuple(printable(name) for name in names) for names in (found.images, found.containers, found.volumes)))
+    return Impact(*(tuple(printable(name) for name in names) for names in (found.images, found.containers, found.volumes)))
 
 
 def _shown(ref: Ref) -> Ref:

@@ -8,13 +8,13 @@ N = TypeVar("N", bound=Hashable)
 
 def reach(roots: Iterable[N], needs: Callable[[N], Iterable[N]]) -> set[N]:
     """Everything that `roots` need, themselves included; cycles and depth do no harm."""
-    seen: set[N] = set()
-    todo = list(roots)
+    seen = set(roots)
+    todo = list(seen)
     while todo:
-        node = todo.pop()
-        if node not in seen:
-            seen.add(node)
-            todo.extend(needs(node))
+        for each in needs(todo.pop()):
+            if each not in seen:
+                seen.add(each)
+                todo.append(each)
     return seen
 
 

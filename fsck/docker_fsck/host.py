@@ -22,6 +22,8 @@ from docker_fsck.hostlocks import METADATA, OWN_LOCK, Owner
 from docker_fsck.hostmounts import NESTED, Mount, Views, join, under
 from docker_fsck.hostproc import Process
 
+__all__ = ["METADATA", "OWN_LOCK", "HostView", "RootLock", "State", "User", "engine_processes", "hold", "look"]
+
 T = TypeVar("T")
 State = Literal["stopped", "live", "unknown"]
 
@@ -175,7 +177,7 @@ def _scene(root: str, proc: str, stack: ExitStack) -> _Scene:
     doubts = list(filter(None, [hostproc.namespace_doubt(proc)]))
     own = _known(lambda: hostmounts.mount_table(hostproc.content(f"{proc}/self/mountinfo")), doubts)
     home = hostmounts.mount_of(proc, fd, path, own)
-    if own and home is None:
+    if home is None:
         doubts.append(f"the mount of {path} is not in {proc}/self/mountinfo")
     where = hostmounts.places(path, home, own) if home else {}
     named: Views = {path: frozenset([""]), os.path.abspath(root): frozenset([""])}
@@ -219,7 +221,8 @@ def _held(scene: _Scene, others: Iterable[Process]) -> frozenset[str]:
     top = scene.top
     keys, tables = _tables(scene)
     each = {key: hostmounts.views(table, top.where) for key, table in tables.items()}
-    homes = [join(base, name) for base in top.roots for name in _HOMES]
+    names = [join(base, name) for base in top.roots for name in _HOMES]
+    homes = _known(lambda: tuple(name for name in names if hostlocks.status(top.fd, name)), scene.doubts)
     everywhere = hostmounts.merged([top.seen, *each.values()])
     found = set(hostmounts.layered(scene.proc, itertools.chain.from_iterable(tables.values()), everywhere, homes))
     for key, table in tables.items():
@@ -231,9 +234,12 @@ def _held(scene: _Scene, others: Iterable[Process]) -> frozenset[str]:
 
 
 def _opened(scene: _Scene, process: Process, seen: Views) -> Iterator[str]:
-    """What a process has open or mapped below the root. Not to know that of an engine is a doubt."""
+    """What a process has open or mapped below the root.
+
+    Not to know that of an engine is a doubt; of others only without the capability: some hosts seal off their init.
+    """
     files = scene.listing(process)
-    if files is None and hostengine.kind(process):
+    if files is None and (hostengine.kind(process) or not hostproc.sees_all_files(scene.proc)):
         scene.doubts.append(f"the open files of {process.comm} (pid {process.pid}) cannot be listed")
     prefixes = tuple(seen)
     for path in (*(files or ()), *hostproc.mapped(process, prefixes)):

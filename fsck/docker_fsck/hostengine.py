@@ -23,7 +23,9 @@ _CONTAINER_ID = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 
 
 class Root(Struct, frozen=True):
-    """A data root: its real path, an open descriptor, its roots ("" and those of userns-remap), where it lies, and the
+    """A data root: its real path and an open descriptor.
+
+    `roots` are "" for itself and the names of userns-remap roots in it; `where` says where it lies, by device; `seen` has the
     paths of our mount namespace that lead to it.
     """
 
@@ -154,7 +156,7 @@ def _rootless_home(process: Process) -> str | None:
 
 def _settings(path: str) -> dict[str, object]:
     try:
-        with open(path, "rb") as file:  # noqa: PTH123 - a path below /proc/<pid>/root
+        with open(path, "rb") as file:
             return msgspec.json.decode(file.read(_CONFIG_LIMIT), type=dict[str, object])
     except (OSError, msgspec.MsgspecError):
         return {}

@@ -111,9 +111,8 @@ def places(top: str, home: Mount, table: Iterable[Mount]) -> dict[str, tuple[Pla
     """Where the data root `top` lies, by device: on the mount `home`, and on disks that are mounted below it."""
     inner = under(top, home.point)
     found = [Place(home.dev, join(home.root, inner or ""), "")]
-    for mount in table:
-        if (rel := under(mount.point, top)) and mount.fstype not in _WITHOUT_DISK:
-            found.append(Place(mount.dev, mount.root, rel))
+    disks = [mount for mount in table if mount.fstype not in _WITHOUT_DISK]
+    found.extend(Place(mount.dev, mount.root, rel) for mount in disks if (rel := under(mount.point, top)))
     return {dev: tuple(place for place in found if place.dev == dev) for dev in {place.dev for place in found}}
 
 
@@ -157,7 +156,8 @@ def mounted(table: Iterable[Mount], where: Mapping[str, Iterable[Place]], seen: 
     behind when it is killed (classic-store 16): it says nothing about use.
     """
     for mount in table:
-        points = set(inside(mount.point, seen))
+        above, _, name = mount.point.rpartition("/")
+        points = {join(rel, name) for rel in inside(above or "/", seen)}
         sources = {
             join(place.rel, tail) for place in where.get(mount.dev, ()) if (tail := under(mount.root, place.path)) is not None
         }
@@ -166,8 +166,13 @@ def mounted(table: Iterable[Mount], where: Mapping[str, Iterable[Place]], seen: 
 
 
 def _is_home(rel: str) -> bool:
-    parts = rel.split("/")
-    return len(parts) == 1 or (len(parts) == 2 and NESTED.fullmatch(parts[0]) is not None)  # noqa: PLR2004
+    match rel.split("/"):
+        case [_]:
+            return True
+        case [first, _]:
+            return NESTED.fullmatch(first) is not None
+        case _:
+            return False
 
 
 def layered(proc: str, mounts: Iterable[Mount], seen: Views, homes: Iterable[str]) -> Iterator[str]:

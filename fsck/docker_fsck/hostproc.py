@@ -7,11 +7,14 @@ from collections.abc import Iterable, Iterator
 from msgspec import Struct
 
 INITIAL_PID_NAMESPACE = "pid:[4026531836]"
-"""The first PID namespace has a fixed number (PROC_PID_INIT_INO of the kernel)."""
+INITIAL_USER_NAMESPACE = "user:[4026531837]"
+"""The first namespaces have fixed numbers (PROC_PID_INIT_INO and PROC_USER_INIT_INO of the kernel)."""
 
 _OCTAL = re.compile(r"\\([0-7]{3})")
+_FLOCK = re.compile(r"^\d+: FLOCK +\S+ +\S+ +(-?\d+) +([0-9a-f]+):([0-9a-f]+):(\d+) ", re.MULTILINE)
 _DELETED = " (deleted)"
 _CHUNK = 1 << 16
+_CAP_SYS_PTRACE = 19
 
 
 class Lock(Struct, frozen=True):
@@ -36,6 +39,9 @@ def content(path: str) -> str:
     file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)  # plain calls: three files for each process of the host
     try:
         return os.fsdecode(b"".join(iter(lambda: os.read(file, _CHUNK), b"")))
+    except OSError as error:
+        error.filename = path
+        raise
     finally:
         os.close(file)
 
@@ -67,17 +73,20 @@ def namespace_doubt(proc: str) -> str | None:
     return None
 
 
+def sees_all_files(proc: str) -> bool:
+    """Whether this process may ask for the open files of every process: CAP_SYS_PTRACE in the first user namespace."""
+    try:
+        match = re.search(r"^CapEff:\s*([0-9a-f]+)$", content(f"{proc}/self/status"), re.MULTILINE)
+        initial = os.readlink(f"{proc}/self/ns/user") == INITIAL_USER_NAMESPACE
+    except OSError:
+        return False
+    return initial and match is not None and int(match[1], 16) >> _CAP_SYS_PTRACE & 1 == 1
+
+
 def flocks(proc: str) -> tuple[Lock, ...]:
     """The owners of all flocks (proc_locks(5)); who still waits is marked `->` and left out. Raises OSError."""
-    found = []
-    for line in content(f"{proc}/locks").split("\n"):
-        match line.split():
-            case [_, "FLOCK", _, _, pid, where, *_]:
-                major, minor, ino = where.split(":")
-                found.append(Lock(int(pid), f"{int(major, 16)}:{int(minor, 16)}", int(ino)))
-            case _:
-                continue
-    return tuple(found)
+    lines = _FLOCK.findall(content(f"{proc}/locks"))
+    return tuple(Lock(int(pid), f"{int(major, 16)}:{int(minor, 16)}", int(ino)) for pid, major, minor, ino in lines)
 
 
 def processes(proc: str) -> tuple[Process, ...]:
@@ -164,7 +173,7 @@ def _open_inodes(process: Process) -> Iterator[tuple[int, int]]:
         return
     for name in names:
         try:
-            seen = os.stat(f"{process.base}/fd/{name}")  # noqa: PTH116 - a link of /proc, stat without a path of its own
+            seen = os.stat(f"{process.base}/fd/{name}")
         except OSError:
             continue
         yield seen.st_dev, seen.st_ino

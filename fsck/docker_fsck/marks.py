@@ -7,6 +7,7 @@ import msgspec
 
 from docker_fsck import ids
 from docker_fsck.graph import reach
+from docker_fsck.values import Trouble
 
 if TYPE_CHECKING:
     from docker_fsck.model import Model
@@ -131,9 +132,9 @@ def held_dirs(model: "Model") -> Iterator[str]:
     for held in model.store.host.held:
         parts = held.split("/")
         for end in range(1, len(parts) + 1):
-            ident = owner_of.get("/".join(parts[:end]))
-            if ident is not None:
-                yield ident
+            owner = owner_of.get("/".join(parts[:end]))
+            if owner is not None:
+                yield owner
 
 
 def _hidden(model: "Model", live: frozenset[str], dirs: frozenset[str], needy: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
@@ -211,5 +212,5 @@ def _dirs_unknown(model: "Model", live: frozenset[str], dirs: frozenset[str]) ->
 def _parents_unknown(model: "Model", live: frozenset[str]) -> Iterator[str]:
     for chain in live:
         parent = model.layers.layers[chain].parent
-        if not isinstance(parent, str | None) and chain not in model.images_of:
+        if isinstance(parent, Trouble) and chain not in model.images_of:
             yield f"references of layers unknown: {parent.path}: {parent.why}"

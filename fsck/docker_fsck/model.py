@@ -207,16 +207,27 @@ class Model:
         """Driver dirs that name each driver dir as a parent."""
         return reverse({ident: self.home.needs(ident) for ident in self.home.ids()})
 
+    @cached_property
+    def living(self) -> tuple[str, ...]:
+        """Driver dirs with content that something needs, by id; garbage and removals in progress are nobody's worry."""
+        present = (self.marks.dirs & set(self.home.ids())) - self.dying
+        return tuple(ident for ident in sorted(present) if self.home.missing(ident) is None)
+
+    @cached_property
+    def _ancestors(self) -> dict[str, tuple[str, ...] | None]:
+        found: dict[str, tuple[str, ...] | None] = {}
+        for chain in sorted(self.depth, key=lambda each: self.depth[each]):
+            layer = self.layers.layers.get(chain)
+            if layer is None or layer.dir_id is None or isinstance(layer.parent, Trouble) or self.depth[chain] < 0:
+                found[chain] = None
+                continue
+            above = () if layer.parent is None else found.get(layer.parent)
+            found[chain] = None if above is None else (layer.dir_id, *above)
+        return found
+
     def ancestors(self, chain: str | None) -> tuple[str, ...] | None:
         """The cache-ids of `chain` and its ancestors, nearest first; None where a record does not tell."""
-        found: list[str] = []
-        while chain is not None:
-            layer = self.layers.layers.get(chain)
-            if layer is None or layer.dir_id is None or not isinstance(layer.parent, str | None) or self.depth[layer.chain] < 0:
-                return None
-            found.append(layer.dir_id)
-            chain = layer.parent
-        return tuple(found)
+        return () if chain is None else self._ancestors.get(chain)
 
     def expected_parents(self, ident: str) -> tuple[str, ...] | None:
         """The driver ids that `ident` should stand on by the records, nearest first; None where no record tells."""
@@ -299,8 +310,9 @@ class Model:
     def own_sources(self) -> list[Source]:
         """How much of this tree's own sources of references was read."""
         tags = self.tags.trouble
-        state = "read" if tags is None else "absent" if tags.state == "absent" else "unreadable"
-        found = [Source(self.tags.path, state, None if tags is None else tags.why)]
+        found = [Source(self.tags.path, "read")]
+        if tags is not None:
+            found = [Source(self.tags.path, "absent" if tags.state == "absent" else "unreadable", tags.why)]
         found.append(_listed(f"{self.image_dir}/imagedb", self.images.faults))
         found.append(_listed(f"{self.image_dir}/layerdb/sha256", self.layers.faults))
         found.append(_listed(f"{self.image_dir}/layerdb/mounts", self.mounts.faults))

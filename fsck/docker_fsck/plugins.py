@@ -37,22 +37,26 @@ def load(admit: Iterable[str] = (), require: Iterable[str] = ()) -> Registry:
 
     `Incomplete` if none of our own is found, `UsageError` if one of `require` is missing.
     """
-    found = [point for point in importlib.metadata.entry_points(group=hookspecs.PROJECT) if point.dist is not None]
-    own = [point for point in found if point.dist.name.lower().replace("_", "-") == DISTRIBUTION]
-    if not own:
+    found = [(_origin(point), point) for point in importlib.metadata.entry_points(group=hookspecs.PROJECT)]
+    admitted = {DISTRIBUTION, *(name.lower().replace("_", "-") for name in admit)}
+    chosen = sorted({(origin, point.name): point for origin, point in found if origin in admitted}.items())
+    if not any(origin == DISTRIBUTION for (origin, _), _ in chosen):
         raise Incomplete("docker-fsck is not installed correctly: none of its built-in plugins is found")
-    admitted = [point for point in found if point not in own and point.dist.name in set(admit)]
-    missing = sorted(set(require) - {point.dist.name for point in found} - {point.name for point in found})
+    missing = sorted(set(require) - {origin for (origin, _), _ in chosen} - {name for (_, name), _ in chosen})
     if missing:
-        raise UsageError(f"required plugins are not installed: {', '.join(missing)}")
+        raise UsageError(f"required plugins are not installed or not admitted: {', '.join(missing)}")
     modules: list[tuple[str, ModuleType]] = []
     failures: list[str] = []
-    for point in sorted(own + admitted, key=lambda point: (point.dist.name, point.name)):
+    for (origin, name), point in chosen:
         try:
-            modules.append((f"{point.dist.name}:{point.name}", point.load()))
+            modules.append((f"{origin}:{name}", point.load()))
         except Exception as error:  # noqa: BLE001 - a plugin is anybody's code: its failure is told (law 6)
-            failures.append(f"plugin {point.name} of {point.dist.name} does not load: {type(error).__name__}: {error}")
+            failures.append(f"plugin {name} of {origin} does not load: {type(error).__name__}: {error}")
     return assemble(modules, failures)
+
+
+def _origin(point: importlib.metadata.EntryPoint) -> str:
+    return point.dist.name.lower().replace("_", "-") if point.dist is not None else ""
 
 
 def assemble(modules: Iterable[tuple[str, ModuleType]], failures: Iterable[str] = ()) -> Registry:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator
 
-from docker_fsck.api import DRIVER_ID, Driver, Part, Reader, Trouble, hookimpl, shown
+from docker_fsck.api import DRIVER_ID, Driver, Part, Reader, Rule, Trouble, hookimpl, shown
 from docker_fsck_plugins import aufs_rules
 
 PARTS = ("diff", "layers", "mnt")
@@ -103,6 +103,6 @@ def fsck_drivers() -> Iterator[Driver]:
 
 
 @hookimpl
-def fsck_rules() -> "Iterable[aufs_rules.Rule]":
+def fsck_rules() -> Iterable[Rule]:
     """The laws of aufs."""
     return aufs_rules.RULES

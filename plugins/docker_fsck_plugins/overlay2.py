@@ -4,8 +4,9 @@ import base64
 import hashlib
 from collections.abc import Collection, Iterable, Iterator
 from functools import cached_property
+from typing import cast
 
-from docker_fsck.api import DRIVER_ID, SHORT_LINK, Driver, Part, Reader, Row, Trouble, hookimpl, shown
+from docker_fsck.api import DRIVER_ID, SHORT_LINK, Driver, Part, Reader, Row, Rule, Trouble, hookimpl, shown
 from docker_fsck_plugins import overlay2_rules
 
 FILES = ("link", "lower")
@@ -23,7 +24,7 @@ class OverlayHome:
         links = reader.links(f"{name}/l")
         self.partial = tuple(each for each in (rows, links) if isinstance(each, Trouble) and each.state != "absent")
         self.links: dict[str, str | Trouble] = {} if isinstance(links, Trouble) else links
-        self.rows: dict[str, Row | Trouble] = {} if isinstance(rows, Trouble) else rows
+        self.rows: dict[str, Row | Trouble] = {} if isinstance(rows, Trouble) else dict(rows)
         self.strange = {ident: row for ident, row in self.rows.items() if isinstance(row, Trouble) and ident != "l"}
         self.dirs = {ident: row for ident, row in self.rows.items() if isinstance(row, Row) and DRIVER_ID.fullmatch(ident)}
         self.partial += tuple(each for each in self.strange.values() if each.state == "unreadable")
@@ -53,13 +54,17 @@ class OverlayHome:
         return found
 
     @cached_property
-    def wanted(self) -> dict[str, str]:
-        """Short names that some `lower` holds, each with the first driver id whose `lower` does."""
-        found: dict[str, str] = {}
-        for ident in self.dirs:
-            for element in self.elements(ident):
-                found.setdefault(element.removeprefix("l/"), ident)
-        return found
+    def wanted(self) -> set[str]:
+        """Short names that some `lower` holds."""
+        texts = {text for text in self._lowers.values() if isinstance(text, str)}
+        heads = {text.partition(":")[0] for text in texts}
+        tails = {text.partition(":")[2] for text in texts} - texts
+        return {each.removeprefix("l/") for each in heads.union(*(tail.split(":") for tail in tails))}
+
+    @cached_property
+    def gone(self) -> frozenset[str]:
+        """Driver ids that some `lower` or short link leads to and that have no content."""
+        return frozenset(ident for ident in {*self.target.values(), *self.dirs} if self.missing(ident) is not None)
 
     def ids(self) -> Collection[str]:
         """Every driver id with a folder."""
@@ -89,45 +94,72 @@ class OverlayHome:
         fault = Trouble(f"{path}/diff", "wrong" if kind else "absent", f"a {kind} stands there" if kind else "no such folder")
         return Part("diff", f"{path}/diff", fault)
 
-    def link(self, ident: str) -> str | Trouble:
-        """The short name that `link` gives."""
-        return self._text(ident, "link", lambda text: SHORT_LINK.fullmatch(text) is not None)
+    @cached_property
+    def _links(self) -> dict[str, str | Trouble]:
+        return {ident: self._text(ident, "link", lambda text: SHORT_LINK.fullmatch(text) is not None) for ident in self.dirs}
 
-    def lower(self, ident: str) -> str | Trouble | None:
-        """The text of `lower`, None where there is none and none is due (no `work` beside it)."""
-        row = self.dirs.get(ident)
-        if row is not None and "lower" not in row.entries and "work" not in row.entries:
-            return None
-        return self._text(ident, "lower", lambda text: text.isprintable() and bool(text))
+    @cached_property
+    def _lowers(self) -> dict[str, str | Trouble | None]:
+        """By driver id the text of `lower`; None where there is none and none is due (no `work` beside it)."""
+        found: dict[str, str | Trouble | None] = {}
+        for ident, row in self.dirs.items():
+            due = "lower" in row.entries or "work" in row.entries
+            found[ident] = self._text(ident, "lower", lambda text: text.isprintable() and bool(text)) if due else None
+        return found
+
+    @cached_property
+    def _paths(self) -> dict[str, tuple[str | None, ...]]:
+        """By text of a `lower` the driver ids that its elements lead to, None for one that leads nowhere.
+
+        A child's text is one element before its parent's: read in order of length, each is one step on a known tail.
+        """
+        known: dict[str, tuple[str | None, ...]] = {"": ()}
+        for text in sorted({text for text in self._lowers.values() if isinstance(text, str)}, key=len):
+            head, _, tail = text.partition(":")
+            rest = known.get(tail)
+            known[text] = (self.resolve(head), *(rest if rest is not None else map(self.resolve, tail.split(":"))))
+        return known
 
     def _text(self, ident: str, name: str, good: "overlay2_rules.Test") -> str | Trouble:
         path = f"{self.path(ident)}/{name}"
-        row = self.dirs.get(ident)
-        if row is None or name not in row.files:
+        data = self.dirs[ident].files.get(name)
+        if data is None:
             return Trouble(path, "absent", "no such file")
-        data = row.files[name]
         if isinstance(data, Trouble):
             return data
         text = data.decode("utf-8", "backslashreplace")
         return text if good(text) else Trouble(path, "malformed", shown(data))
 
+    def link(self, ident: str) -> str | Trouble:
+        """The short name that `link` gives."""
+        return self._links.get(ident) or Trouble(f"{self.path(ident)}/link", "absent", "no such file")
+
+    def lower(self, ident: str) -> str | Trouble | None:
+        """The text of `lower`, None where there is none and none is due (no `work` beside it)."""
+        return self._lowers.get(ident)
+
     def elements(self, ident: str) -> list[str]:
         """The elements of `lower`, as they stand there."""
-        lower = self.lower(ident)
+        lower = self._lowers.get(ident)
         return lower.split(":") if isinstance(lower, str) else []
 
     def resolve(self, element: str) -> str | None:
         """The driver id that an element of a `lower` leads to, whether its folder is there or not."""
         return self.target.get(element[2:]) if element.startswith("l/") else None
 
+    def resolved(self, ident: str) -> tuple[str | None, ...]:
+        """What the elements of `lower` lead to, None for nowhere."""
+        lower = self._lowers.get(ident)
+        return self._paths[lower] if isinstance(lower, str) else ()
+
     def needs(self, ident: str) -> tuple[str, ...]:
         """The driver ids of all elements that lead somewhere."""
-        return tuple(found for each in self.elements(ident) if (found := self.resolve(each)) is not None)
+        found = self.resolved(ident)
+        return tuple(each for each in found if each is not None) if None in found else cast("tuple[str, ...]", found)
 
     def vague(self, ident: str) -> bool:
         """Whether an element leads nowhere, or the `lower` that is due cannot be read."""
-        lower = self.lower(ident)
-        return isinstance(lower, Trouble) or any(self.resolve(each) is None for each in self.elements(ident))
+        return isinstance(self._lowers.get(ident), Trouble) or None in self.resolved(ident)
 
     def holdings(self, ident: str) -> tuple[str, ...]:
         """The links in `l/` that point to it, then its folder."""
@@ -184,6 +216,6 @@ def fsck_drivers() -> Iterator[Driver]:
 
 
 @hookimpl
-def fsck_rules() -> "Iterable[overlay2_rules.Rule]":
+def fsck_rules() -> Iterable[Rule]:
     """The laws of overlay2."""
     return overlay2_rules.RULES

@@ -32,12 +32,9 @@ def _home(model: Model) -> "OverlayHome":
     return cast("OverlayHome", model.home)
 
 
-def _living(model: Model) -> Iterator[str]:
-    """Driver dirs with content that something needs, by id; the state of garbage and of removals in progress is nobody's worry."""
-    home = _home(model)
-    for ident in sorted((model.marks.dirs & home.dirs.keys()) - model.dying):
-        if home.missing(ident) is None:
-            yield ident
+def _living(model: Model) -> tuple[str, ...]:
+    """Driver dirs with content that something needs, by id."""
+    return model.living
 
 
 def _ref(ident: str) -> Ref:
@@ -163,8 +160,7 @@ def lower_through_l(model: Model) -> Iterator[Fault]:
     """
     home = _home(model)
     for ident in _living(model):
-        bad = [each for each in home.elements(ident) if each in {"l", "l/"}]
-        if bad:
+        if None in home.resolved(ident) and {"l", "l/"} & set(home.elements(ident)):
             yield _lower_fault(model, ident, "the lower names the folder l itself", home.elements(ident), fold=False)
 
 
@@ -187,17 +183,17 @@ def lower(model: Model) -> Iterator[Fault]:
     home = _home(model)
     for ident in _living(model):
         text, expected = home.lower(ident), model.expected_parents(ident)
-        elements = home.elements(ident)
+        paths = home.resolved(ident)
         if isinstance(text, Trouble):
             yield _lower_fault(model, ident, f"the lower of {ident} is not usable: {text.why}", [], fold=False)
         elif text is None and expected:
             yield _lower_fault(model, ident, f"{ident} has no lower although it stands on {len(expected)} layers", [], fold=False)
-        elif any(home.resolve(each) is None for each in elements if each not in {"l", "l/"}):
-            yield _lower_fault(model, ident, f"the lower of {ident} leads nowhere", elements, fold=True)
-        elif any(home.missing(each) is not None for each in home.needs(ident)):
-            yield _lower_fault(model, ident, f"the lower of {ident} leads to a layer that is gone", elements, fold=True)
-        elif expected is not None and len(elements) != len(expected) and home.short(ident) is not None:
-            yield _length_fault(model, ident, len(elements), len(expected))
+        elif None in paths and any(home.resolve(each) is None for each in home.elements(ident) if each not in {"l", "l/"}):
+            yield _lower_fault(model, ident, f"the lower of {ident} leads nowhere", home.elements(ident), fold=True)
+        elif not home.gone.isdisjoint(paths):
+            yield _lower_fault(model, ident, f"the lower of {ident} leads to a layer that is gone", home.elements(ident), fold=True)
+        elif expected is not None and len(paths) != len(expected):
+            yield _length_fault(model, ident, len(paths), len(expected))
 
 
 def _length_fault(model: Model, ident: str, actual: int, expected: int) -> Fault:
@@ -211,7 +207,7 @@ def _lower_fault(model: Model, ident: str, message: str, elements: list[str], *,
     home, expected = _home(model), model.expected_parents(ident)
     path = f"{home.path(ident)}/lower"
     text = home.lower_of(expected) if expected else None
-    remedies = ()
+    remedies: tuple[Remedy, ...] = ()
     if text:
         remedies = (Remedy(cls=ActionClass.LOSSLESS, does=f"write {path} from the layer records", steps=(_write(path, text),)),)
     named = [each for element in elements for each in home.linked.get(element.removeprefix("l/"), ())]

@@ -36,7 +36,7 @@ def unparsable(model: Model) -> Iterator[Fault]:
     if store.trouble is None or (store.trouble.state == "absent" and not model.images.images):
         return
     sibling = store.whole_sibling
-    remedies = ()
+    remedies: tuple[Remedy, ...] = ()
     if sibling is not None:
         does = f"restore {len(sibling.tags or {})} tags from {sibling.path}"
         steps = (WriteFile(path=store.path, data=sibling.data, mode=0o600),)

@@ -14,7 +14,7 @@ class VfsHome:
     def __init__(self, reader: Reader) -> None:
         """List the home."""
         names = reader.names("vfs/dir")
-        self.partial = (names,) if isinstance(names, Trouble) and names.state != "absent" else ()
+        self.partial: tuple[Trouble, ...] = (names,) if isinstance(names, Trouble) and names.state != "absent" else ()
         self.entries: dict[str, str] = {} if isinstance(names, Trouble) else names
         self.dirs = {ident for ident, kind in self.entries.items() if kind == "dir" and DRIVER_ID.fullmatch(ident)}
 

@@ -39,7 +39,13 @@ def example() -> str:
 
 def test_the_built_in_values_are_those_of_the_contract() -> None:
     found = load()
-    assert (None, Level.STANDARD, Severity.ERROR, 86400.0, "text") == (found.root, found.level, found.fail_on, found.grace, found.format)
+    assert (None, Level.STANDARD, Severity.ERROR, 86400.0, "text") == (
+        found.root,
+        found.level,
+        found.fail_on,
+        found.grace,
+        found.format,
+    )
 
 
 def test_every_field_of_config_has_a_setting_and_every_setting_a_field() -> None:
@@ -74,7 +80,9 @@ def test_flag_beats_variable_beats_named_file_beats_system_file(tmp_path: Path) 
     named = written(tmp_path, 'grace = "2s"\ncolor = "always"\nfail_on = "warning"', "named.toml")
     found = load({"config": named, "grace": "4s"}, {"DOCKER_FSCK_GRACE": "3s", "DOCKER_FSCK_FAIL_ON": "critical"}, system)
     assert (4.0, Severity.CRITICAL, "always", Level.QUICK) == (found.grace, found.fail_on, found.color, found.level)
-    assert ["--grace", "DOCKER_FSCK_FAIL_ON", named, system] == [found.origins[key] for key in ("grace", "fail_on", "color", "level")]
+    assert ["--grace", "DOCKER_FSCK_FAIL_ON", named, system] == [
+        found.origins[key] for key in ("grace", "fail_on", "color", "level")
+    ]
 
 
 def test_the_named_file_may_come_from_the_environment(tmp_path: Path) -> None:

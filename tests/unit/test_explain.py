@@ -9,7 +9,14 @@ from docker_fsck.rules import rule
 from docker_fsck.values import ActionClass, Fault, Severity
 
 
-@rule("layer-gone", Severity.ERROR, actions=(ActionClass.LOSSY,), after=("b-rule", "a-rule"), drivers=("aufs",), renamed_from=("layer-lost",))
+@rule(
+    "layer-gone",
+    Severity.ERROR,
+    actions=(ActionClass.LOSSY,),
+    after=("b-rule", "a-rule"),
+    drivers=("aufs",),
+    renamed_from=("layer-lost",),
+)
 def gone(model: Any) -> Iterator[Fault]:  # noqa: ANN401 - never run
     """A layer is gone.
 
@@ -61,7 +68,11 @@ def test_the_page_has_a_title_a_table_and_a_heading_for_each_section() -> None:
         ["# layer-gone", "## Why it matters", "## How it comes about", "## Repair", "## Never", "## Daemon says"],
         True,
         True,
-    ) == ([row for row in page.splitlines() if row.startswith("#")], "| severity | error |" in page, "```text\nstat /x: no such file\n```\n" in page)
+    ) == (
+        [row for row in page.splitlines() if row.startswith("#")],
+        "| severity | error |" in page,
+        "```text\nstat /x: no such file\n```\n" in page,
+    )
 
 
 def test_the_page_ends_with_one_newline() -> None:

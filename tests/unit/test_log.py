@@ -17,7 +17,13 @@ from docker_fsck.log import Event, Log
 def test_a_json_event_is_one_object_on_a_line_with_time_level_and_facts() -> None:
     stream = io.StringIO()
     Log("json", None, 0, stream).say(Event.SKIPPED, path="overlay2/a\nb", n=3)
-    expected = {"event": "step-skipped", "level": "warning", "timestamp": "2024-05-06T07:08:09.000Z", "path": "overlay2/a\nb", "n": 3}
+    expected = {
+        "event": "step-skipped",
+        "level": "warning",
+        "timestamp": "2024-05-06T07:08:09.000Z",
+        "path": "overlay2/a\nb",
+        "n": 3,
+    }
     assert (1, expected) == (stream.getvalue().count("\n"), json.loads(stream.getvalue()))
 
 

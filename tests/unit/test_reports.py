@@ -43,7 +43,7 @@ from docker_fsck.values import (
 )
 
 SCHEMA = Path(reports.__file__).with_name("report.schema.json")
-VIEW = View(prefix="docker-fsck --root /r", verbose=False)
+VIEW = View(where=("--root /r",))
 
 
 def finding(**more: Any) -> Finding:
@@ -94,10 +94,22 @@ def report(findings: tuple[Finding, ...] = (), plan: Plan | None = None, **more:
 
 
 def damaged() -> Report:
-    garbage = PutAway(path="overlay2/x\udcff".encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace"), path_b64=b"overlay2/x\xff", n=1)
-    reclaim = action(id="a2", cls=ActionClass.RECLAIM, does="put overlay2/x away", steps=(garbage,), bytes=12_345_678, findings=("f2",))
-    plan = Plan(actions=(action(), reclaim), blocked=(Blocked(fingerprint="f3", why="younger than the grace period"),), pull=("app@sha256:1",))
-    orphan = finding(fingerprint="f2", rule="driverdir-orphan", severity=Severity.INFO, message="nothing names it", actions=("a2",))
+    garbage = PutAway(
+        path="overlay2/x\udcff".encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace"),
+        path_b64=b"overlay2/x\xff",
+        n=1,
+    )
+    reclaim = action(
+        id="a2", cls=ActionClass.RECLAIM, does="put overlay2/x away", steps=(garbage,), bytes=12_345_678, findings=("f2",)
+    )
+    plan = Plan(
+        actions=(action(), reclaim),
+        blocked=(Blocked(fingerprint="f3", why="younger than the grace period"),),
+        pull=("app@sha256:1",),
+    )
+    orphan = finding(
+        fingerprint="f2", rule="driverdir-orphan", severity=Severity.INFO, message="nothing names it", actions=("a2",)
+    )
     young = finding(fingerprint="f3", rule="driverdir-orphan", severity=Severity.INFO, message="too young", actions=())
     return report((finding(), orphan, young), plan)
 
@@ -114,7 +126,9 @@ def test_a_report_is_valid_by_the_committed_schema() -> None:
     jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text())).validate(json.loads(document.render(damaged())))
 
 
-@pytest.mark.parametrize(("path", "value"), [(("verdict",), "fine"), (("exit",), "0"), (("findings", 0, "severity"), "bad"), (("schema",), "x/2")])
+@pytest.mark.parametrize(
+    ("path", "value"), [(("verdict",), "fine"), (("exit",), "0"), (("findings", 0, "severity"), "bad"), (("schema",), "x/2")]
+)
 def test_a_report_with_a_wrong_value_is_not_valid(path: tuple[str | int, ...], value: object) -> None:
     broken = json.loads(document.render(damaged()))
     inner = broken
@@ -181,9 +195,9 @@ def test_the_plan_is_told_by_class_with_gain_reasons_pulls_and_next_commands() -
         "  reclaim: 1 action; 12.3 MB to be freed by a later purge",
         "blocked: would be done, but\n    younger than the grace period\n      driverdir-orphan, driverdir ab",
         "docker pull app@sha256:1",
-        "docker-fsck --root /r apply --class lossless\n",
-        "docker-fsck --root /r apply --class lossless,reclaim\n",
-        "docker-fsck --root /r plan -o plan.json",
+        "docker-fsck apply --class lossless --root /r\n",
+        "docker-fsck apply --class lossless,reclaim --root /r\n",
+        "docker-fsck plan -o plan.json --root /r",
     ]
     assert parts == sorted(parts, key=told.index)
 
@@ -200,20 +214,31 @@ def test_many_findings_of_a_rule_are_cut_short_and_counted() -> None:
 
 
 def test_verbose_cuts_nothing() -> None:
-    told = shown(report(tuple(finding(message=f"number {n};") for n in range(12))), View(prefix="docker-fsck", verbose=True))
+    told = shown(report(tuple(finding(message=f"number {n};") for n in range(12))), View(verbose=True))
     assert (True, False) == ("number 11;" in told, "more of" in told)
 
 
 def test_a_hostile_name_can_neither_move_the_cursor_nor_make_a_line_of_its_own() -> None:
     nasty = "a\nERROR faked\x1b[2J\u202e\u2028\x9b\x00"
-    hostile = finding(message=nasty, object=Ref("layer", nasty), paths=(at(nasty),), evidence=Evidence(nasty, nasty), daemon_error=nasty)
-    plan = Plan(actions=(action(does=nasty, loses=(nasty,), next=(nasty,)),), blocked=(Blocked(fingerprint="f", why=nasty),), pull=(nasty,))
+    hostile = finding(
+        message=nasty, object=Ref("layer", nasty), paths=(at(nasty),), evidence=Evidence(nasty, nasty), daemon_error=nasty
+    )
+    plan = Plan(
+        actions=(action(does=nasty, loses=(nasty,), next=(nasty,)),),
+        blocked=(Blocked(fingerprint="f", why=nasty),),
+        pull=(nasty,),
+    )
     told = shown(report((hostile,), plan))
-    assert ([], []) == ([each for each in told if each != "\n" and not each.isprintable()], [row for row in told.splitlines() if row.startswith("ERROR faked")])
+    assert ([], []) == (
+        [each for each in told if each != "\n" and not each.isprintable()],
+        [row for row in told.splitlines() if row.startswith("ERROR faked")],
+    )
 
 
 def test_what_was_not_read_is_named() -> None:
-    coverage = Coverage((Outcome("layer-x", "failed", "KeyError: 1"),), 0, (Source("buildkit/snapshots.db", "newer", "version 9"),))
+    coverage = Coverage(
+        (Outcome("layer-x", "failed", "KeyError: 1"),), 0, (Source("buildkit/snapshots.db", "newer", "version 9"),)
+    )
     told = shown(report(coverage=coverage))
     assert (True, True) == ("rule layer-x: KeyError: 1" in told, "buildkit/snapshots.db: newer (version 9)" in told)
 
@@ -230,7 +255,10 @@ def test_an_engine_on_the_root_is_told(engine: Any, said: str) -> None:
 
 def test_brief_is_one_line_a_finding_above_info_and_the_verdict() -> None:
     rows = plain(text.brief(damaged())).splitlines()
-    assert ["error ovl-link-file: overlay2/ab has an empty link file [overlay2/ab/link]", "Verdict: damaged (exit 4)."] == [rows[0], rows[1][-26:]]
+    assert ["error ovl-link-file: overlay2/ab has an empty link file [overlay2/ab/link]", "Verdict: damaged (exit 4)."] == [
+        rows[0],
+        rows[1][-26:],
+    ]
 
 
 def test_coloured_lines_say_the_same_as_plain_ones() -> None:
@@ -244,14 +272,28 @@ def test_every_class_and_severity_has_its_words_and_style() -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "said"), [(0, "0 bytes"), (1, "1 byte"), (999, "999 bytes"), (1000, "1.0 kB"), (999_999, "1.0 MB"), (12_345_678, "12.3 MB"), (10**19, "10000.0 PB")]
+    ("count", "said"),
+    [
+        (0, "0 bytes"),
+        (1, "1 byte"),
+        (999, "999 bytes"),
+        (1000, "1.0 kB"),
+        (999_999, "1.0 MB"),
+        (12_345_678, "12.3 MB"),
+        (10**19, "10000.0 PB"),
+    ],
 )
 def test_sizes_are_told_in_powers_of_a_thousand(count: int, said: str) -> None:
     assert said == words.size(count)
 
 
 def test_nouns_are_counted() -> None:
-    assert ["1 layer", "2 layers", "0 entries", "2 keys"] == [words.many(1, "layer"), words.many(2, "layer"), words.many(0, "entry"), words.many(2, "key")]
+    assert ["1 layer", "2 layers", "0 entries", "2 keys"] == [
+        words.many(1, "layer"),
+        words.many(2, "layer"),
+        words.many(0, "entry"),
+        words.many(2, "key"),
+    ]
 
 
 def test_an_unknown_format_is_a_usage_error_that_names_those_there_are() -> None:

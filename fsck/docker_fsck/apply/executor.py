@@ -84,7 +84,7 @@ class Pass:
     def run(self, steps: list[Step]) -> Applied:
         """Do `steps`, close the transaction, and give the sum over all its passes."""
         for step in steps:
-            if why := self._forbidden(step.raw):
+            if why := self.forbidden(step.raw):
                 self._lost.setdefault(self._action[step.n].id, f"{step.path}: {why}")
         rank = steps[0].rank if steps else 0
         for batch in batches(steps):
@@ -105,12 +105,8 @@ class Pass:
             return ()
         return [guard for guard in action.pre if action.id not in self._entered or guard.raw == step.raw]
 
-    def _stopped(self) -> str:
-        if self._site.interrupted():
-            return "interrupted"
-        return "" if self._lock.guarded else engine(self._site)
-
-    def _forbidden(self, path: str) -> str:
+    def forbidden(self, path: str) -> str:
+        """Why no step may touch `path`, whatever its guards say; nothing if it may."""
         folder = path.rpartition("/")[0]
         if folder not in self._mounts:
             try:
@@ -121,6 +117,11 @@ class Pass:
             except OSError as error:
                 self._mounts[folder] = words(error)
         return self._mounts[folder] or self._held.why_not(path)
+
+    def _stopped(self) -> str:
+        if self._site.interrupted():
+            return "interrupted"
+        return "" if self._lock.guarded else engine(self._site)
 
     def _batch(self, batch: list[Step]) -> None:
         was: dict[int, Was] = {}

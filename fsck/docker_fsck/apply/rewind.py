@@ -13,6 +13,9 @@ from docker_fsck.errors import Refused
 from docker_fsck.reader import QUARANTINE
 from docker_fsck.values import MakeDir, PutAway, Relink, SetMeta, Step, WriteFile
 
+_LOST = 0o6000
+"""The bits that a change of owner takes from a mode, until the same step gives them back."""
+
 State = Literal["before", "half", "done"]
 
 
@@ -172,11 +175,13 @@ def _meta(rewind: Rewind, step: SetMeta, was: Was, made: int) -> State:
     here = rewind.lstat(step.raw)
     if here is None or here.st_ino != was.ino:
         raise StuckError("it was replaced since")
-    mode = stat.S_IMODE(here.st_mode)
-    every = [(mode, was.mode, step.mode), (here.st_uid, was.uid, step.uid), (here.st_gid, was.gid, step.gid)]
-    fields = [(now, old, new) for now, old, new in every if new is not None]
-    if any(now not in {old, new} for now, old, new in fields):
+    every = [
+        (stat.S_IMODE(here.st_mode), was.mode, step.mode, ~_LOST), (here.st_uid, was.uid, step.uid, -1),
+        (here.st_gid, was.gid, step.gid, -1),
+    ]  # fmt: skip
+    if any(new is not None and now & mask not in {old & mask, new & mask} for now, old, new, mask in every):
         raise StuckError("its mode or owner was changed since")
+    fields = [(now, old, new) for now, old, new, _ in every if new is not None]
     if step.mtime_ns is not None:
         fields.append((here.st_mtime_ns, was.mtime_ns, step.mtime_ns))
     if made and all(now == new for now, _, new in fields):

@@ -75,6 +75,8 @@ def _go_on(site: Site, tree: Tree, story: Story, ground: Ground) -> Applied:
         rest = Pass(site, ground, writer, book, guards, story)
         left = [step for step in steps if step.n not in story.made and step.n not in story.skipped]
         compare(guards, (guard for step in left for guard in rest.guards(step)))
+        if why := next((f"{step.path}: {why}" for step in left if (why := rest.forbidden(step.raw))), ""):
+            raise Refused(f"transaction {txn} cannot be finished: {why}")
         book.append(resumed)
         return rest.run(left)
 

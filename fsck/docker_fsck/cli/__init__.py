@@ -1,6 +1,5 @@
 """Where the program begins and ends: parse, hand over, turn every end into an exit status; nothing heavy is imported before."""
 
-import importlib
 import sys
 
 from docker_fsck import errors
@@ -28,11 +27,9 @@ def main(argv: list[str]) -> int:
 
 def _run(argv: list[str]) -> int:
     command, given = options.parse(argv)
-    module, _, function = command.runs.partition(":")
-    entry = importlib.import_module("docker_fsck.cli.start")
-    work = getattr(importlib.import_module(f"docker_fsck.cli.{module}"), function)
-    status: int = entry.start(work, given, argv)
-    return status
+    from docker_fsck.cli.start import start  # noqa: PLC0415 - after parsing, so that --help and --version stay quick
+
+    return start(command, given, argv)
 
 
 def _complain(message: str, bit: int) -> int:

@@ -16,9 +16,12 @@ from docker_fsck.log import Event
 from docker_fsck.reports import changes, text
 from docker_fsck.reports.lines import BLANK
 from docker_fsck.reports.plantext import action_lines
+from docker_fsck.safety import brake
 from docker_fsck.values import Action, ActionClass, Plan
 
 LOSSLESS = frozenset({ActionClass.LOSSLESS})
+NOT_REFUSED = ("changed within the grace period", "needs consent", "kept by configuration")
+"""How reasons of the planner begin that leave a remedy for later, by the user's own wish."""
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,7 +44,7 @@ def apply(call: Call) -> int:
     work = _of_classes(call, chosen) if source is None else _of_plan(call, source, chosen)
     if call.has("dry_run"):
         return rehearse(call, work.found, work.actions, work.left)
-    why = in_the_way(work.found)
+    why = _in_the_way(work)
     if why and (work.actions or work.found.report.store.unfinished_transaction):
         return _refuse(call, work.found, why)
     agreed = _agreed(call, work) if work.actions else work
@@ -51,7 +54,7 @@ def apply(call: Call) -> int:
 def preen(call: Call) -> int:
     """`-p`: apply what is lossless without a question; with nothing to do it is the bare run."""
     work = _of_classes(call, LOSSLESS)
-    why = in_the_way(work.found)
+    why = _in_the_way(work)
     if why and (work.actions or work.found.report.store.unfinished_transaction):
         return _refuse(call, work.found, why)
     if work.actions:
@@ -66,19 +69,31 @@ def _of_classes(call: Call, classes: frozenset[ActionClass]) -> Work:
 
 
 def _of_plan(call: Call, source: str, classes: frozenset[ActionClass]) -> Work:
-    """A saved plan, narrowed, and compared with what a check of this moment would do (its age was judged when it was made)."""
+    """A saved plan, narrowed, and compared with what a check of this moment would do of these classes.
+
+    Age was judged when the plan was made; how much it moves is judged for what is left of it.
+    """
     saved = plans.read(source)
-    found = session.survey(call, msgspec.structs.replace(session.policy(call, frozenset(ActionClass)), grace=0.0))
+    policy = session.policy(call, classes)
+    found = session.survey(call, msgspec.structs.replace(policy, grace=0.0, allow_mass=True))
     plans.fits(saved, found.report.store.root, found.report.store.layouts)
-    actions, left = plans.narrowed(saved, classes, found.policy.consents)
+    actions, left = plans.narrowed(saved, classes, policy.consents)
     plans.current(actions, found.plan)
-    found = msgspec.structs.replace(found, policy=session.policy(call, classes))
-    return Work(found=found, plan=saved, actions=actions, left=left)
+    return Work(found=msgspec.structs.replace(found, policy=policy), plan=saved, actions=actions, left=left)
+
+
+def _in_the_way(work: Work) -> str:
+    """Why the work may not be done, nothing if it may."""
+    if why := in_the_way(work.found):
+        return why
+    mass = "" if work.found.policy.allow_mass else brake(work.actions, work.found.report.store.counts)
+    return f"{mass}; --allow-mass takes this brake off" if mass else ""
 
 
 def _blocked_bit(found: Survey) -> int:
-    """64 if a remedy of the allowed classes may not be carried out."""
-    return REFUSED if any(each.cls in found.policy.classes for each in found.plan.blocked) else 0
+    """64 if a remedy of the allowed classes is refused; what is only not due or not agreed to is not refused."""
+    refused = [each for each in found.plan.blocked if each.cls in found.policy.classes and not each.why.startswith(NOT_REFUSED)]
+    return REFUSED if refused else 0
 
 
 def _agreed(call: Call, work: Work) -> Work:
@@ -101,7 +116,7 @@ def _nothing(call: Call, work: Work) -> int:
     """Nothing to apply: say so, with the bits of the check, and 64 if something of these classes is blocked."""
     if call.config.format == "text" and not call.quiet:
         call.edge.terminal.lines([(("head", "Nothing was changed."),), *changes.left_out(work.left), BLANK])
-    return tell(call, with_bits(work.found, work.found.report.exit | _blocked_bit(work.found)), text.whole)
+    return tell(call, with_bits(work.found, work.found.report.exit | _blocked_bit(work.found)), text.found_only)
 
 
 def _refuse(call: Call, found: Survey, why: str) -> int:

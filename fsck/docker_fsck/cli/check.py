@@ -1,6 +1,6 @@
 """The commands that look and tell: the bare run, check and plan; they change nothing."""
 
-from docker_fsck.cli import applying, session
+from docker_fsck.cli import session
 from docker_fsck.cli.classes import wished
 from docker_fsck.cli.edge import Call
 from docker_fsck.cli.session import Survey
@@ -16,6 +16,8 @@ def bare(call: Call) -> int:
         return tell_cron(call, session.survey(call, session.policy(call, wished(call))), text.whole)
     if call.has("dry_run"):
         raise UsageError("--preen applies and --dry-run changes nothing: only one of them")
+    from docker_fsck.cli import applying  # noqa: PLC0415 - the rooms of apply only where something may be applied
+
     return applying.preen(call)
 
 
@@ -25,13 +27,13 @@ def check(call: Call) -> int:
 
 
 def plan(call: Call) -> int:
-    """`plan`: findings and plan, which -o saves."""
+    """`plan`: the plan, which -o saves."""
     found = session.survey(call, session.policy(call, wished(call)))
     target = call.one("output")
     if target is not None:
         files.outside(target, found.root.path, "-o")
         files.put(target, document.pretty(saved(found)), "-o")
-    return tell(call, found, text.whole)
+    return tell(call, found, text.planned)
 
 
 def saved(found: Survey) -> SavedPlan:

@@ -1,7 +1,7 @@
 """What a run gets from outside, as values: arguments, settings, clock, streams, probes of the host; holds them, does nothing."""
 
 import argparse
-import secrets
+import os
 import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -11,13 +11,10 @@ from datetime import UTC, datetime
 import msgspec
 
 from docker_fsck import host
-from docker_fsck.apply.history import txn_id
 from docker_fsck.cli.terminal import Terminal
 from docker_fsck.config import Config
 from docker_fsck.errors import UsageError
 from docker_fsck.log import Event, Log
-
-_REPEATED = ("config", "root", "grace", "level", "rule", "skip")
 
 
 class Edge(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,7 +29,7 @@ class Edge(msgspec.Struct, frozen=True, kw_only=True):
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
     settle: float = 1.5
-    token: Callable[[], str] = lambda: secrets.token_hex(3)
+    token: Callable[[], str] = lambda: os.urandom(3).hex()
     look: Callable[[str], host.HostView] = host.look
     hold: Callable[[str], AbstractContextManager[host.RootLock]] = host.hold
     engine_processes: Callable[[str], Sequence[host.User]] = host.engine_processes
@@ -70,14 +67,18 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
         return self.has("quiet")
 
     @property
-    def prefix(self) -> str:
-        """How a next command must begin so that it means the same root, rules and grace."""
-        words = ["docker", "fsck"] if self.argv[:1] == ("fsck",) else ["docker-fsck"]
-        for name in _REPEATED:
+    def program(self) -> str:
+        """How this program was called, for the commands that it proposes."""
+        return "docker fsck" if self.argv[:1] == ("fsck",) else "docker-fsck"
+
+    def repeated(self, *names: str) -> tuple[str, ...]:
+        """The options of these names as they were given, ready for a shell."""
+        words: list[str] = []
+        for name in names:
             value = getattr(self.given, name, None)
             for each in [value] if isinstance(value, str) else value or ():
-                words += [f"--{name}", each]
-        return shlex.join(words)
+                words += ["--" + name.replace("_", "-"), shlex.quote(each)]
+        return tuple(words)
 
     def simple_format(self) -> str:
         """Text or json, for a command that writes no report; a `UsageError` if another one was asked for.
@@ -97,7 +98,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 
     def stamp(self) -> str:
         """A name for this run or transaction: time, UTC, and a few random letters."""
-        return txn_id(self.now, self.edge.token())
+        return f"{self.now:%Y%m%dT%H%M%SZ}-{self.edge.token()}"
 
     def complain(self, event: Event, message: str) -> None:
         """Tell on standard error, and log, why a run did not do what was asked."""

@@ -22,28 +22,48 @@ class Command(NamedTuple):
 OPTIONS: dict[str, Callable[[Add], object]] = {
     "root": lambda add: add("--root", metavar="DIR", help="the data root (default: the engine's own, else /var/lib/docker)"),
     "config": lambda add: add("--config", metavar="FILE", help="settings in TOML, above those of /etc/docker-fsck/config.toml"),
-    "quiet": lambda add: add("-q", "--quiet", action="store_true", help="print nothing when all is well, else one line a finding"),
+    "quiet": lambda add: add(
+        "-q", "--quiet", action="store_true", help="print nothing when all is well, else one line a finding"
+    ),
     "verbose": lambda add: add("-v", "--verbose", action="count", help="print everything; log more (-vv: still more)"),
-    "color": lambda add: add("--color", metavar="auto|always|never", help="colours (default auto: on a terminal, unless NO_COLOR)"),
+    "color": lambda add: add(
+        "--color", metavar="auto|always|never", help="colours (default auto: on a terminal, unless NO_COLOR)"
+    ),
     "format": lambda add: add("--format", metavar="text|json|jsonl", help="what is written to standard output (default text)"),
-    "fail_on": lambda add: add("--fail-on", metavar="info|warning|error|critical|never", help="severity that sets exit bit 4 (default error)"),
-    "grace": lambda add: add("--grace", metavar="DURATION", help="what changed later than this ago is not reclaimed (default 24h; 0s: none)"),
+    "fail_on": lambda add: add(
+        "--fail-on", metavar="info|warning|error|critical|never", help="severity that sets exit bit 4 (default error)"
+    ),
+    "grace": lambda add: add(
+        "--grace", metavar="DURATION", help="what changed later than this ago is not reclaimed (default 24h; 0s: none)"
+    ),
     "log_format": lambda add: add("--log-format", metavar="console|json", help="how log events are written (default console)"),
     "log_file": lambda add: add("--log-file", metavar="FILE", help="append log events to FILE instead of standard error"),
     "version": lambda add: add("--version", action="version", version=f"{PROG} {__version__}", help="print the version"),
-    "report": lambda add: add("--report", metavar="FORMAT=PATH", action="append", help="also write the report to a file (repeatable)"),
+    "report": lambda add: add(
+        "--report", metavar="FORMAT=PATH", action="append", help="also write the report to a file (repeatable)"
+    ),
     "level": lambda add: add("--level", metavar="quick|standard", help="how deep to look (default standard)"),
-    "rule": lambda add: add("--rule", metavar="ID,…", action="append", help="run only these rules"),
-    "skip": lambda add: add("--skip", metavar="ID,…", action="append", help="do not run these rules"),
-    "classes": lambda add: add("--class", dest="classes", metavar="CLASS,…", action="append", help="only actions of these classes: lossless, reclaim, lossy"),
+    "rule": lambda add: add("--rule", metavar="ID", action="append", help="run only these rules (commas between, or repeated)"),
+    "skip": lambda add: add("--skip", metavar="ID", action="append", help="do not run these rules (commas between, or repeated)"),
+    "classes": lambda add: add(
+        "--class",
+        dest="classes",
+        metavar="CLASS",
+        action="append",
+        help="only actions of these classes, with commas between: lossless, reclaim, lossy",
+    ),
     "allow_mass": lambda add: add("--allow-mass", action="store_true", help="take off the brake on plans that move very much"),
     "dry_run": lambda add: add("-n", "--dry-run", action="store_true", help="change nothing"),
     "preen": lambda add: add("-p", "--preen", action="store_true", help="apply the lossless actions without a question"),
     "output": lambda add: add("-o", dest="output", metavar="FILE", help="save the plan, for `apply FILE`"),
     "yes": lambda add: add("--yes", action="store_true", help="apply without a question"),
     "interactive": lambda add: add("--interactive", action="store_true", help="ask before each action"),
-    "consent": lambda add: add("--consent", metavar="ID", action="append", help="agree that this object's user data is moved away (full id; repeatable)"),
-    "journal_dir": lambda add: add("--journal-dir", metavar="DIR", help="keep the journal in DIR (when the disk of the root is full)"),
+    "consent": lambda add: add(
+        "--consent", metavar="ID", action="append", help="agree that this object's user data is moved away (full id; repeatable)"
+    ),
+    "journal_dir": lambda add: add(
+        "--journal-dir", metavar="DIR", help="where journals of changes are kept (default: in the quarantine of the root)"
+    ),
     "finish": lambda add: add("--finish", action="store_true", help="complete the transaction instead of taking it back"),
     "older_than": lambda add: add("--older-than", metavar="DURATION", help="transactions older than this (default 14d)"),
     "txn": lambda add: add("--txn", metavar="TXN", help="only this transaction"),
@@ -56,27 +76,46 @@ OPTIONS: dict[str, Callable[[Add], object]] = {
     "DIR": lambda add: add("folder", metavar="DIR", nargs="?", help="an empty folder for it (default: a temporary one)"),
     "SHOW": lambda add: add("show", metavar="show", choices=["show"]),
 }
-GLOBAL = ("root", "config", "quiet", "verbose", "color", "format", "fail_on", "grace", "log_format", "log_file", "version")
+GLOBAL = (
+    "root",
+    "config",
+    "journal_dir",
+    "quiet",
+    "verbose",
+    "color",
+    "format",
+    "fail_on",
+    "grace",
+    "log_format",
+    "log_file",
+    "version",
+)
 CHECK = ("report", "level", "rule", "skip")
-PLAN = (*CHECK, "classes", "allow_mass")
+PLAN = (*CHECK, "classes", "consent", "allow_mass")
 
 COMMANDS = {
-    "": Command("Check the data root, print what is wrong and the plan to mend it; changes nothing.", "check:bare", ("dry_run", "preen", *PLAN, "journal_dir")),
+    "": Command(
+        "Check the data root, print what is wrong and the plan to mend it; changes nothing.",
+        "check:bare",
+        ("dry_run", "preen", *PLAN),
+    ),
     "check": Command("Check, and print the findings only.", "check:check", CHECK),
     "plan": Command("Check, and print what apply would do.", "check:plan", (*PLAN, "output")),
     "apply": Command(
         "Carry out a plan: a saved one, or the one of this moment for some classes.",
         "applying:apply",
-        ("PLAN", *PLAN, "yes", "interactive", "dry_run", "consent", "journal_dir"),
+        ("PLAN", *PLAN, "yes", "interactive", "dry_run"),
     ),
-    "undo": Command("Take a whole transaction back.", "transactions:undo", ("TXN", "journal_dir")),
-    "recover": Command("Take back, or finish, a transaction that was cut short.", "transactions:recover", ("finish", "journal_dir")),
-    "purge": Command("Free the space of old transactions; the only command that deletes.", "transactions:purge", ("older_than", "txn", "journal_dir")),
-    "history": Command("List what was done to this root.", "transactions:history", ("ONE", "journal_dir")),
+    "undo": Command("Take a whole transaction back.", "transactions:undo", ("TXN",)),
+    "recover": Command("Take back, or finish, a transaction that was cut short.", "transactions:recover", ("finish",)),
+    "purge": Command(
+        "Free the space of old transactions; the only command that deletes.", "transactions:purge", ("older_than", "txn")
+    ),
+    "history": Command("List what was done to this root.", "transactions:history", ("ONE",)),
     "explain": Command("Say what a rule means, what breaks and what is done about it.", "words:explain", ("RULE",)),
     "rules": Command("List every rule.", "words:rules"),
     "demo": Command("Make a small damaged data root and mend it before your eyes.", "demo:demo", ("DIR",)),
-    "config": Command("Show the settings of this run.", "words:show_config", ("SHOW", "origin", *CHECK, "journal_dir")),
+    "config": Command("Show the settings of this run.", "words:show_config", ("SHOW", "origin", *CHECK, "older_than")),
     "version": Command("Print the version.", "words:version", ("json",)),
     "docker-cli-plugin-metadata": Command("", "words:plugin_metadata"),
 }
@@ -124,7 +163,11 @@ def parser(name: str) -> argparse.ArgumentParser:
 
 def _overview() -> str:
     rows = [f"  {name:<10}{command.about}" for name, command in COMMANDS.items() if name and command.about]
-    return "commands:\n" + "\n".join(rows) + f"\n\n`{PROG} COMMAND --help` says more. Exit status: 0 clean, 1 corrected, 4 findings, 8 incomplete, 16 usage, 32 interrupted, 64 refused; bits add up."
+    return (
+        "commands:\n"
+        + "\n".join(rows)
+        + f"\n\n`{PROG} COMMAND --help` says more. Exit status: 0 clean, 1 corrected, 4 findings, 8 incomplete, 16 usage, 32 interrupted, 64 refused; bits add up."
+    )
 
 
 def _word(argv: list[str]) -> int | None:

@@ -53,7 +53,9 @@ def current(actions: Iterable[Action], now: Plan) -> None:
     for action in actions:
         for step in action.steps:
             if (action.cls, _bare(step)) not in offered:
-                raise Refused(f"stale plan: {action.id} ({action.does}) is not what a check finds now; make a new plan ({step.path})")
+                raise Refused(
+                    f"stale plan: {action.id} ({action.does}) is not what a check finds now; make a new plan ({step.path})"
+                )
 
 
 def _bare(step: Step) -> Step:
@@ -61,7 +63,9 @@ def _bare(step: Step) -> Step:
     return msgspec.structs.replace(step, n=-1, rank=0)
 
 
-def narrowed(plan: Plan, classes: frozenset[ActionClass], consents: frozenset[str]) -> tuple[tuple[Action, ...], tuple[tuple[Action, str], ...]]:
+def narrowed(
+    plan: Plan, classes: frozenset[ActionClass], consents: frozenset[str]
+) -> tuple[tuple[Action, ...], tuple[tuple[Action, str], ...]]:
     """The actions that may be done, and the others, each with the reason why it is left out."""
     reasons = [(action, _left_out(action, classes, consents)) for action in plan.actions]
     return tuple(action for action, why in reasons if not why), tuple((action, why) for action, why in reasons if why)

@@ -58,7 +58,9 @@ def choose(config: Config, places: Places | None = None) -> Root:
     places = places or Places()
     if config.root is not None:
         return Root(os.path.realpath(config.root), config.origins["root"], explicit=True)
-    found = _of_daemon_json(places.daemon_json) or _of_engine(places.proc) or _of_units(places.units) or (places.default, BUILT_IN)
+    found = (
+        _of_daemon_json(places.daemon_json) or _of_engine(places.proc) or _of_units(places.units) or (places.default, BUILT_IN)
+    )
     return Root(os.path.realpath(found[0]), found[1], explicit=False)
 
 
@@ -128,7 +130,9 @@ def _of_engine(proc: str) -> tuple[str, str] | None:
         case [(str() as path, pid)]:
             return path, f"engine process {pid}"
         case [_, _, *_] if None not in named:
-            raise UsageError(f"several engines run on this host; name one of their roots with --root: {', '.join(sorted(filter(None, named)))}")
+            raise UsageError(
+                f"several engines run on this host; name one of their roots with --root: {', '.join(sorted(filter(None, named)))}"
+            )
         case _:
             return None
 
@@ -162,7 +166,9 @@ def _named_in(path: str) -> str | None:
         return None
     for line in text.splitlines():
         key, _, value = line.strip().partition("=")
-        if key in {"ExecStart", "DOCKER_OPTS", "OPTIONS", "DOCKERD_OPTS"} and (named := hostengine.option(_words(value), *_FLAGS)):
+        if key in {"ExecStart", "DOCKER_OPTS", "OPTIONS", "DOCKERD_OPTS"} and (
+            named := hostengine.option(_words(value), *_FLAGS)
+        ):
             return named
     return None
 

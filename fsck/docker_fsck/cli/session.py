@@ -3,11 +3,11 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from docker_fsck import __version__, engine, planner, plugins, rules
-from docker_fsck.apply.history import Record, history
 from docker_fsck.cli import exits, outputs, roots
 from docker_fsck.cli.edge import Call, rfc3339
 from docker_fsck.engine import Checked
@@ -16,7 +16,7 @@ from docker_fsck.log import Event
 from docker_fsck.model import Store, open_store
 from docker_fsck.plugins import Registry
 from docker_fsck.policy import Policy
-from docker_fsck.reader import Reader
+from docker_fsck.reader import QUARANTINE, Reader
 from docker_fsck.rules import Rule
 from docker_fsck.values import (
     ActionClass,
@@ -30,8 +30,12 @@ from docker_fsck.values import (
     Source,
     StoreInfo,
     Summary,
+    Trouble,
     printable,
 )
+
+if TYPE_CHECKING:
+    from docker_fsck.apply.history import Record
 
 PASSES = 5
 PAUSE = 1.0
@@ -139,11 +143,15 @@ def _report(
     call: Call, root: roots.Root, store: Store, checked: Checked, registry: Registry, plan: Plan, findings: tuple[Finding, ...]
 ) -> Report:
     bits = exits.check_bits(findings, checked.incomplete, store.policy.fail_on)
-    past = tuple(history(root.path, call.config.journal_dir))
+    past = _past(store, call.config.journal_dir)
     return Report(
         tool=tool(),
         run=RunInfo(
-            call.stamp(), rfc3339(store.policy.now), rfc3339(call.edge.clock()), call.config.level, tuple(printable(word) for word in call.argv)
+            call.stamp(),
+            rfc3339(store.policy.now),
+            rfc3339(call.edge.clock()),
+            call.config.level,
+            tuple(printable(word) for word in call.argv),
         ),
         store=StoreInfo(
             root=printable(root.path),
@@ -166,7 +174,9 @@ def _coverage(store: Store, checked: Checked, registry: Registry) -> Coverage:
     failed = tuple(Outcome(f"plugin-{at}", "failed", why) for at, why in enumerate(registry.failures, 1))
     known = {source.source for source in store.sources}
     unread = tuple(
-        Source(printable(path), "unreadable", printable(fault.why)) for path, fault in sorted(store.reader.unread.items()) if path not in known
+        Source(printable(path), "unreadable", printable(fault.why))
+        for path, fault in sorted(store.reader.unread.items())
+        if path not in known
     )
     return Coverage(rules=(*checked.outcomes, *failed), sources=(*store.sources, *unread))
 
@@ -176,12 +186,21 @@ def tool() -> dict[str, str]:
     return {"name": "docker-fsck", "version": __version__}
 
 
-def unfinished(past: Iterable[Record]) -> str | None:
+def _past(store: Store, journal_dir: str | None) -> "tuple[Record, ...]":
+    """What was done to this root before; where there is no quarantine nothing was, and the rooms of apply are not needed."""
+    if isinstance(store.reader.facts(QUARANTINE), Trouble):
+        return ()
+    from docker_fsck.apply.history import history  # noqa: PLC0415 - most roots were never changed
+
+    return tuple(history(store.reader.root, journal_dir))
+
+
+def unfinished(past: "Iterable[Record]") -> str | None:
     """The transaction that was killed on the way and forbids every other change."""
     return next((record.txn for record in past if record.state in {"unfinished", "undoing"}), None)
 
 
-def summary(findings: Iterable[Finding], plan: Plan, past: Iterable[Record]) -> Summary:
+def summary(findings: Iterable[Finding], plan: Plan, past: "Iterable[Record]") -> Summary:
     """The numbers of a report; severities from mild to worst, those that did not occur left out."""
     counts = Counter(each.severity for each in findings)
     return Summary(

@@ -11,7 +11,14 @@ from docker_fsck.cli.session import Survey
 from docker_fsck.log import Event
 from docker_fsck.reports import files, stream
 
-_LOGGED = {"done": Event.STEP, "undone": Event.STEP, "purged": Event.STEP, "skipped": Event.SKIPPED, "checked": Event.TRANSACTION, "ended": Event.TRANSACTION}
+_LOGGED = {
+    "done": Event.STEP,
+    "undone": Event.STEP,
+    "purged": Event.STEP,
+    "skipped": Event.SKIPPED,
+    "checked": Event.TRANSACTION,
+    "ended": Event.TRANSACTION,
+}
 
 
 @contextmanager

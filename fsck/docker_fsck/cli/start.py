@@ -1,12 +1,13 @@
 """Begin and end of every command: settings, streams and log are made here, and every end becomes an exit status here."""
 
 import argparse
+import importlib
 import os
-import traceback
 from collections.abc import Callable
 
 from docker_fsck import errors
 from docker_fsck.cli.edge import Call, Edge
+from docker_fsck.cli.options import Command
 from docker_fsck.cli.roots import NothingHere, choose
 from docker_fsck.cli.terminal import Terminal
 from docker_fsck.config import load
@@ -16,8 +17,15 @@ from docker_fsck.reports import files
 Work = Callable[[Call], int]
 
 
-def start(work: Work, given: argparse.Namespace, argv: list[str]) -> int:
-    """Run `work` with the streams and the environment of this process; returns its exit bits."""
+def work_of(command: Command) -> Work:
+    """The function that does a command, its module imported now."""
+    module, _, name = command.runs.partition(":")
+    work: Work = getattr(importlib.import_module(f"docker_fsck.cli.{module}"), name)
+    return work
+
+
+def start(command: Command, given: argparse.Namespace, argv: list[str]) -> int:
+    """Run a command with the streams and the environment of this process; returns its exit bits."""
     terminal = Terminal(os.environ)
     config = load(vars(given), os.environ)
     terminal.color = config.color
@@ -25,7 +33,7 @@ def start(work: Work, given: argparse.Namespace, argv: list[str]) -> int:
         files.outside(config.log_file, choose(config).path, "--log-file")
     log = Log(config.log_format, config.log_file, getattr(given, "verbose", 0))
     edge = Edge(environ=os.environ, terminal=terminal, log=log)
-    return guarded(work, Call(given=given, argv=tuple(argv), config=config, edge=edge))
+    return guarded(work_of(command), Call(given=given, argv=tuple(argv), config=config, edge=edge))
 
 
 def guarded(work: Work, call: Call) -> int:
@@ -71,6 +79,8 @@ def _failed(call: Call, event: Event, message: str, bit: int) -> int:
 
 
 def _unexpected(call: Call, error: Exception) -> int:
+    import traceback  # noqa: PLC0415 - only when it is needed
+
     call.edge.log.say(Event.TRACEBACK, trace=traceback.format_exception(error))
     hint = "" if call.verbosity > 1 or call.config.log_file else "; run it again with -vv or --log-file for the details"
     told = f"internal error, the verdict is incomplete: {type(error).__name__}: {error}{hint}"

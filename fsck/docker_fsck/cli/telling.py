@@ -11,14 +11,20 @@ from docker_fsck.cli.session import Survey
 from docker_fsck.reports import text
 from docker_fsck.reports.lines import Line
 from docker_fsck.reports.view import View
-from docker_fsck.values import Report, Severity
+from docker_fsck.values import ActionClass, Report, Severity
 
 Shape = Callable[[Report, View], Iterator[Line]]
 
 
-def view(call: Call) -> View:
+def view(call: Call, classes: frozenset[ActionClass] = frozenset(ActionClass)) -> View:
     """How the user wants a report to be shown."""
-    return View(prefix=call.prefix, verbose=call.verbosity > 0)
+    return View(
+        program=call.program,
+        where=call.repeated("config", "root", "journal_dir"),
+        how=call.repeated("grace", "level", "rule", "skip"),
+        verbose=call.verbosity > 0,
+        classes=classes,
+    )
 
 
 def tell(call: Call, found: Survey, shape: Shape) -> int:
@@ -40,9 +46,11 @@ def show(call: Call, found: Survey, shape: Shape) -> None:
     """The report on standard output: in `shape` if it is text."""
     terminal = call.edge.terminal
     if found.host.fsck_pid is not None:
-        terminal.note(f"another docker-fsck (process {found.host.fsck_pid}) is changing this root; what is seen here may be half of it")
+        terminal.note(
+            f"another docker-fsck (process {found.host.fsck_pid}) is changing this root; what is seen here may be half of it"
+        )
     if call.config.format == "text":
-        terminal.lines(_lines(call, found.report, shape))
+        terminal.lines(_lines(call, found, shape))
     else:
         document(call, found)
 
@@ -59,13 +67,14 @@ def with_bits(found: Survey, bits: int) -> Survey:
     return msgspec.structs.replace(found, report=report)
 
 
-def _lines(call: Call, report: Report, shape: Shape) -> Iterator[Line]:
+def _lines(call: Call, found: Survey, shape: Shape) -> Iterator[Line]:
     """Quiet when all is well: nothing with -q, one line from a clean root."""
+    report = found.report
     if call.quiet:
         return iter(()) if _well(report) else text.brief(report)
     if _well(report) and not report.findings:
         return iter([text.one_line(report)])
-    return shape(report, view(call))
+    return shape(report, view(call, found.policy.classes))
 
 
 def _well(report: Report) -> bool:

@@ -12,7 +12,9 @@ from docker_fsck.reports.words import escape
 class Terminal:
     """Where a run is told. `attended`: somebody sees standard output or standard error."""
 
-    def __init__(self, environ: Mapping[str, str], stdin: TextIO | None = None, stdout: TextIO | None = None, stderr: TextIO | None = None) -> None:
+    def __init__(
+        self, environ: Mapping[str, str], stdin: TextIO | None = None, stdout: TextIO | None = None, stderr: TextIO | None = None
+    ) -> None:
         """The streams of the process, unless others are given."""
         self._in = stdin or sys.stdin
         self._out = stdout or sys.stdout

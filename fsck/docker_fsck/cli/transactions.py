@@ -43,7 +43,9 @@ def recover(call: Call) -> int:
         case Undone():
             return _tell(call, done, changes.undone(done), 0)
         case Applied():
-            bits = (REFUSED if any(skip.why != "interrupted" for skip in done.skipped) else 0) | (INTERRUPTED if done.interrupted else 0)
+            bits = (REFUSED if any(skip.why != "interrupted" for skip in done.skipped) else 0) | (
+                INTERRUPTED if done.interrupted else 0
+            )
             return _tell(call, done, changes.finished(done, view(call)), bits)
 
 
@@ -101,5 +103,3 @@ def _root(call: Call) -> str:
             registry = session.load(call)
             open_store(reader, registry.drivers, registry.sources, call.edge.look(root.path), session.policy(call))
     return root.path
-
-

@@ -25,7 +25,9 @@ def explain(call: Call) -> int:
     name = call.one("which") or ""
     if name not in table:
         near = get_close_matches(name, table, 3, 0.5)
-        raise UsageError(f"no rule is called {name!r}{', perhaps ' + ' or '.join(near) if near else ''}; `docker-fsck rules` lists them")
+        raise UsageError(
+            f"no rule is called {name!r}{', perhaps ' + ' or '.join(near) if near else ''}; `docker-fsck rules` lists them"
+        )
     if form == "json":
         call.edge.terminal.data(document.pretty(_card(table[name])))
     else:
@@ -54,7 +56,11 @@ def _table(found: list[Rule]) -> Iterator[Line]:
     for rule in found:
         classes = ",".join(rule.actions) or "-"
         stores = ",".join(rule.drivers) or "all"
-        yield (("head", f"{rule.name:<{wide}}  "), (rule.severity, f"{rule.severity:<9}"), ("", f"{classes:<18} {stores:<9} {rule.title}"))
+        yield (
+            ("head", f"{rule.name:<{wide}}  "),
+            (rule.severity, f"{rule.severity:<9}"),
+            ("", f"{classes:<18} {stores:<9} {rule.title}"),
+        )
 
 
 def show_config(call: Call) -> int:
@@ -86,7 +92,13 @@ def _toml(written: dict[str, Any], origins: dict[str, str]) -> Iterator[str]:
 def version(call: Call) -> int:
     """`version`."""
     if call.has("as_json") or call.simple_format() == "json":
-        facts = {**session.tool(), "report": REPORT_SCHEMA, "plan": PLAN_SCHEMA, "python": python_version(), "msgspec": msgspec.__version__}
+        facts = {
+            **session.tool(),
+            "report": REPORT_SCHEMA,
+            "plan": PLAN_SCHEMA,
+            "python": python_version(),
+            "msgspec": msgspec.__version__,
+        }
         call.edge.terminal.data(document.pretty(facts))
     else:
         call.edge.terminal.text(f"docker-fsck {__version__}\n")

@@ -125,7 +125,7 @@ def _metadata(reader: Reader, base: str) -> tuple[dict[str, Metadata], list[str]
         return {}, [], [rows] if rows.state != "absent" else []
     found: dict[str, Metadata] = {}
     residue: list[str] = []
-    for name, row in rows.items():
+    for name, row in rows:
         path = f"{base}/{name}"
         if isinstance(row, Row) and ids.HEX64.fullmatch(name):
             residue += [f"{path}/{entry}" for entry in row.entries if is_temp(entry)]

@@ -69,8 +69,8 @@ def read(reader: Reader, image_dir: str) -> LayerTable:
     faults: list[Trouble] = []
     if isinstance(rows, Trouble):
         faults += [rows] if rows.state != "absent" else []
-        rows = {}
-    for name, row in rows.items():
+        rows = iter(())
+    for name, row in rows:
         path = f"{base}/{name}"
         gone = ids.REMOVING.fullmatch(name)
         if ids.HEX64.fullmatch(name):
@@ -109,7 +109,7 @@ def _tmp(reader: Reader, base: str) -> tuple[tuple[Leftover, ...], list[Trouble]
     if isinstance(rows, Trouble):
         return (), [rows] if rows.state != "absent" else []
     found = []
-    for name, row in rows.items():
+    for name, row in rows:
         path = f"{base}/{name}"
         ident = field(row, path, "cache-id", cache_id) if isinstance(row, Row) else row
         found.append(Leftover(path, None, ident))

@@ -61,7 +61,7 @@ def read(reader: Reader, image_dir: str) -> MountTable:
         return MountTable({}, {}, () if absent else (rows,), absent=absent)
     mounts: dict[str, Mount] = {}
     foreign: dict[str, str] = {}
-    for name, row in rows.items():
+    for name, row in rows:
         path = f"{base}/{name}"
         if isinstance(row, Row):
             mounts[name] = _mount(name, path, row)

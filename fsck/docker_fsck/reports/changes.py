@@ -36,7 +36,10 @@ def applied(done: Applied, actions: tuple[Action, ...], left: Left, view: View) 
     """The end of an apply, with the two commands that may follow it."""
     skipped = {skip.n for skip in done.skipped}
     whole = [action for action in actions if not any(step.n in skipped for step in action.steps)]
-    yield (("head", f"Applied {len(whole)} of {many(len(actions), 'action')}"), ("", f", {many(len(done.done), 'step')}, transaction {done.txn}."))
+    yield (
+        ("head", f"Applied {len(whole)} of {many(len(actions), 'action')}"),
+        ("", f", {many(len(done.done), 'step')}, transaction {done.txn}."),
+    )
     shown = whole if view.verbose else whole[:MOST]
     for action in shown:
         yield from field(action.id, action.does, indent=4)
@@ -45,7 +48,10 @@ def applied(done: Applied, actions: tuple[Action, ...], left: Left, view: View) 
     yield from _skips(done.skipped, view)
     yield from left_out(left)
     if done.interrupted:
-        yield from wrapped(f"Interrupted. `{view.prefix} undo {done.txn}` takes it back, `{view.prefix} recover --finish` does the rest.", style="warning")
+        yield from wrapped(
+            f"Interrupted. `{view.call(f'undo {done.txn}')}` takes it back, `{view.call('recover --finish')}` does the rest.",
+            style="warning",
+        )
     if done.done:
         yield from after(done, view)
 
@@ -59,7 +65,7 @@ def finished(done: Applied, view: View) -> Iterator[Line]:
 
 def story(record: Record, actions: tuple[Action, ...], skipped: tuple[Skip, ...]) -> Iterator[Line]:
     """One transaction with everything that was to be done in it."""
-    view = View(prefix="", verbose=True)
+    view = View(verbose=True)
     yield from listed([record])
     for action in actions:
         yield from action_lines(action, view)
@@ -68,9 +74,9 @@ def story(record: Record, actions: tuple[Action, ...], skipped: tuple[Skip, ...]
 
 def after(done: Applied, view: View) -> Iterator[Line]:
     """Where the space is, and the way back."""
-    purge = f"{view.prefix} purge --txn {done.txn}"
+    purge = view.call(f"purge --txn {done.txn}")
     yield (("", "0 bytes freed so far; "), ("command", purge), ("", f" frees {size(done.bytes_quarantined)}"))
-    yield (("", "To take it back: "), ("command", f"{view.prefix} undo {done.txn}"))
+    yield (("", "To take it back: "), ("command", view.call(f"undo {done.txn}")))
 
 
 def _skips(skipped: tuple[Skip, ...], view: View) -> Iterator[Line]:
@@ -92,7 +98,10 @@ def pulls(names: tuple[str, ...]) -> Iterator[Line]:
 
 def undone(done: Undone) -> Iterator[Line]:
     """The end of an undo."""
-    yield (("head", f"Transaction {done.txn} is taken back"), ("", f": {many(len(done.steps), 'step')}, {many(len(done.paths), 'path')} as before."))
+    yield (
+        ("head", f"Transaction {done.txn} is taken back"),
+        ("", f": {many(len(done.steps), 'step')}, {many(len(done.paths), 'path')} as before."),
+    )
 
 
 def purged(done: Purged, view: View) -> Iterator[Line]:
@@ -100,7 +109,10 @@ def purged(done: Purged, view: View) -> Iterator[Line]:
     if not done.txns and not done.left:
         yield line("There is nothing to purge.")
         return
-    yield (("head", f"Purged {many(len(done.txns), 'transaction')}"), ("", f", {size(done.freed)} freed: {', '.join(done.txns)}" if done.txns else ""))
+    yield (
+        ("head", f"Purged {many(len(done.txns), 'transaction')}"),
+        ("", f", {size(done.freed)} freed: {', '.join(done.txns)}" if done.txns else ""),
+    )
     yield from _skips(done.left, view)
 
 

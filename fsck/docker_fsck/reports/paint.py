@@ -23,7 +23,9 @@ STYLES = {
 def painted(lines: Iterable[Line]) -> str:
     """The lines with the escape sequences of their styles; they are wrapped already, so rich leaves their length alone."""
     target = StringIO()
-    console = Console(file=target, force_terminal=True, color_system="standard", width=100_000, highlight=False, markup=False, emoji=False)
+    console = Console(
+        file=target, force_terminal=True, color_system="standard", width=100_000, highlight=False, markup=False, emoji=False
+    )
     for each in lines:
         text = Text.assemble(*((part, STYLES.get(style, "")) for style, part in each), no_wrap=True, overflow="ignore")
         console.print(text, soft_wrap=True)

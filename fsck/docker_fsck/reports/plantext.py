@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from docker_fsck.reports.lines import BLANK, Line, field, fields, line, wrapped
 from docker_fsck.reports.view import View
-from docker_fsck.reports.words import escape, many, size
+from docker_fsck.reports.words import brief, escape, many, size
 from docker_fsck.values import Action, ActionClass, Blocked, Finding, Plan, Ref
 
 MOST_ACTIONS = 8
@@ -23,21 +23,25 @@ def plan_lines(plan: Plan, findings: Iterable[Finding], view: View) -> Iterator[
     """The whole plan; nothing at all if there is none."""
     if not plan.actions and not plan.blocked:
         return
-    told = f"Plan: {many(len(plan.actions), 'action')}" + (f", {len(plan.blocked)} blocked" if plan.blocked else "")
+    blocked = tuple(each for each in plan.blocked if each.cls is None or each.cls in view.classes)
+    told = f"Plan: {many(len(plan.actions), 'action')}" + (f", {len(blocked)} blocked" if blocked else "")
     yield (("head", told), ("", "; nothing has been changed."))
     for cls in ActionClass:
         members = [action for action in plan.actions if action.cls is cls]
         if members:
             yield from _class(cls, members, view)
-    yield from _blocked(plan.blocked, {each.fingerprint: each for each in findings}, view)
+    yield from _blocked(blocked, {each.fingerprint: each for each in findings}, view)
+    if len(plan.blocked) > len(blocked):
+        yield BLANK
+        yield line(f"  {len(plan.blocked) - len(blocked)} more of other classes than were asked for", "label")
     yield from _pull(plan.pull)
     yield from _next(plan, view)
     yield BLANK
 
 
 def title_of(ref: Ref) -> str:
-    """An object in two words, safe to print."""
-    return f"{ref.kind} {escape(ref.id)}"
+    """An object in two words, safe to print; a file without its path, which stands below it."""
+    return ref.kind if ref.kind == "file" else f"{ref.kind} {brief(ref.id)}"
 
 
 def _class(cls: ActionClass, actions: list[Action], view: View) -> Iterator[Line]:
@@ -94,24 +98,28 @@ def _alike(blocked: tuple[Blocked, ...]) -> dict[tuple[str, str], list[Blocked]]
 
 def _subject(blocked: Blocked, findings: dict[str, Finding]) -> str:
     found = findings.get(blocked.fingerprint)
-    return f"{found.rule}, {found.object.kind} {found.object.id}" if found else blocked.does or blocked.fingerprint
+    return f"{found.rule}, {title_of(found.object)}" if found else blocked.does or blocked.fingerprint
 
 
 def _pull(pull: tuple[str, ...]) -> Iterator[Line]:
     if not pull:
         return
     yield BLANK
-    yield (("", "  "), ("head", "to pull"), ("", " when the engine runs again (names that are no registry's: build or load them)"))
+    yield (
+        ("", "  "),
+        ("head", "to pull"),
+        ("", " when the engine runs again (names that are no registry's: build or load them)"),
+    )
     for each in pull:
         yield (("", "    "), ("command", escape(f"docker pull {shlex.quote(each)}")))
 
 
 def _next(plan: Plan, view: View) -> Iterator[Line]:
     offered = {action.cls for action in plan.actions}
-    ladder = [ActionClass.LOSSLESS, ActionClass.RECLAIM, ActionClass.LOSSY]
-    calls = [f"{view.prefix} apply --class {','.join(ladder[: at + 1])}" for at, cls in enumerate(ladder) if cls in offered]
+    ladder = [cls for cls in (ActionClass.LOSSLESS, ActionClass.RECLAIM, ActionClass.LOSSY) if cls in offered]
+    calls = [view.again(f"apply --class {','.join(ladder[: at + 1])}") for at in range(len(ladder))]
     if plan.actions:
-        calls.append(f"{view.prefix} plan -o plan.json")
+        calls.append(view.again("plan -o plan.json"))
     if not calls:
         return
     yield BLANK

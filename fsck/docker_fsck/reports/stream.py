@@ -10,12 +10,10 @@ from docker_fsck.values import Report
 TYPES = ("run", "store", "coverage", "finding", "plan", "action", "blocked", "summary")
 """The types of a report's lines, in the order in which they come; apply writes lines of type `event` before them."""
 
-_ENCODER = msgspec.json.Encoder(order="deterministic")
 
-
-def line(kind: str, value: object, **more: Any) -> bytes:  # noqa: ANN401 - anything that JSON can hold
+def line(kind: str, value: object) -> bytes:
     """One object of type `kind` with the fields of `value`, and the newline."""
-    return _ENCODER.encode({"type": kind, **more, **msgspec.to_builtins(value)}) + b"\n"
+    return msgspec.json.encode({"type": kind, **_plain(value)}) + b"\n"
 
 
 def render(report: Report) -> bytes:
@@ -40,5 +38,5 @@ def _each(kind: str, values: Iterable[object]) -> Iterator[tuple[str, object]]:
 
 
 def _plain(value: object) -> dict[str, Any]:
-    found: dict[str, Any] = msgspec.to_builtins(value)
+    found: dict[str, Any] = msgspec.to_builtins(value, order="deterministic")
     return found

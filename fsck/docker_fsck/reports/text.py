@@ -20,7 +20,7 @@ MOST_PATHS = 4
 
 def render(report: Report) -> bytes:
     """The whole report as plain text, nothing left out."""
-    view = View(prefix="docker-fsck", verbose=True)
+    view = View(verbose=True)
     return plain(whole(report, view)).encode()
 
 
@@ -38,7 +38,15 @@ def found_only(report: Report, view: View) -> Iterator[Line]:
     yield from findings(report, view)
     yield from closing(report)
     if report.plan.actions or report.plan.blocked:
-        yield (("", "What can be done: "), ("command", f"{view.prefix} plan"))
+        yield (("", "What can be done: "), ("command", escape(view.again("plan"))))
+
+
+def planned(report: Report, view: View) -> Iterator[Line]:
+    """The plan without the findings."""
+    yield from heading(report)
+    yield from _gaps(report)
+    yield from plan_lines(report.plan, report.findings, view)
+    yield from closing(report)
 
 
 def brief(report: Report) -> Iterator[Line]:
@@ -54,7 +62,10 @@ def heading(report: Report) -> Iterator[Line]:
     """Which root this is, who uses it, and what must be known before anything else."""
     store = report.store
     counts = ", ".join(many(number, noun.replace("_", " ").removesuffix("s")) for noun, number in store.counts.items())
-    yield (("head", escape(store.root)), ("", f": {', '.join(store.layouts) or 'no storage driver'}; {counts or 'nothing counted'}"))
+    yield (
+        ("head", escape(store.root)),
+        ("", f": {', '.join(store.layouts) or 'no storage driver'}; {counts or 'nothing counted'}"),
+    )
     if store.unfinished_transaction:
         yield from unfinished(store.unfinished_transaction)
     yield from _engine(store)
@@ -75,9 +86,13 @@ def _engine(store: StoreInfo) -> Iterator[Line]:
         case "stopped":
             return
         case "live":
-            yield from wrapped("An engine uses this root: each finding was seen twice in a row. Stop the engine before apply.", style="warning")
+            yield from wrapped(
+                "An engine uses this root: each finding was seen twice in a row. Stop the engine before apply.", style="warning"
+            )
         case "unknown":
-            yield from wrapped("Whether an engine uses this root could not be found out, so nothing can be applied here.", style="warning")
+            yield from wrapped(
+                "Whether an engine uses this root could not be found out, so nothing can be applied here.", style="warning"
+            )
         case _:
             assert_never(store.engine)
 
@@ -190,4 +205,9 @@ def one_line(report: Report) -> Line:
     """All of it, when nothing at all was found."""
     ran = sum(1 for outcome in report.coverage.rules if outcome.state == "ran")
     counts = ", ".join(many(number, noun.replace("_", " ").removesuffix("s")) for noun, number in report.store.counts.items())
-    return (("head", escape(report.store.root)), ("", ": "), ("good", "clean"), ("", f" ({many(ran, 'rule')} over {counts or 'an empty store'})"))
+    return (
+        ("head", escape(report.store.root)),
+        ("", ": "),
+        ("good", "clean"),
+        ("", f" ({many(ran, 'rule')} over {counts or 'an empty store'})"),
+    )

@@ -2,6 +2,8 @@
 
 import unicodedata
 
+from docker_fsck.ids import HEX64
+
 _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB")
 
@@ -41,8 +43,14 @@ def many(count: int, noun: str) -> str:
     return f"{count} {noun if count == 1 else plural}"
 
 
+def brief(ident: str) -> str:
+    """A name, safe to print; a long id as the engine's commands print it, in 12 digits."""
+    bare = ident.removeprefix("sha256:")
+    return bare[:12] if HEX64.fullmatch(bare) else escape(ident)
+
+
 def listing(names: tuple[str, ...], most: int) -> str:
     """The first `most` names with commas between, and how many more there are."""
-    shown = ", ".join(escape(each) for each in names[:most])
+    shown = ", ".join(brief(each) for each in names[:most])
     left = len(names) - most
     return f"{shown} and {left} more" if left > 0 else shown
