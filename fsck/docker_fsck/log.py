@@ -1,5 +1,6 @@
 """The log for people and collectors: structlog, imported when the first event is written; it may be lost and decides nothing."""
 
+import contextlib
 import enum
 import sys
 from datetime import UTC, datetime
@@ -74,12 +75,14 @@ class Log:
         level = {DEBUG: "debug", INFO: "info", WARNING: "warning", ERROR: "error"}[event.level]
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         shown = facts if self.form == "json" else {key: _tame(value) for key, value in facts.items()}
-        getattr(self._logger, level)(event.word, timestamp=now, **shown)
+        with contextlib.suppress(OSError):  # a log may be lost: it must not end what it tells about
+            getattr(self._logger, level)(event.word, timestamp=now, **shown)
 
     def close(self) -> None:
         """Close the file, if one was opened."""
         if self._file is not None:
-            self._file.close()
+            with contextlib.suppress(OSError):
+                self._file.close()
             self._file = self._logger = None
 
     def _target(self) -> TextIO:

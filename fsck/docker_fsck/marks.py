@@ -45,7 +45,7 @@ def mark(model: "Model") -> Marks:
     kept_mounts = [mount for name, mount in model.mounts.mounts.items() if needy or name not in orphans]
     table = model.layers.layers
     layer_roots = {chain for image in model.images.images.values() for chain in image.chains}
-    layer_roots |= model.buildkit_chains | {mount.parent_id for mount in kept_mounts if mount.parent_id}
+    layer_roots |= model.store.wanted.chains | model.buildkit_chains | {mount.parent_id for mount in kept_mounts if mount.parent_id}
     held = frozenset(held_dirs(model))
     layer_roots |= {layer.chain for layer in table.values() if layer.dir_id in held}
     live = _live_layers(model, layer_roots)
@@ -127,7 +127,7 @@ def held_dirs(model: "Model") -> Iterator[str]:
         return
     owner_of: dict[str, str] = {}
     for ident in present:
-        for path in model.home.holdings(ident):
+        for path in model.home.aliases(ident):
             owner_of[path] = ident
     for held in model.store.host.held:
         parts = held.split("/")
@@ -149,7 +149,7 @@ def _hidden(model: "Model", live: frozenset[str], dirs: frozenset[str], needy: t
         if not image.usable:
             found[LAYERS].append(f"references of images unknown: {image.path} cannot be used")
     found[LAYERS] += [f"references of images unknown: {fault.path}: {fault.why}" for fault in model.images.faults]
-    found[LAYERS] += list(_tags_unknown(model))
+    found[LAYERS] += [*_tags_unknown(model), *(f"references of images unknown: {why}" for why in model.store.wanted.unknown)]
     mount_faults = [f"references of mounts unknown: {fault.path}: {fault.why}" for fault in model.mounts.faults]
     mount_faults += list(_mounts_unknown(model))
     found[LAYERS] += mount_faults

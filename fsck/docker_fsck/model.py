@@ -14,7 +14,7 @@ from docker_fsck.host import HostView
 from docker_fsck.policy import Policy
 from docker_fsck.protocols import Driver, Home, References, ReferenceSource
 from docker_fsck.reader import Reader, Weight
-from docker_fsck.records import containers, imagedb, layerdb, mounts, repositories
+from docker_fsck.records import containers, imagedb, layerdb, mounts, quarantine, repositories
 from docker_fsck.values import Ref, Source, Trouble
 
 if TYPE_CHECKING:
@@ -67,6 +67,11 @@ class Store:
         """What the stores beside the graph driver keep alive."""
         on_disk = {ident for model in self.models for ident in model.home.ids()}
         return tuple(source.references(self.reader, on_disk) for source in self.reference_sources)
+
+    @cached_property
+    def wanted(self) -> quarantine.Wanted:
+        """Layers that images in the quarantine need."""
+        return quarantine.read(self.reader)
 
     @cached_property
     def hides(self) -> frozenset[str]:

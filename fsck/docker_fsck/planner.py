@@ -201,10 +201,10 @@ def _guard(store: "Store", step: Step) -> Guard:
     facts = store.reader.facts(step.raw)
     if isinstance(facts, Trouble):
         return Guard(path=path, path_b64=coded, absent=True)
-    digest = None
+    digest: str | msgspec.UnsetType = msgspec.UNSET
     if isinstance(step, WriteFile) and facts.kind == "file":
         data = store.reader.read(step.raw)
-        digest = hashlib.sha256(data).hexdigest() if isinstance(data, bytes) else None
+        digest = hashlib.sha256(data).hexdigest() if isinstance(data, bytes) else msgspec.UNSET
     return Guard(path=path, path_b64=coded, dev=facts.dev, ino=facts.ino, ctime_ns=facts.ctime_ns, size=facts.size, sha256=digest)
 
 

@@ -57,6 +57,10 @@ class Home(Protocol):
         """Whether the parents of `ident` could not be read completely, so that it may need any other."""
         ...
 
+    def aliases(self, ident: str) -> tuple[str, ...]:
+        """Paths by which a mount may name `ident`, whether they are there or not."""
+        ...
+
     def holdings(self, ident: str) -> tuple[str, ...]:
         """Every path that goes when `ident` is put away, links that name it first."""
         ...

@@ -87,16 +87,16 @@ class Trouble(msgspec.Struct, frozen=True):
     why: str
 
 
-class At(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+class At(msgspec.Struct, frozen=True, kw_only=True):
     """A path below the data root as it leaves the program; build one with `at()`."""
 
     path: str
-    path_b64: bytes | None = None
+    path_b64: bytes | msgspec.UnsetType = msgspec.UNSET
 
     @property
     def raw(self) -> str:
         """The path as the file system has it (surrogateescape)."""
-        return os.fsdecode(self.path_b64) if self.path_b64 is not None else self.path
+        return os.fsdecode(self.path_b64) if isinstance(self.path_b64, bytes) else self.path
 
 
 def printable(text: str) -> str:
@@ -108,10 +108,10 @@ def printable(text: str) -> str:
     return text
 
 
-def spell(raw: str) -> tuple[str, bytes | None]:
+def spell(raw: str) -> tuple[str, bytes | msgspec.UnsetType]:
     """The two fields of `At` for a path of the file system."""
     shown = printable(raw)
-    return (shown, None) if shown == raw else (shown, os.fsencode(raw))
+    return (shown, msgspec.UNSET) if shown == raw else (shown, os.fsencode(raw))
 
 
 def at(raw: str) -> At:
@@ -182,11 +182,11 @@ class Guard(At, frozen=True):
     ino: int = 0
     ctime_ns: int = 0
     size: int = 0
-    sha256: str | None = None
+    sha256: str | msgspec.UnsetType | None = msgspec.UNSET
     absent: bool = False
 
 
-class Action(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+class Action(msgspec.Struct, frozen=True, kw_only=True):
     """What is done about one or more findings: it is applied whole or not at all."""
 
     id: str

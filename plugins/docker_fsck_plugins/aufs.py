@@ -67,6 +67,10 @@ class AufsHome:
         """Whether the list cannot be read."""
         return isinstance(self.list_of(ident), Trouble)
 
+    def aliases(self, ident: str) -> tuple[str, ...]:
+        """All three places."""
+        return tuple(self.part(part, ident) for part in PARTS)
+
     def holdings(self, ident: str) -> tuple[str, ...]:
         """What is there of the triple: the list that refers to others first."""
         return tuple(self.part(part, ident) for part in ("layers", "mnt", "diff") if ident in self.entries[part])

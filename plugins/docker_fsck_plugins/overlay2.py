@@ -161,6 +161,12 @@ class OverlayHome:
         """Whether an element leads nowhere, or the `lower` that is due cannot be read."""
         return isinstance(self._lowers.get(ident), Trouble) or None in self.resolved(ident)
 
+    def aliases(self, ident: str) -> tuple[str, ...]:
+        """The folder, the links in `l/` that point to it, and the one that its own `link` names."""
+        own = self.link(ident)
+        shorts = {*self.shorts.get(ident, ()), *((own,) if isinstance(own, str) else ())}
+        return (self.path(ident), *(f"{self.name}/l/{short}" for short in sorted(shorts)))
+
     def holdings(self, ident: str) -> tuple[str, ...]:
         """The links in `l/` that point to it, then its folder."""
         links = tuple(f"{self.name}/l/{short}" for short in sorted(self.shorts.get(ident, ())))

@@ -50,6 +50,10 @@ class VfsHome:
         del ident
         return False
 
+    def aliases(self, ident: str) -> tuple[str, ...]:
+        """The folder."""
+        return (self.path(ident),)
+
     def holdings(self, ident: str) -> tuple[str, ...]:
         """The folder."""
         return (self.path(ident),) if ident in self.dirs else ()

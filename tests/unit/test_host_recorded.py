@@ -26,7 +26,7 @@ class Recorded:
         self.mounts = [f"1 0 {self.device} / / rw shared:1 - ext4 /dev/vda rw"]
         self.proc.mkdir()
         (self.proc / "self").symlink_to(str(os.getpid()))
-        (self.proc / "locks").write_text("1: POSIX  ADVISORY  WRITE 7 00:01:5 0 EOF\n2: FLOCK  ADVISORY  WRITE 9 <none>:0 0 EOF\n")
+        (self.proc / "locks").write_text("1: POSIX  ADVISORY  WRITE 7 00:01:5 0 EOF\n2: FLOCK  ADVISORY  READ 9 <none>:0 0 EOF\n")
         self.process(os.getpid(), "python")
         self.process(INIT, "systemd")
         self.link("self/ns/pid", hostproc.INITIAL_PID_NAMESPACE)

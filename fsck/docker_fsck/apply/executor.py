@@ -1,7 +1,7 @@
 """Does the steps of a plan, journalled, in batches; it decides nothing but what a precondition forbids (promises 4-8, 13)."""
 
 from collections.abc import Callable, Iterable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from typing import Any
 
@@ -191,7 +191,10 @@ class Pass:
             raise FsckError(f"the journal of {self._txn} cannot be written: {words(error)}; docker-fsck recover") from error
 
     def _sync(self) -> None:
-        self._writer.sync()
+        try:
+            self._writer.sync()
+        except OSError as error:
+            raise FsckError(f"transaction {self._txn} is not on the disk: {words(error)}; docker-fsck recover") from error
         self._tell("synced")
 
     def _close(self, steps: list[Step]) -> Applied:
@@ -246,12 +249,15 @@ def _opened(plan: Plan, tree: Tree, txn: str, now: datetime) -> Opened:
 
 def _begun(tree: Tree, site: Site, opened: Opened, planned: Planned) -> tuple[Writer, Journal]:
     """The folders and the journal of a new transaction; its first records are on the disk."""
-    try:
-        start(tree, opened.txn)
-        writer = Writer(tree, opened.txn)
-        book = Journal(writer.new_journal(opened.txn, site.journal_dir, journal.room(planned, opened)))
-        book.append(opened, planned)
-    except OSError as error:
-        place = site.journal_dir or QUARANTINE
-        raise Refused(f"the journal cannot be made in {place}: {words(error)}; --journal-dir puts it on another disk") from error
+    with ExitStack() as opening:
+        try:
+            start(tree, opened.txn)
+            writer = opening.enter_context(closing(Writer(tree, opened.txn)))
+            fd = writer.new_journal(opened.txn, site.journal_dir, journal.room(planned, opened))
+            book = opening.enter_context(closing(Journal(fd)))
+            book.append(opened, planned)
+        except OSError as error:
+            place = site.journal_dir or QUARANTINE
+            raise Refused(f"no journal can be made in {place}: {words(error)}; --journal-dir puts it on another disk") from error
+        opening.pop_all()
     return writer, book

@@ -37,7 +37,7 @@ class Guards:
             return "replaced by another file"
         if (found.st_ctime_ns, found.st_size) != self._shifted.get(found.st_ino, (guard.ctime_ns, guard.size)):
             return "changed"
-        if guard.sha256 is not None and self._tree.digest(guard.raw) != guard.sha256.removeprefix("sha256:"):
+        if isinstance(guard.sha256, str) and self._tree.digest(guard.raw) != guard.sha256.removeprefix("sha256:"):
             return "its content changed"
         return ""
 

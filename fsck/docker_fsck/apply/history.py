@@ -1,6 +1,8 @@
 """Tells which transactions a root has and how each stands; it never writes and leaves every atime."""
 
+import errno
 import re
+import stat
 from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 
@@ -9,12 +11,13 @@ from msgspec import Struct
 
 from docker_fsck.apply import journal
 from docker_fsck.apply.journal import HISTORY, PURGING, Begun, Done, Ended, Opened, Planned, Resumed, Story, UndoBegun, UndoEnded
-from docker_fsck.apply.tree import READING, Tree, open_noatime
+from docker_fsck.apply.tree import READING, Tree, open_noatime, words
 from docker_fsck.errors import Refused, UsageError
 from docker_fsck.reader import QUARANTINE
 
 _NAME = re.compile(r"(\d{8}T\d{6}Z-[0-9A-Za-z]+)(\.purging)?")
 _STAMP = "%Y%m%dT%H%M%SZ"
+_NOT_OURS = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
 _OPEN = {"unfinished", "undoing"}
 
 
@@ -100,13 +103,26 @@ def choose(tree: Tree, journal_dir: str | None, txn: str) -> str:
 
 
 def survey(tree: Tree, journal_dir: str | None) -> list[Record]:
-    """All transactions, void ones too, oldest first."""
-    with suppress(OSError):
-        found = [_record(tree, match, journal_dir) for name in tree.names(QUARANTINE) if (match := _NAME.fullmatch(name))]
-        here = {record.txn for record in found}
-        found += [record for record in _purged(tree) if record.txn not in here]
-        return sorted(found, key=lambda record: record.txn)
-    return []
+    """All transactions, void ones too, oldest first. `Refused` if the quarantine is there and cannot be read."""
+    found = _purged(tree)
+    for name in _names(tree):
+        if (match := _NAME.fullmatch(name)) and _is_folder(tree, name):
+            found[match[1]] = _record(tree, match, journal_dir)
+    return sorted(found.values(), key=lambda record: record.txn)
+
+
+def _names(tree: Tree) -> list[str]:
+    try:
+        return tree.names(QUARANTINE)
+    except OSError as error:
+        if error.errno in _NOT_OURS:
+            return []
+        raise Refused(f"{QUARANTINE} cannot be read: {words(error)}") from error
+
+
+def _is_folder(tree: Tree, name: str) -> bool:
+    facts = tree.lstat(f"{QUARANTINE}/{name}")
+    return facts is not None and stat.S_ISDIR(facts.st_mode)
 
 
 def load(tree: Tree, txn: str, journal_dir: str | None, folder: str = "") -> Story:
@@ -119,30 +135,40 @@ def load(tree: Tree, txn: str, journal_dir: str | None, folder: str = "") -> Sto
 
 
 def _record(tree: Tree, match: re.Match[str], journal_dir: str | None) -> Record:
-    txn, purging = match[1], match[2]
+    try:
+        record = _told(tree, match, journal_dir)
+    except OSError:
+        record = None
+    return record or _blind(tree, match[1], match[0])
+
+
+def _told(tree: Tree, match: re.Match[str], journal_dir: str | None) -> Record | None:
+    """What the journal tells; it is not read whole unless the transaction was taken back."""
+    txn = match[1]
     fd = journal.find(tree, match[0], txn, journal_dir)
     if fd is None:
-        return _blind(tree, txn, match[0])
+        return None
     with open(fd, "rb") as file:  # noqa: PTH123 - a descriptor
         opened, last = journal.ends(fd)
         if opened is None:
-            return _blind(tree, txn, match[0])
+            return None
         ended = last if isinstance(last, Ended) else None
         if isinstance(last, UndoBegun | UndoEnded):
             with suppress(Refused):
                 ended = journal.read(file, txn).ended
     return Record(
-        txn=txn, state="purged" if purging else _state(last), made=opened.made, steps=opened.steps, classes=opened.classes,
+        txn=txn, state="purged" if match[2] else _state(last), made=opened.made, steps=opened.steps, classes=opened.classes,
         done=ended.done if ended else 0, skipped=ended.skipped if ended else 0, bytes=ended.bytes if ended else 0,
     )  # fmt: skip
 
 
 def _blind(tree: Tree, txn: str, folder: str) -> Record:
     """A transaction without a readable journal: nothing can have been done if nothing lies on its shelves."""
-    with suppress(FileNotFoundError):
-        if any(tree.names(f"{QUARANTINE}/{folder}/{shelf}") for shelf in ("q", "u")):
-            return Record(txn=txn, state="purged" if folder.endswith(PURGING) else "unfinished", made="")
-    return Record(txn=txn, state="purged" if folder.endswith(PURGING) else "void", made="")
+    try:
+        moved = any(tree.names(f"{QUARANTINE}/{folder}/{shelf}") for shelf in ("q", "u"))
+    except OSError as error:
+        moved = error.errno not in _NOT_OURS
+    return Record(txn=txn, state="purged" if folder.endswith(PURGING) else "unfinished" if moved else "void", made="")
 
 
 def _state(last: journal.Record | None) -> str:
@@ -159,15 +185,16 @@ def _state(last: journal.Record | None) -> str:
             return "unfinished"
 
 
-def _purged(tree: Tree) -> list[Record]:
-    """The lines that purge has left; one that cannot be read is passed over."""
-    found = []
+def _purged(tree: Tree) -> dict[str, Record]:
+    """The lines that purge has left, by transaction; one that cannot be read is passed over."""
+    found = {}
     try:
         with tree.parent(f"{QUARANTINE}/{HISTORY}") as (folder, name), open(open_noatime(name, READING, folder), "rb") as file:  # noqa: PTH123 - descriptor
             lines = file.read().splitlines()
     except OSError:
-        return []
+        return {}
     for line in lines:
         with suppress(msgspec.DecodeError):
-            found.append(msgspec.json.decode(line, type=Record))
+            record = msgspec.json.decode(line, type=Record)
+            found[record.txn] = record
     return found

@@ -20,6 +20,7 @@ from docker_fsck.values import MakeDir, PutAway, Relink, SetMeta, Step, WriteFil
 
 SHELVES = ("q", "t", "u")
 """The folders of a transaction: what was put away, new things before their time, new things that undo took out."""
+_MOVED = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
 _NEW = os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -105,17 +106,22 @@ class Writer:
 
     def new_journal(self, txn: str, journal_dir: str | None, size: int) -> int:
         """Make the journal, with `size` bytes set aside, and return its descriptor."""
-        if journal_dir is None:
+        place = "" if journal_dir is None else os.path.realpath(journal_dir)
+        if not place:
             fd = os.open(NAME, os.O_RDWR | os.O_EXCL | _NEW, 0o600, dir_fd=self._home)
+        elif f"{place}/".startswith(f"{self.tree.root}/"):
+            raise Refused(f"the journal must not lie below the data root: {place}")
         else:
-            place = os.path.realpath(journal_dir)
-            if f"{place}/".startswith(f"{self.tree.root}/"):
-                raise Refused(f"the journal must not lie below the data root: {place}")
             fd = os.open(f"{place}/{txn}.jsonl", os.O_RDWR | os.O_EXCL | _NEW, 0o600)
-            os.symlink(f"{place}/{txn}.jsonl", LINK, dir_fd=self._home)
-            flush(self.tree.fd, place)
-        reserve(fd, size)
-        flush(self._home)
+        try:
+            if place:
+                os.symlink(f"{place}/{txn}.jsonl", LINK, dir_fd=self._home)
+                flush(self.tree.fd, place)
+            reserve(fd, size)
+            flush(self._home)
+        except OSError:
+            os.close(fd)
+            raise
         return fd
 
     def put_away(self, step: PutAway, was: Was) -> int:
@@ -217,8 +223,16 @@ class Writer:
     def sync(self) -> int:
         """Bring the touched folders and the shelves to the disk; gives how many folders of the root that were."""
         for path in self._touched:
-            with suppress(FileNotFoundError), self.tree.parent(path) as (folder, name):
-                flush(folder, name)
+            try:
+                fd = self.tree.open(path)
+            except OSError as error:
+                if error.errno not in _MOVED:
+                    raise
+                continue
+            try:
+                flush(fd)
+            finally:
+                os.close(fd)
         for fd in (self._q, self._t, self._u):
             flush(fd)
         count = len(self._touched)

@@ -1,5 +1,6 @@
 """Where the program begins and ends: parse, hand over, turn every end into an exit status; nothing heavy is imported before."""
 
+import os
 import sys
 
 from docker_fsck import errors
@@ -8,7 +9,13 @@ from docker_fsck.cli import options
 
 def run() -> int:
     """The console script: the exit status of a run with the process's own arguments."""
-    return main(sys.argv[1:])
+    status = main(sys.argv[1:])
+    if sys.stdout is not None:  # None: the process was started without it
+        try:
+            sys.stdout.flush()
+        except OSError:  # the reader of --help went away; Python would complain when it flushes once more
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return status
 
 
 def main(argv: list[str]) -> int:

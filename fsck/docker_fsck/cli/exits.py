@@ -3,18 +3,8 @@
 from collections.abc import Iterable
 from typing import Literal
 
-from docker_fsck.errors import CORRECTED, FINDINGS, INCOMPLETE, INTERRUPTED, REFUSED, USAGE
+from docker_fsck.errors import CORRECTED, FINDINGS, INCOMPLETE, INTERRUPTED, REFUSED
 from docker_fsck.values import Finding, Severity
-
-MEANING = {
-    CORRECTED: "findings were corrected and the re-check is clean",
-    FINDINGS: "findings at or above --fail-on remain",
-    INCOMPLETE: "the verdict is incomplete",
-    USAGE: "usage or configuration error",
-    INTERRUPTED: "interrupted, the state is consistent",
-    REFUSED: "refused",
-}
-"""Every bit that this version sets."""
 
 Verdict = Literal["clean", "damaged", "incomplete", "refused"]
 

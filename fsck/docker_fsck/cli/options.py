@@ -5,10 +5,25 @@ from collections.abc import Callable
 from typing import NamedTuple, NoReturn
 
 from docker_fsck import __version__
-from docker_fsck.errors import UsageError
+from docker_fsck.errors import CORRECTED, FINDINGS, INCOMPLETE, INTERRUPTED, REFUSED, USAGE, UsageError
 
 PROG = "docker-fsck"
 Add = Callable[..., object]
+
+
+STATUS = {
+    0: "checked completely, no finding at or above --fail-on",
+    CORRECTED: "findings were corrected and the re-check is clean",
+    FINDINGS: "findings at or above --fail-on remain",
+    INCOMPLETE: "the verdict is incomplete: something could not be read or did not run",
+    USAGE: "usage or configuration error",
+    INTERRUPTED: "interrupted; the state is consistent",
+    REFUSED: "refused: an engine is running, a plan is stale, something is blocked",
+}
+"""Every exit status that this version sets, as --help tells it."""
+
+_QUIET = """Quiet when all is well: without a terminal the bare run prints nothing if nothing above info was found and
+everything could be read; -v prints all the same. `check` and `plan` always say what they found."""
 
 
 class Command(NamedTuple):
@@ -162,12 +177,11 @@ def parser(name: str) -> argparse.ArgumentParser:
 
 
 def _overview() -> str:
-    rows = [f"  {name:<10}{command.about}" for name, command in COMMANDS.items() if name and command.about]
-    return (
-        "commands:\n"
-        + "\n".join(rows)
-        + f"\n\n`{PROG} COMMAND --help` says more. Exit status: 0 clean, 1 corrected, 4 findings, 8 incomplete, 16 usage, 32 interrupted, 64 refused; bits add up."
-    )
+    """What stands below the options of the bare command."""
+    commands = [f"  {name:<10}{command.about}" for name, command in COMMANDS.items() if command.about and name]
+    statuses = [f"  {status:<4}{meaning}" for status, meaning in STATUS.items()]
+    parts = ["commands:", *commands, "", f"`{PROG} COMMAND --help` says more.", "", "exit status (the sum of what applies):", *statuses, "", _QUIET]
+    return "\n".join(parts)
 
 
 def _word(argv: list[str]) -> int | None:

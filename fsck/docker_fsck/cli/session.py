@@ -100,8 +100,12 @@ def _checked(
 
     def look() -> Passed:
         reader = Reader(root.path)
-        store = open_store(reader, registry.drivers, registry.sources, seen, allowed)
-        return engine.check(store, chosen, registry.failures), store
+        try:
+            store = open_store(reader, registry.drivers, registry.sources, seen, allowed)
+            return engine.check(store, chosen, registry.failures), store
+        except BaseException:
+            reader.close()
+            raise
 
     def again() -> Passed:
         call.edge.log.say(Event.PASS_REPEATED)

@@ -48,8 +48,12 @@ def guarded(work: Work, call: Call) -> int:
         bits = _failed(call, _event(error), str(error), error.exit_bit)
     except KeyboardInterrupt:
         bits = _failed(call, Event.INTERRUPTED, "interrupted", errors.INTERRUPTED)
+    except OSError as error:
+        bits = _failed(call, Event.INCOMPLETE, f"the verdict is incomplete: {error}", errors.INCOMPLETE)
     except Exception as error:  # noqa: BLE001 - the one place where what nobody expected ends: a line and bit 8, never a traceback
         bits = _unexpected(call, error)
+    if call.edge.terminal.lost:
+        bits |= _failed(call, Event.INCOMPLETE, call.edge.terminal.lost, errors.INCOMPLETE)
     log.say(Event.RUN_ENDED, exit=bits)
     log.close()
     return bits

@@ -1,27 +1,29 @@
 """Standard input, output and error of a run: the only place that prints; a reader that went away ends the printing, not the run."""
 
+import io
 import os
 import sys
 from collections.abc import Iterable, Mapping
-from typing import TextIO
+from typing import IO, Any, TextIO
 
 from docker_fsck.reports.lines import Line, plain
 from docker_fsck.reports.words import escape
 
 
 class Terminal:
-    """Where a run is told. `attended`: somebody sees standard output or standard error."""
+    """Where a run is told. `lost` says why a part of the output could not be written, if one could not."""
 
     def __init__(
         self, environ: Mapping[str, str], stdin: TextIO | None = None, stdout: TextIO | None = None, stderr: TextIO | None = None
     ) -> None:
         """The streams of the process, unless others are given."""
-        self._in = stdin or sys.stdin
-        self._out = stdout or sys.stdout
-        self._err = stderr or sys.stderr
+        self._in = stdin or sys.stdin or io.StringIO()  # a stream is None where the process was started without it
+        self._out = stdout or sys.stdout or io.StringIO()
+        self._err = stderr or sys.stderr or io.StringIO()
         self._environ = environ
-        self._gone = False
+        self._gone: set[int] = set()
         self.color = "auto"
+        self.lost = ""
         for stream in (self._out, self._err):
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(errors="backslashreplace")
@@ -39,7 +41,7 @@ class Terminal:
     @property
     def can_answer(self) -> bool:
         """Whether a question can be put to somebody."""
-        return self._in is not None and self._in.isatty()
+        return self._in.isatty()
 
     @property
     def coloured(self) -> bool:
@@ -66,9 +68,8 @@ class Terminal:
         raw = getattr(self._out, "buffer", None)
         if raw is None:
             self.text(data.decode())
-            return
-        self._out.flush()
-        self._write(raw, data)
+        elif id(self._out) not in self._gone:
+            self._write(raw, data)
 
     def note(self, message: str) -> None:
         """One line on standard error, behind the program's name; for warnings and errors."""
@@ -84,13 +85,20 @@ class Terminal:
         answer = self._in.readline()
         return answer.strip().lower() in {"y", "yes"}
 
-    def _write(self, stream: object, content: str | bytes) -> None:
-        if self._gone:
+    def _write(self, stream: IO[Any], content: str | bytes) -> None:
+        """Write and flush; a stream that cannot be written any more is left alone from then on: the run goes on."""
+        if id(stream) in self._gone:
             return
         try:
-            stream.write(content)  # type: ignore[attr-defined]  # text to a text stream, bytes to a binary one
-            stream.flush()  # type: ignore[attr-defined]
+            stream.write(content)
+            stream.flush()
         except BrokenPipeError:
-            self._gone = True
-            # Python flushes standard output once more at its end: let that go nowhere.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            self._leave(stream)
+        except OSError as error:
+            self.lost = f"the output is not complete: {error.strerror}"
+            self._leave(stream)
+
+    def _leave(self, stream: IO[Any]) -> None:
+        self._gone.add(id(stream))
+        # Python flushes the stream once more at its end: let that go nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -51,6 +51,8 @@ def planned(report: Report, view: View) -> Iterator[Line]:
 
 def brief(report: Report) -> Iterator[Line]:
     """One line for each finding above info, and the verdict: what -q leaves of a report."""
+    if report.store.unfinished_transaction:
+        yield from unfinished(report.store.unfinished_transaction)
     for found in worst_first(report.findings):
         if found.severity is not Severity.INFO:
             yield ((found.severity, found.severity), ("", f" {found.rule}: {escape(found.message)} [{_where(found)}]"))

@@ -1,7 +1,5 @@
 """How names, sizes and counts are put into words that are safe on a terminal; pure."""
 
-import unicodedata
-
 from docker_fsck.ids import HEX64
 
 _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -15,6 +13,8 @@ def escape(text: str) -> str:
     """
     if text.isascii() and text.isprintable():
         return text
+    import unicodedata  # noqa: PLC0415 - nearly everything is plain ASCII
+
     return "".join(_spell(each) if unicodedata.category(each) in _UNSAFE else each for each in text)
 
 

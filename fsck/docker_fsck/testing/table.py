@@ -1,0 +1,313 @@
+"""Tables of rules: a whole store, one damage, what a check must say of it; it judges runs and prints nothing.
+
+A row is `fires`, `silent` or `folds`. `disagreements` makes a whole root, damages it, checks and plans it, and tells in
+sentences where the outcome is not the row's; an empty list is agreement.
+"""
+
+import errno
+import functools
+import os
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any, Literal
+from unittest import mock
+
+from msgspec import Struct, structs
+
+from docker_fsck import engine, planner, plugins, rules
+from docker_fsck.engine import Checked
+from docker_fsck.host import HostView
+from docker_fsck.model import open_store
+from docker_fsck.policy import Policy
+from docker_fsck.reader import Reader
+from docker_fsck.testing.buildcache import BuildCache
+from docker_fsck.testing.builder import DataRoot
+from docker_fsck.values import ActionClass, Finding, Level, Plan, Ref, Severity, Source
+
+DRIVERS = ("overlay2", "vfs", "aufs")
+UNION = ("overlay2", "aufs")
+STOPPED = HostView(state="stopped", why="no process uses this data root")
+ANY = "*"
+NEVER_STARTED = {"StartedAt": "0001-01-01T00:00:00Z", "FinishedAt": "0001-01-01T00:00:00Z"}
+
+
+class Whole(Struct, frozen=True, kw_only=True):
+    """A healthy store. Images by id: `app` and `web` share the two layers of `base`, `built` came out of a build above `app`.
+
+    `base` and `web` look pulled, `app` and `built` were made here. Containers by id: `ran` above `app` has ended and uses
+    the volume `data`, `busy` above `web` was running and uses the anonymous volume, `made` above `web` was never started.
+    """
+
+    root: DataRoot
+    base: str
+    app: str
+    web: str
+    built: str
+    ran: str
+    busy: str
+    made: str
+    data: str
+    anonymous: str
+    cache: BuildCache
+
+    def dir_of(self, image: str, layer: int = -1) -> str:
+        """The driver id of a layer of an image, the top one unless said otherwise."""
+        return self.root.dir_of(self.root.chains_of(image)[layer])
+
+    def rel(self, path: Path | str) -> str:
+        """`path` as findings spell it: relative to the root."""
+        return str((self.root.path / path).relative_to(self.root.path))
+
+
+def whole(path: Path, driver: str) -> Whole:
+    """The healthy store of `driver` at `path`, which must be absent or empty."""
+    root = DataRoot(path, driver)
+    base = root.image("base:1", 2, digest_ref=True)
+    app = root.image("app:1", 1, base=base)
+    web = root.image("web:1", 1, base=base, digest_ref=True)
+    data, anonymous = root.volume("data", {"kept": b"by the user\n"}), root.volume()
+    ran = root.container(app, "ran", files={"tmp/changed": b"in the container\n"}, volumes={data: "/data"})
+    busy = root.container(web, "busy", volumes={anonymous: "/data"}, config={"State": {"Running": True, "Pid": 4711}})
+    made = root.container(web, "made", config={"State": NEVER_STARTED})
+    for name in ("hostname", "hosts", "resolv.conf", "resolv.conf.hash", f"{made}-json.log"):
+        root.delete(root.container_dir(made) / name)
+    cache = root.build_cache(app, export="built:1")
+    return Whole(
+        root=root, base=base, app=app, web=web, built=cache.exported_image, ran=ran, busy=busy, made=made, data=data,
+        anonymous=anonymous, cache=cache,
+    )  # fmt: skip
+
+
+class Told(Struct, frozen=True):
+    """What the finding must blame: an object, and first that path. `images` and `containers` who must suffer, None: whoever."""
+
+    kind: str
+    id: str
+    path: str
+    images: Collection[str] | None = None
+    containers: Collection[str] | None = None
+
+
+How = Callable[[Whole], Any]
+"""Damages a whole store. For `fires` and `folds` it returns a `Told`."""
+
+
+def untouched(_: Whole) -> HostView:
+    """A host on which nothing uses the root."""
+    return STOPPED
+
+
+def nothing(_: Whole) -> None:
+    """No path that the kernel refuses."""
+
+
+class Row(Struct, frozen=True, kw_only=True):
+    """One line of a table (see `fires`, `silent`, `folds`).
+
+    `severity` None: the rule's own. `cls` None: no remedy is offered. `refused`: a part of the reason for which the remedy is
+    not planned. `also`: rules that have findings of their own beside this one. `leaves`: rules that find something after the
+    plan was applied. `into`: the rule whose finding takes this fault in. `host`: who uses the root. `age`: seconds since the
+    damage. `denied`: a path that the kernel refuses, with `error`.
+    """
+
+    kind: Literal["fires", "silent", "folds"]
+    rule: str
+    what: str
+    how: How
+    drivers: tuple[str, ...] = DRIVERS
+    severity: Severity | None = None
+    cls: ActionClass | None = None
+    refused: str = ""
+    also: tuple[str, ...] = ()
+    leaves: tuple[str, ...] = ()
+    into: str = ""
+    host: Callable[[Whole], HostView] = untouched
+    grace: float = 0.0
+    age: float = 0.0
+    denied: Callable[[Whole], Path | None] = nothing
+    error: int = errno.EIO
+
+
+def fires(rule: str, what: str, how: How, **terms: Any) -> Row:  # noqa: ANN401 - the fields of Row, checked by msgspec
+    """A row in which `rule` has one finding, on what `how` returns, and nobody else has any but `also`."""
+    return Row(kind="fires", rule=rule, what=what, how=how, **terms)
+
+
+def silent(rule: str, what: str, how: How, **terms: Any) -> Row:  # noqa: ANN401 - the fields of Row, checked by msgspec
+    """A near-miss: `rule` (`*`: every rule) finds nothing, nor does any other but `also`, and nothing but theirs is planned."""
+    return Row(kind="silent", rule=rule, what=what, how=how, **terms)
+
+
+def folds(rule: str, into: str, what: str, how: How, **terms: Any) -> Row:  # noqa: ANN401 - the fields of Row, checked by msgspec
+    """A row in which a fault of `rule` is folded into the one finding, which `into` has on what `how` returns."""
+    return Row(kind="folds", rule=rule, into=into, what=what, how=how, **terms)
+
+
+def spread(rows: Iterable[Row]) -> list[tuple[Row, str]]:
+    """Each row with each of its drivers."""
+    return [(row, driver) for row in rows for driver in row.drivers]
+
+
+def label(row: Row, driver: str) -> str:
+    """The name of a row in a test run."""
+    return f"{driver}: {row.rule} {row.kind} when {row.what}"
+
+
+class Run(Struct, frozen=True):
+    """A check with its plan. The findings name the actions that mend them."""
+
+    checked: Checked
+    findings: tuple[Finding, ...]
+    plan: Plan
+    sources: tuple[Source, ...]
+    counts: dict[str, int]
+
+    def of(self, rule: str) -> list[Finding]:
+        """The findings of one rule."""
+        return [finding for finding in self.findings if finding.rule == rule]
+
+
+@functools.cache
+def registry() -> plugins.Registry:
+    """The built-in plugins."""
+    return plugins.load()
+
+
+def run(
+    root: Path,
+    *,
+    host: HostView = STOPPED,
+    now: float = 0.0,
+    grace: float = 0.0,
+    consents: Collection[str] = (),
+    known: plugins.Registry | None = None,
+) -> Run:
+    """Check the root with every rule of level standard and plan all classes."""
+    known = known or registry()
+    policy = Policy(now=now, grace=grace, consents=frozenset(consents))
+    with Reader(str(root)) as reader:
+        store = open_store(reader, known.drivers, known.sources, host, policy)
+        checked = engine.check(store, rules.select(known.rules, Level.STANDARD), known.failures)
+        plan, findings = planner.make(checked, store, known.veto)
+        return Run(checked, findings, plan, store.sources, store.counts)
+
+
+def judged(row: Row, store: Whole) -> Run:
+    """Check and plan a damaged store under the terms of the row. Consent to everything is given unless a refusal is expected."""
+    consents = () if row.refused else (*store.root.mounts, *store.root.volumes)
+    denied = row.denied(store)
+    with nullcontext() if denied is None else refusing(denied, row.error):
+        return run(store.root.path, host=row.host(store), now=time.time() + row.age, grace=row.grace, consents=consents)
+
+
+@contextmanager
+def refusing(path: Path, error: int) -> Iterator[None]:
+    """While it lasts, the kernel seems to refuse to open `path` (EACCES, EPERM) or, with another error, to read or list it."""
+    real_open, real_read, real_scandir = os.open, os.read, os.scandir
+    failure = OSError(error, os.strerror(error), str(path))
+    at_open = error in {errno.EACCES, errno.EPERM}
+
+    def bad(where: str) -> bool:
+        return where == str(path)
+
+    def fake_open(name: str, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+        if at_open and bad(name if dir_fd is None else str(Path(_place(dir_fd), name))):
+            raise failure
+        return real_open(name, flags, mode, dir_fd=dir_fd)
+
+    def fake_read(fd: int, length: int) -> bytes:
+        if bad(_place(fd)):
+            raise failure
+        return real_read(fd, length)
+
+    def fake_scandir(where: Any) -> Any:  # noqa: ANN401 - as os.scandir
+        if isinstance(where, int) and bad(_place(where)):
+            raise failure
+        return real_scandir(where)
+
+    with mock.patch.object(os, "open", fake_open), mock.patch.object(os, "read", fake_read), mock.patch.object(os, "scandir", fake_scandir):
+        yield
+
+
+def _place(fd: int) -> str:
+    return os.readlink(f"/proc/self/fd/{fd}")
+
+
+def disagreements(row: Row, driver: str, path: Path) -> list[str]:
+    """Where a check of the row's damage, made at `path`, is not as the row says."""
+    store = whole(path, driver)
+    told = row.how(store)
+    outcome = judged(row, store)
+    faults = [f"{each.rule} {each.state}: {each.reason}" for each in outcome.checked.outcomes if each.state == "failed"]
+    expected = sorted([*row.also, *_own(row)])
+    actual = sorted(finding.rule for finding in outcome.findings)
+    if expected != actual:
+        shown = [f"{each.rule} on {each.object.kind} {each.object.id}: {each.message}" for each in outcome.findings]
+        faults.append(f"expected findings {expected}, got {actual}: {shown}")
+    if row.kind == "silent":
+        return faults + ([] if row.also or not outcome.plan.actions else ["something is planned"])
+    rule = row.into or row.rule
+    found = [each for each in outcome.of(rule) if (each.object.kind, each.object.id) == (told.kind, told.id)]
+    if len(found) != 1:
+        objects = [f"{each.object.kind} {each.object.id}" for each in outcome.of(rule)]
+        return [*faults, f"{rule} does not blame {told.kind} {told.id} once, but {objects}"]
+    return faults + list(_told(row, told, found[0])) + list(_planned(row, found[0], outcome.plan))
+
+
+def _own(row: Row) -> Sequence[str]:
+    match row.kind:
+        case "fires":
+            return (row.rule,)
+        case "folds":
+            return (row.into,)
+        case "silent":
+            return ()
+
+
+def _told(row: Row, told: Told, finding: Finding) -> Iterator[str]:
+    card = next(rule for rule in registry().rules if rule.name == finding.rule)
+    pairs: list[tuple[str, object, object]] = [
+        ("first path", told.path, finding.paths[0].raw if finding.paths else "none"),
+        ("severity", row.severity or card.severity, finding.severity),
+        ("help", f"docker-fsck explain {finding.rule}", finding.help),
+    ]
+    if told.images is not None:
+        pairs.append(("images that suffer", sorted(told.images), sorted(finding.impact.images)))
+    if told.containers is not None:
+        pairs.append(("containers that suffer", sorted(told.containers), sorted(finding.impact.containers)))
+    for what, expected, actual in pairs:
+        if expected != actual:
+            yield f"{what}: expected {expected}, got {actual}"
+    if finding.severity is not Severity.INFO and not finding.evidence.actual:
+        yield "no evidence of what is there"
+    if not finding.message or finding.title != card.title:
+        yield "no message, or another title than the card's"
+    if row.kind == "folds" and row.rule not in {each.rule for each in finding.folded}:
+        yield f"no fault of {row.rule} is folded, only {finding.folded}"
+
+
+def _planned(row: Row, finding: Finding, plan: Plan) -> Iterator[str]:
+    actions = [action for action in plan.actions if finding.fingerprint in action.findings]
+    blocked = [each for each in plan.blocked if each.fingerprint == finding.fingerprint]
+    if tuple(action.id for action in actions) != finding.actions:
+        yield f"the finding names the actions {finding.actions}, the plan {actions}"
+    if row.refused:
+        if actions or not any(row.refused in each.why and each.cls is row.cls for each in blocked):
+            yield f"expected a refused {row.cls} with {row.refused!r}, got {blocked} and actions {actions}"
+    elif row.cls is None:
+        if actions or blocked:
+            yield f"no remedy belongs here, got {actions} {blocked}"
+    elif [action.cls for action in actions] != [row.cls]:
+        yield f"expected one action of class {row.cls}, got {actions} and refusals {blocked}"
+
+
+def renamed(row: Row, what: str) -> Row:
+    """The row under another description."""
+    return structs.replace(row, what=what)
+
+
+def ref(told: Told) -> Ref:
+    """The object as a node of the graph."""
+    return Ref(told.kind, told.id)
