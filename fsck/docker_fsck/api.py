@@ -1,17 +1,30 @@
 """The names that plugins may import, and nothing else."""
 
 from docker_fsck.bolt import BoltError, Bucket, EmptyDatabase, open_bytes
+from docker_fsck.facts import Facts, Row, Weight
 from docker_fsck.graph import on_cycle, reach
 from docker_fsck.hookspecs import hookimpl
-from docker_fsck.ids import BUILDKIT_ID, DRIVER_ID, HEX64, INIT_ID, MOUNT_ID, SHORT_LINK, chain_id, is_digest, reference_fault, short
+from docker_fsck.ids import (
+    BUILDKIT_ID,
+    DRIVER_ID,
+    HEX64,
+    INIT_ID,
+    MOUNT_ID,
+    SHORT_LINK,
+    chain_id,
+    is_digest,
+    reference_fault,
+    short,
+)
 from docker_fsck.impact import sufferers
 from docker_fsck.marks import is_remnant
-from docker_fsck.model import Model, Store
+from docker_fsck.model import Model
 from docker_fsck.protocols import Driver, Home, Part, References, ReferenceSource, Reporter
-from docker_fsck.reader import Facts, Reader, Row, Weight
+from docker_fsck.reader import Reader
 from docker_fsck.records import containers, imagedb, layerdb, mounts, repositories
 from docker_fsck.records.fields import shown
 from docker_fsck.rules import Rule, rule
+from docker_fsck.store import Store
 from docker_fsck.values import (
     ActionClass,
     Blocked,

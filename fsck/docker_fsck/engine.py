@@ -11,8 +11,9 @@ from docker_fsck.impact import impact
 from docker_fsck.values import Confidence, Evidence, Fault, Finding, Folded, Impact, Outcome, Ref, Remedy, at, printable
 
 if TYPE_CHECKING:
-    from docker_fsck.model import Model, Store
+    from docker_fsck.model import Model
     from docker_fsck.rules import Rule
+    from docker_fsck.store import Store
 
 FAULTS_PER_RULE = 100_000
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
-    from docker_fsck.model import Store
     from docker_fsck.protocols import Driver, ReferenceSource, Reporter
     from docker_fsck.rules import Rule
+    from docker_fsck.store import Store
     from docker_fsck.values import Blocked, Plan
 
 PROJECT = "docker_fsck"

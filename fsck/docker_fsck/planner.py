@@ -8,7 +8,7 @@ import msgspec
 
 from docker_fsck.engine import Checked, Offer
 from docker_fsck.expand import TAG, WRITE, Draft, draft
-from docker_fsck.reader import Facts
+from docker_fsck.facts import Facts
 from docker_fsck.records import repositories
 from docker_fsck.safety import Gone, needed, objection, weight_of
 from docker_fsck.values import (
@@ -29,7 +29,7 @@ from docker_fsck.values import (
 )
 
 if TYPE_CHECKING:
-    from docker_fsck.model import Store
+    from docker_fsck.store import Store
 
 Veto = Callable[[Plan, "Store"], Iterable[Blocked]]
 

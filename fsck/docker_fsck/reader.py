@@ -5,7 +5,6 @@ checks for a regular file. What cannot be had comes back as a `Trouble`, never a
 """
 
 import concurrent.futures
-import errno
 import os
 import resource
 import stat
@@ -13,9 +12,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Self
 
-import msgspec
-
 from docker_fsck.errors import RootError
+from docker_fsck.facts import Facts, Row, Weight, entries_of, facts_of, kind_of, trouble
 from docker_fsck.mounttable import foreign_mounts
 from docker_fsck.values import Trouble
 
@@ -27,60 +25,6 @@ _CHUNK = 512
 _THREADS = 8
 _FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 _DIR_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_GONE = {errno.ENOENT}
-_WRONG = {errno.EISDIR, errno.ENXIO, errno.ENAMETOOLONG, errno.EINVAL, errno.ENODEV, errno.EXDEV}
-
-
-class Facts(msgspec.Struct, frozen=True):
-    """What lstat says; `kind` is file, dir, link or other. Times in ns, `blocks` in units of 512 bytes."""
-
-    kind: str
-    mode: int
-    uid: int
-    gid: int
-    size: int
-    nlink: int
-    dev: int
-    ino: int
-    mtime_ns: int
-    ctime_ns: int
-    blocks: int
-
-
-class Row(msgspec.Struct, frozen=True):
-    """One folder of a table: what it holds (name to kind) and the bytes of the files that were asked for and are there."""
-
-    entries: dict[str, str]
-    files: dict[str, bytes | Trouble]
-
-
-class Weight(msgspec.Struct, frozen=True):
-    """A tree's allocated bytes (hard links once), its newest ctime in ns, and why it was not seen whole."""
-
-    bytes: int
-    newest_ns: int
-    partial: str = ""
-
-
-def kind_of(mode: int) -> str:
-    """The kind of file in words."""
-    if stat.S_ISREG(mode):
-        return "file"
-    if stat.S_ISDIR(mode):
-        return "dir"
-    return "link" if stat.S_ISLNK(mode) else "other"
-
-
-def trouble(path: str, error: OSError) -> Trouble:
-    """The `Trouble` that an error of the kernel means."""
-    words = (error.strerror or str(error)).lower()
-    if error.errno in _GONE:
-        return Trouble(path, "absent", words)
-    if error.errno in {errno.ENOTDIR, errno.ELOOP}:
-        return Trouble(path, "wrong", "another kind of file stands here, or a link, which is not followed")
-    if error.errno in _WRONG:
-        return Trouble(path, "wrong", words)
-    return Trouble(path, "unreadable", words)
 
 
 class Reader:
@@ -124,33 +68,18 @@ class Reader:
 
     def facts(self, path: str) -> Facts | Trouble:
         """Lstat of `path`."""
-        base, _, name = path.rpartition("/")
-        fd = self._folder(base)
-        if isinstance(fd, Trouble):
-            return Trouble(path, fd.state, fd.why)
+        place = self._place(path)
+        if isinstance(place, Trouble):
+            return place
         try:
-            return _facts(os.stat(name or ".", dir_fd=fd, follow_symlinks=False))
+            return facts_of(os.stat(place[1] or ".", dir_fd=place[0], follow_symlinks=False))
         except OSError as error:
             return self._note(trouble(path, error))
 
     def read(self, path: str, limit: int = BIG) -> bytes | Trouble:
         """The bytes of the regular file `path`; one that is larger than `limit` is wrong."""
-        base, _, name = path.rpartition("/")
-        fd = self._folder(base)
-        if isinstance(fd, Trouble):
-            return Trouble(path, fd.state, fd.why)
-        return self._slurp(fd, name, path, limit)
-
-    def target(self, path: str) -> str | Trouble:
-        """The text of the symlink `path`."""
-        base, _, name = path.rpartition("/")
-        fd = self._folder(base)
-        if isinstance(fd, Trouble):
-            return Trouble(path, fd.state, fd.why)
-        try:
-            return os.readlink(name, dir_fd=fd)
-        except OSError as error:
-            return self._note(trouble(path, error))
+        place = self._place(path)
+        return place if isinstance(place, Trouble) else self._slurp(place[0], place[1], path, limit)
 
     def names(self, path: str) -> dict[str, str] | Trouble:
         """What the folder `path` holds: name to kind, sorted by name."""
@@ -158,7 +87,7 @@ class Reader:
         if isinstance(fd, Trouble):
             return fd
         try:
-            return dict(sorted(_entries(fd).items()))
+            return dict(sorted(entries_of(fd).items()))
         except OSError as error:
             return self._note(trouble(path, error))
 
@@ -196,12 +125,9 @@ class Reader:
 
     def links(self, base: str) -> dict[str, str | Trouble] | Trouble:
         """For each entry of `base` the text of the symlink; one that is no symlink is a `Trouble`."""
-        names = self.names(base)
-        fd = self._folder(base)
-        if isinstance(names, Trouble):
-            return names
-        if isinstance(fd, Trouble):
-            return fd
+        names, fd = self.names(base), self._folder(base)
+        if isinstance(names, Trouble) or isinstance(fd, Trouble):
+            return names if isinstance(names, Trouble) else Trouble(base, "absent", "it is gone")
         found: dict[str, str | Trouble] = {}
         for name in names:
             try:
@@ -245,7 +171,7 @@ class Reader:
             with os.scandir(fd) as listing:
                 for entry in listing:
                     try:
-                        yield entry.name, _facts(entry.stat(follow_symlinks=False))
+                        yield entry.name, facts_of(entry.stat(follow_symlinks=False))
                     except OSError as error:
                         yield entry.name, self._note(trouble(f"{path}/{entry.name}", error))
         except OSError as error:
@@ -267,6 +193,12 @@ class Reader:
             fd = os.open(name, flags, dir_fd=dir_fd)
             self.noatime = 0
             return fd
+
+    def _place(self, path: str) -> tuple[int, str] | Trouble:
+        """The open folder around `path` and its last name."""
+        base, _, name = path.rpartition("/")
+        fd = self._folder(base)
+        return Trouble(path, fd.state, fd.why) if isinstance(fd, Trouble) else (fd, name)
 
     def _folder(self, path: str) -> int | Trouble:
         """A descriptor of the folder `path` that stays open as long as the reader."""
@@ -322,7 +254,7 @@ class Reader:
         except OSError as error:
             return self._note(trouble(path, error))
         try:
-            entries = self._shape(_entries(fd))
+            entries = self._shape(entries_of(fd))
             found = {file: self._slurp(fd, file, f"{path}/{file}", SMALL) for file in files if file in entries}
         except OSError as error:
             return self._note(trouble(path, error))
@@ -364,24 +296,6 @@ def _all(fd: int, size: int, limit: int) -> bytes:
     return b"".join(parts)
 
 
-def _entries(fd: int) -> dict[str, str]:
-    with os.scandir(fd) as listing:
-        return {entry.name: "file" if entry.is_file(follow_symlinks=False) else _kind(entry) for entry in listing}
-
-
 def _disk_reads() -> int:
     """Pages of 4 KiB that came from a disk for this process: the one sign of a cold cache that a busy host does not blur."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_inblock // 8
-
-
-def _kind(entry: "os.DirEntry[str]") -> str:
-    if entry.is_dir(follow_symlinks=False):
-        return "dir"
-    return "link" if entry.is_symlink() else "other"
-
-
-def _facts(found: os.stat_result) -> Facts:
-    return Facts(
-        kind_of(found.st_mode), found.st_mode, found.st_uid, found.st_gid, found.st_size, found.st_nlink,
-        found.st_dev, found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_blocks,
-    )  # fmt: skip

@@ -4,13 +4,14 @@ import fnmatch
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from docker_fsck.facts import Weight
 from docker_fsck.policy import MASS_FLOOR, MASS_SHARE
-from docker_fsck.reader import Weight
 from docker_fsck.values import Action, ActionClass, PutAway, Trouble
 
 if TYPE_CHECKING:
     from docker_fsck.expand import Draft
-    from docker_fsck.model import Model, Store
+    from docker_fsck.model import Model
+    from docker_fsck.store import Store
 
 LAYER_RECORDS = "/layerdb/sha256/"
 IMAGE_CONFIGS = "/imagedb/content/"

@@ -5,63 +5,31 @@ surrogateescape. Values that leave the program (`Finding`, `Plan`, `Report`) hol
 path is not UTF-8 its bytes stand beside it as `path_b64` (interface section 6).
 """
 
-import enum
-import os
 from typing import Literal
 
 import msgspec
 
+from docker_fsck.grades import ActionClass, Confidence, Level, Severity
+from docker_fsck.steps import (
+    PLAN_SCHEMA,
+    Action,
+    At,
+    Blocked,
+    Guard,
+    MakeDir,
+    Plan,
+    PutAway,
+    Relink,
+    SavedPlan,
+    SetMeta,
+    Step,
+    WriteFile,
+    at,
+    printable,
+    spell,
+)
+
 REPORT_SCHEMA = "docker-fsck/report/1"
-PLAN_SCHEMA = "docker-fsck/plan/1.0"
-
-
-class Severity(enum.StrEnum):
-    """How bad a finding is (interface section 5), from mild to worst."""
-
-    INFO = "info"
-    WARNING = "warning"
-    ERROR = "error"
-    CRITICAL = "critical"
-
-    @property
-    def rank(self) -> int:
-        """0 for info up to 3 for critical."""
-        return list(Severity).index(self)
-
-
-class ActionClass(enum.StrEnum):
-    """What kind of consent a change needs (interface section 3), from gentle to harsh."""
-
-    LOSSLESS = "lossless"
-    RECLAIM = "reclaim"
-    LOSSY = "lossy"
-    LOSSY_USER = "lossy-user"
-    MANUAL = "manual"
-
-    @property
-    def rank(self) -> int:
-        """0 for lossless up to 4 for manual."""
-        return list(ActionClass).index(self)
-
-
-class Level(enum.StrEnum):
-    """How deep a check looks; a rule runs at its own level and above."""
-
-    QUICK = "quick"
-    STANDARD = "standard"
-    DEEP = "deep"
-
-    @property
-    def rank(self) -> int:
-        """0 for quick up to 2 for deep."""
-        return list(Level).index(self)
-
-
-class Confidence(enum.StrEnum):
-    """Only a certain finding may carry an action."""
-
-    CERTAIN = "certain"
-    PROBABLE = "probable"
 
 
 class Ref(msgspec.Struct, frozen=True, order=True):
@@ -85,149 +53,6 @@ class Trouble(msgspec.Struct, frozen=True):
     path: str
     state: Literal["absent", "wrong", "malformed", "unreadable"]
     why: str
-
-
-class At(msgspec.Struct, frozen=True, kw_only=True):
-    """A path below the data root as it leaves the program; build one with `at()`."""
-
-    path: str
-    path_b64: bytes | msgspec.UnsetType = msgspec.UNSET
-
-    @property
-    def raw(self) -> str:
-        """The path as the file system has it (surrogateescape)."""
-        return os.fsdecode(self.path_b64) if isinstance(self.path_b64, bytes) else self.path
-
-
-def printable(text: str) -> str:
-    r"""`text` with bytes that are not UTF-8 written as `\xNN`, so that it can be encoded."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    return text
-
-
-def spell(raw: str) -> tuple[str, bytes | msgspec.UnsetType]:
-    """The two fields of `At` for a path of the file system."""
-    shown = printable(raw)
-    return (shown, msgspec.UNSET) if shown == raw else (shown, os.fsencode(raw))
-
-
-def at(raw: str) -> At:
-    """`raw` as it leaves the program."""
-    path, coded = spell(raw)
-    return At(path=path, path_b64=coded)
-
-
-class PutAway(At, frozen=True, tag_field="op", tag="quarantine"):
-    """Rename `path` (a file, link or whole folder) into the quarantine."""
-
-    n: int = -1
-    rank: int = 0
-
-
-class WriteFile(At, frozen=True, tag_field="op", tag="write"):
-    """Put a new file with `data` at `path`: temp, fsync, rename. Bytes that were there are kept in the quarantine."""
-
-    data: bytes
-    mode: int = 0o644
-    uid: int = 0
-    gid: int = 0
-    n: int = -1
-    rank: int = 0
-
-
-class Relink(At, frozen=True, tag_field="op", tag="symlink"):
-    """Put a symlink to `target` (text, never resolved) at `path`. What was there is kept in the quarantine."""
-
-    target: str
-    uid: int = 0
-    gid: int = 0
-    n: int = -1
-    rank: int = 0
-
-
-class MakeDir(At, frozen=True, tag_field="op", tag="mkdir"):
-    """Make an empty folder at `path`, where nothing is."""
-
-    mode: int = 0o755
-    uid: int = 0
-    gid: int = 0
-    n: int = -1
-    rank: int = 0
-
-
-class SetMeta(At, frozen=True, tag_field="op", tag="setmeta"):
-    """Give `path` another mode, owner or mtime; a field left None stays as it is."""
-
-    mode: int | None = None
-    uid: int | None = None
-    gid: int | None = None
-    mtime_ns: int | None = None
-    n: int = -1
-    rank: int = 0
-
-
-Step = PutAway | WriteFile | Relink | MakeDir | SetMeta
-"""One step of a plan. `n` numbers the steps of a plan in the order in which they are done, from 0; `rank` is the
-group (a sync lies between two ranks): lossless writes 0, tag 1, image 2, container 3, mount 4, layer 5, link 6,
-driver dir 7, residue 8."""
-
-
-class Guard(At, frozen=True):
-    """What must still be true of a path right before a step touches it; `absent` says that nothing may be there."""
-
-    dev: int = 0
-    ino: int = 0
-    ctime_ns: int = 0
-    size: int = 0
-    sha256: str | msgspec.UnsetType | None = msgspec.UNSET
-    absent: bool = False
-
-
-class Action(msgspec.Struct, frozen=True, kw_only=True):
-    """What is done about one or more findings: it is applied whole or not at all."""
-
-    id: str
-    cls: ActionClass = msgspec.field(name="class")
-    does: str
-    steps: tuple[Step, ...]
-    pre: tuple[Guard, ...]
-    bytes: int
-    needs: str = msgspec.field(default="engine stopped")
-    findings: tuple[str, ...] = ()
-    consent: str | None = None
-    loses: tuple[str, ...] = ()
-    next: tuple[str, ...] = ()
-
-
-class Blocked(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """A remedy that is not in the plan, and why not."""
-
-    fingerprint: str
-    why: str
-    cls: ActionClass | None = msgspec.field(name="class", default=None)
-    does: str = ""
-
-
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """What apply would do. `digest` is the sha256 over the actions; a saved plan has `root`, `layout`, `made`, `tool`."""
-
-    schema: str = PLAN_SCHEMA
-    digest: str = ""
-    actions: tuple[Action, ...] = ()
-    blocked: tuple[Blocked, ...] = ()
-    pull: tuple[str, ...] = ()
-
-
-class SavedPlan(Plan, frozen=True, kw_only=True):
-    """A plan as `plan -o` writes it."""
-
-    root: str
-    layout: tuple[str, ...]
-    made: str
-    tool: dict[str, str]
 
 
 class Remedy(msgspec.Struct, frozen=True, kw_only=True):
@@ -378,3 +203,43 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     findings: tuple[Finding, ...]
     plan: Plan
     summary: Summary
+
+
+__all__ = [
+    "Action",
+    "ActionClass",
+    "At",
+    "Blocked",
+    "Confidence",
+    "Coverage",
+    "Evidence",
+    "Fault",
+    "Finding",
+    "Folded",
+    "Guard",
+    "Impact",
+    "Level",
+    "MakeDir",
+    "Outcome",
+    "PLAN_SCHEMA",
+    "Plan",
+    "PutAway",
+    "REPORT_SCHEMA",
+    "Ref",
+    "Relink",
+    "Remedy",
+    "Report",
+    "RunInfo",
+    "SavedPlan",
+    "SetMeta",
+    "Severity",
+    "Source",
+    "Step",
+    "StoreInfo",
+    "Summary",
+    "Trouble",
+    "WriteFile",
+    "at",
+    "printable",
+    "spell",
+]

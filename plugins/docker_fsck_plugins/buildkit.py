@@ -2,7 +2,19 @@
 
 from collections.abc import Collection, Iterable, Iterator
 
-from docker_fsck.api import BUILDKIT_ID, BoltError, Bucket, EmptyDatabase, Reader, References, Source, Trouble, hookimpl, is_digest, open_bytes
+from docker_fsck.api import (
+    BUILDKIT_ID,
+    BoltError,
+    Bucket,
+    EmptyDatabase,
+    Reader,
+    References,
+    Source,
+    Trouble,
+    hookimpl,
+    is_digest,
+    open_bytes,
+)
 
 HOME = "buildkit"
 SNAPSHOTS = f"{HOME}/snapshots.db"

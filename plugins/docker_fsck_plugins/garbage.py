@@ -3,7 +3,22 @@
 import re
 from collections.abc import Iterable, Iterator
 
-from docker_fsck.api import BUILDKIT_ID, ActionClass, Confidence, Fault, Model, Ref, Remedy, Rule, Severity, hookimpl, layerdb, reach, rule, short
+from docker_fsck.api import (
+    BUILDKIT_ID,
+    ActionClass,
+    Confidence,
+    Fault,
+    Model,
+    Ref,
+    Remedy,
+    Rule,
+    Severity,
+    hookimpl,
+    layerdb,
+    reach,
+    rule,
+    short,
+)
 from docker_fsck_plugins.remedies import put_away, reclaim
 
 PROBE = re.compile(r"(check-overlayfs-support|opaque-bug-check|multiple-lowerdir-check|metacopy-check|fsutils-dummy)[0-9]+|userxattr-check", re.ASCII)

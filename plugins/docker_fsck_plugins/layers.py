@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 
-from docker_fsck.api import Fault, Model, Ref, Rule, Severity, Trouble, chain_id, hookimpl, rule, short
 from docker_fsck.api import ActionClass as Class
+from docker_fsck.api import Fault, Model, Ref, Rule, Severity, Trouble, chain_id, hookimpl, rule, short
 from docker_fsck_plugins.remedies import forget
 
 STORE_DEPTH = 125

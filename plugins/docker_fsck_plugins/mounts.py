@@ -2,7 +2,21 @@
 
 from collections.abc import Iterable, Iterator
 
-from docker_fsck.api import ActionClass, Fault, Model, Ref, Remedy, Rule, Severity, Trouble, WriteFile, hookimpl, mounts, rule, short
+from docker_fsck.api import (
+    ActionClass,
+    Fault,
+    Model,
+    Ref,
+    Remedy,
+    Rule,
+    Severity,
+    Trouble,
+    WriteFile,
+    hookimpl,
+    mounts,
+    rule,
+    short,
+)
 from docker_fsck_plugins import derive
 from docker_fsck_plugins.remedies import put_away
 

@@ -19,7 +19,7 @@ from docker_fsck.apply.site import Applied, Site, Undone
 from docker_fsck.apply.undo import undo
 from docker_fsck.engine import Checked
 from docker_fsck.host import HostView
-from docker_fsck.model import open_store
+from docker_fsck.store import open_store
 from docker_fsck.policy import DAY, Policy
 from docker_fsck.reader import Reader
 from docker_fsck.values import Finding, Level, Plan, PutAway, Source, Step

@@ -10,7 +10,7 @@ from docker_fsck.apply import journal
 from docker_fsck.apply.batches import batches, folders, ordered
 from docker_fsck.apply.guards import Guards
 from docker_fsck.apply.history import blocking
-from docker_fsck.apply.journal import Begun, Done, Ended, Journal, Made, Opened, Planned, Story, Was
+from docker_fsck.apply.journal import Begun, Done, Ended, Journal, Made, Noted, Opened, Planned, Story, Was
 from docker_fsck.apply.observe import folder_times, observe, weigh
 from docker_fsck.apply.site import Applied, Event, Ground, Held, Site, Skip, What, alone, engine
 from docker_fsck.apply.tree import Tree, words
@@ -184,9 +184,9 @@ class Pass:
             why = f"{step.path}: {words(error)}"
             raise FsckError(f"transaction {self._txn} stopped at {why}; docker-fsck recover takes it back") from error
 
-    def _write(self, record: journal.Record) -> None:
+    def _write(self, *records: journal.Record) -> None:
         try:
-            self._book.append(record)
+            self._book.append(*records)
         except OSError as error:
             raise FsckError(f"the journal of {self._txn} cannot be written: {words(error)}; docker-fsck recover") from error
 
@@ -202,7 +202,7 @@ class Pass:
         size = weigh(self._tree, self._txn, self._planned.actions, made)
         left = folder_times(self._tree, {each.raw for each in self._planned.touched})
         state = "interrupted" if self._stop else "applied"
-        self._write(Ended(state=state, done=len(made), skipped=len(skipped), bytes=size, left=left))
+        self._write(Noted(times=left), Ended(state=state, done=len(made), skipped=len(skipped), bytes=size))
         self._book.trim(journal.spare(self._planned))
         self._tell("ended", why=self._stop)
         rest = [step for step in steps if step.n not in made and step.n not in skipped]

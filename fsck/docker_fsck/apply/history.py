@@ -10,7 +10,20 @@ import msgspec
 from msgspec import Struct
 
 from docker_fsck.apply import journal
-from docker_fsck.apply.journal import HISTORY, PURGING, Begun, Done, Ended, Opened, Planned, Resumed, Story, UndoBegun, UndoEnded
+from docker_fsck.apply.journal import (
+    HISTORY,
+    PURGING,
+    Begun,
+    Done,
+    Ended,
+    Noted,
+    Opened,
+    Planned,
+    Resumed,
+    Story,
+    UndoBegun,
+    UndoEnded,
+)
 from docker_fsck.apply.tree import READING, Tree, open_noatime, words
 from docker_fsck.errors import Refused, UsageError
 from docker_fsck.reader import QUARANTINE
@@ -181,7 +194,7 @@ def _state(last: journal.Record | None) -> str:
             return "undoing"
         case UndoEnded():
             return "undone"
-        case Begun() | Done() | Resumed() | None:
+        case Begun() | Done() | Noted() | Resumed() | None:
             return "unfinished"
 
 

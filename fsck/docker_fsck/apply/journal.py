@@ -1,29 +1,23 @@
 """The journal of one transaction: versioned records, one a line, synced before anything is done; it decides nothing.
 
-Opened  Planned  (Begun  Done)*  Ended   [Resumed (Begun  Done)*  Ended]   [UndoBegun  UndoEnded]
+Opened  Planned  (Begun  Done)*  Noted  Ended   [Resumed  (Begun  Done)*  Noted  Ended]   [Noted  UndoBegun  UndoEnded]
 """
 
 import os
 from contextlib import suppress
-from typing import BinaryIO
 
 import msgspec
 from msgspec import Struct
 
 from docker_fsck.apply.kernel import reserve
 from docker_fsck.apply.site import Skip
-from docker_fsck.apply.tree import READING, Tree, open_noatime
-from docker_fsck.errors import Refused
-from docker_fsck.reader import QUARANTINE
-from docker_fsck.values import Action, At, Step
+from docker_fsck.values import Action, At
 
 SCHEMA = "docker-fsck/journal/1.0"
 NAME = "journal.jsonl"
 LINK = "journal"
 HISTORY = "history.jsonl"
 PURGING = ".purging"
-_TAIL = 64 << 10
-_HEAD = 16 << 10
 _PER_STEP = 512
 _RESERVE = 16 << 10
 
@@ -95,17 +89,22 @@ class Done(Struct, frozen=True, omit_defaults=True, kw_only=True, tag_field="rec
     skipped: tuple[Skip, ...] = ()
 
 
+class Noted(Struct, frozen=True, omit_defaults=True, kw_only=True, tag_field="rec", tag="times"):
+    """The touched folders' times, right before `Ended` and `UndoBegun`: these stay short, so that a look at the end finds them."""
+
+    times: tuple[Times, ...] = ()
+
+
 class Ended(Struct, frozen=True, omit_defaults=True, kw_only=True, tag_field="rec", tag="end"):
     """All is synced. `state` is applied or interrupted.
 
-    `left` are the touched folders' times now: undo gives the old ones back where these still stand.
+    The times noted before it are those at the end: undo gives the old ones back where these still stand.
     """
 
     state: str
     done: int
     skipped: int
     bytes: int
-    left: tuple[Times, ...] = ()
 
 
 class Resumed(Struct, frozen=True, omit_defaults=True, kw_only=True, tag_field="rec", tag="resume"):
@@ -116,17 +115,15 @@ class Resumed(Struct, frozen=True, omit_defaults=True, kw_only=True, tag_field="
 
 
 class UndoBegun(Struct, frozen=True, omit_defaults=True, kw_only=True, tag_field="rec", tag="undo-begin"):
-    """All is being taken back; `times` are what the folders get at last."""
-
-    times: tuple[Times, ...] = ()
+    """All is being taken back; the times noted before it are what the folders get at last."""
 
 
 class UndoEnded(Struct, frozen=True, omit_defaults=True, kw_only=True, tag_field="rec", tag="undo-end"):
     """All is taken back and synced."""
 
 
-Record = Opened | Planned | Begun | Done | Ended | Resumed | UndoBegun | UndoEnded
-_decoder: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)
+Record = Opened | Planned | Begun | Done | Noted | Ended | Resumed | UndoBegun | UndoEnded
+decoder: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)
 _encoder = msgspec.json.Encoder()
 
 
@@ -165,125 +162,6 @@ class Journal:
         os.close(self._fd)
 
 
-class Story(Struct, kw_only=True):
-    """What a journal tells: the newest knowledge about each step, by its number."""
-
-    opened: Opened
-    planned: Planned | None = None
-    was: dict[int, Was] = {}
-    made: dict[int, int] = {}
-    skipped: dict[int, Skip] = {}
-    batch: int = 0
-    ended: Ended | None = None
-    undo: UndoBegun | None = None
-    undone: bool = False
-    half: tuple[int, ...] = ()
-    size: int = 0
-    fresh: set[int] = set()
-
-    @property
-    def steps(self) -> dict[int, Step]:
-        """All steps of the plan, by number."""
-        actions = self.planned.actions if self.planned else ()
-        return {step.n: step for action in actions for step in action.steps}
-
-    def hear(self, record: Record) -> None:
-        """Take the next record in."""
-        match record:
-            case Opened():
-                raise Refused("a journal with two beginnings")
-            case Planned():
-                self.planned = record
-            case Begun():
-                self.fresh = {was.n for was in record.was if was.n not in self.was}
-                self.was.update({was.n: was for was in record.was})
-                self.batch = record.batch
-            case Done():
-                self.made.update({made.n: made.ino for made in record.done})
-                self.skipped.update({skip.n: skip for skip in record.skipped})
-                for n in self.fresh - self.made.keys():  # not reached, so it is as if it had never been begun
-                    del self.was[n]
-            case Ended():
-                self.ended = record
-            case Resumed():
-                self.ended = None
-                self.half = record.half
-                self.made = {made.n: made.ino for made in record.made}
-                self.was = {n: was for n, was in self.was.items() if n in self.made or n in record.half}
-            case UndoBegun():
-                self.undo = record
-            case UndoEnded():
-                self.undone = True
-
-
-def read(file: BinaryIO, name: str) -> Story:
-    """The story of an open journal; `Refused` if it is damaged before its last line."""
-    file.seek(0)
-    story: Story | None = None
-    for line in file:
-        try:
-            record = _decoder.decode(line) if line.endswith(b"\n") else None
-        except msgspec.DecodeError as error:
-            if file.read().strip(b"\0"):
-                raise Refused(f"the journal {name} is damaged: {error}") from None
-            break
-        if record is None:
-            break
-        if story is None:
-            story = _begin(record, name)
-        else:
-            story.hear(record)
-        story.size += len(line)
-    return story or _begin(None, name)
-
-
-def _begin(record: Record | None, name: str) -> Story:
-    if not isinstance(record, Opened):
-        raise Refused(f"the journal {name} is damaged: it has no beginning")
-    if record.schema.rpartition(".")[0] != SCHEMA.rpartition(".")[0]:
-        raise Refused(f"the journal {name} is of the kind {record.schema}, which this version does not know")
-    return Story(opened=record)
-
-
-def ends(fd: int) -> tuple[Opened | None, Record | None]:
-    """The first and the last whole record of a journal, each None if it cannot be read; costs two small reads."""
-    size = os.fstat(fd).st_size
-    first, complete, _ = os.pread(fd, _HEAD, 0).partition(b"\n")
-    opened = _decoded(first) if complete else None
-    tail = os.pread(fd, _TAIL, max(0, size - _TAIL)).split(b"\n")[:-1]
-    last = next((record for line in reversed(tail) if (record := _decoded(line))), None)
-    return (opened if isinstance(opened, Opened) else None), last
-
-
-def _decoded(line: bytes) -> Record | None:
-    with suppress(msgspec.DecodeError):
-        return _decoder.decode(line)
-    return None
-
-
-def find(tree: Tree, folder: str, txn: str, journal_dir: str | None, flags: int = READING) -> int | None:
-    """A descriptor of the journal of `txn`, whose folder in the quarantine is `folder`; None if it is not there."""
-    base = f"{QUARANTINE}/{folder}"
-    with suppress(FileNotFoundError), tree.parent(f"{base}/{NAME}") as (fd, name):
-        return open_noatime(name, flags, fd)
-    places = [f"{journal_dir}/{txn}.jsonl"] if journal_dir else []
-    with suppress(OSError):
-        places.insert(0, tree.target(f"{base}/{LINK}"))
-    for place in places:
-        with suppress(OSError):
-            return open_noatime(place, flags)
-    return None
-
-
-def reopen(tree: Tree, story: Story, journal_dir: str | None) -> Journal:
-    """The journal of `story`, to be gone on with behind its last whole line."""
-    txn = story.opened.txn
-    fd = find(tree, txn, txn, journal_dir, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
-    if fd is None:
-        raise Refused(f"the journal of transaction {txn} cannot be opened for writing")
-    return Journal(fd, story.size)
-
-
 def room(planned: Planned, opened: Opened) -> int:
     """How many bytes the journal of an apply may need, so that they can be set aside before the first step."""
     return len(encoded(opened)) + len(encoded(planned)) + _PER_STEP * opened.steps + 2 * spare(planned)
@@ -291,4 +169,4 @@ def room(planned: Planned, opened: Opened) -> int:
 
 def spare(planned: Planned) -> int:
     """How many bytes the journal of its undo may need."""
-    return len(encoded(UndoBegun(times=planned.touched))) + _RESERVE
+    return len(encoded(Noted(times=planned.touched))) + _RESERVE

@@ -7,7 +7,8 @@ from contextlib import closing, suppress
 
 from docker_fsck.apply.journal import Times, Was
 from docker_fsck.apply.tree import Tree
-from docker_fsck.reader import QUARANTINE, Reader, Weight, kind_of
+from docker_fsck.facts import Weight, kind_of
+from docker_fsck.reader import QUARANTINE, Reader
 from docker_fsck.values import Action, PutAway, Step, spell
 
 CAPABILITY = "security.capability"

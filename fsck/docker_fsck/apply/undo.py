@@ -8,7 +8,7 @@ from docker_fsck.apply.batches import ordered
 from docker_fsck.apply.executor import UNDO, Pass, compare, operation
 from docker_fsck.apply.guards import Guards
 from docker_fsck.apply.history import choose, load, pending
-from docker_fsck.apply.journal import Made, Resumed, Story, Times, UndoBegun, UndoEnded, reopen
+from docker_fsck.apply.journal import Made, Noted, Resumed, Story, Times, UndoBegun, UndoEnded, reopen
 from docker_fsck.apply.observe import folder_times
 from docker_fsck.apply.rewind import examine, sequence
 from docker_fsck.apply.site import Applied, Event, Ground, Held, Site, Undone, alone
@@ -99,10 +99,10 @@ def _take_back(site: Site, tree: Tree, txn: str, ground: Ground) -> Undone:
         if why := watched.why_not(step.raw):
             raise Refused(f"transaction {txn} cannot be taken back: {step.path}: {why}")
     with closing(Writer(tree, txn)) as writer, closing(reopen(tree, story, site.journal_dir)) as book:
-        times = story.undo.times if story.undo else _times(tree, story)
+        times = story.times if story.undoing else _times(tree, story)
         try:
-            if not story.undo:
-                book.append(UndoBegun(times=times))
+            if not story.undoing:
+                book.append(Noted(times=times), UndoBegun())
             _reverse(site, writer, story, steps)
             writer.restore_times(times)
             writer.sync()
@@ -131,6 +131,6 @@ def _times(tree: Tree, story: Story) -> tuple[Times, ...]:
     before = story.planned.touched if story.planned else ()
     if story.ended is None:
         return before
-    left = {each.raw: each.mtime_ns for each in story.ended.left}
+    left = {each.raw: each.mtime_ns for each in story.left}
     now = {each.raw: each.mtime_ns for each in folder_times(tree, {each.raw for each in before})}
     return tuple(each for each in before if now.get(each.raw) == left.get(each.raw))

@@ -26,7 +26,7 @@ class Edge(msgspec.Struct, frozen=True, kw_only=True):
     environ: Mapping[str, str]
     terminal: Terminal
     log: Log
-    clock: Callable[[], float] = time.time
+    clock: Callable[[], float] = lambda: time.time()  # noqa: PLW0108 - looked up at each call, as clocks that stand still need it
     sleep: Callable[[float], None] = time.sleep
     settle: float = 1.5
     token: Callable[[], str] = lambda: os.urandom(3).hex()
@@ -97,8 +97,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
         return datetime.fromtimestamp(self.edge.clock(), UTC)
 
     def stamp(self) -> str:
-        """A name for this run or transaction: time, UTC, and a few random letters."""
-        return f"{self.now:%Y%m%dT%H%M%SZ}-{self.edge.token()}"
+        """A name for this run or transaction: time, UTC, with the microseconds behind it, so that names sort by age, and chance."""
+        return f"{self.now:%Y%m%dT%H%M%SZ-%f}{self.edge.token()}"
 
     def complain(self, event: Event, message: str) -> None:
         """Tell on standard error, and log, why a run did not do what was asked."""

@@ -13,11 +13,11 @@ from docker_fsck.cli.edge import Call, rfc3339
 from docker_fsck.engine import Checked
 from docker_fsck.host import HostView
 from docker_fsck.log import Event
-from docker_fsck.model import Store, open_store
 from docker_fsck.plugins import Registry
 from docker_fsck.policy import Policy
 from docker_fsck.reader import QUARANTINE, Reader
 from docker_fsck.rules import Rule
+from docker_fsck.store import Store, open_store
 from docker_fsck.values import (
     ActionClass,
     Coverage,

@@ -7,20 +7,23 @@ from typing import Any
 
 import msgspec
 
-from docker_fsck.apply.history import Record, expired, history as records, load
+from docker_fsck.apply.history import Record, expired, load
+from docker_fsck.apply.history import history as records
 from docker_fsck.apply.purge import purge as remove
 from docker_fsck.apply.site import Applied, Undone
 from docker_fsck.apply.tree import Tree
-from docker_fsck.apply.undo import finish, recover as take_back, undo as reverse
+from docker_fsck.apply.undo import finish
+from docker_fsck.apply.undo import recover as take_back
+from docker_fsck.apply.undo import undo as reverse
 from docker_fsck.cli import roots, session
 from docker_fsck.cli.edge import Call
 from docker_fsck.cli.sites import changing
 from docker_fsck.cli.telling import view
 from docker_fsck.errors import INTERRUPTED, REFUSED, Refused, UsageError
-from docker_fsck.model import open_store
 from docker_fsck.reader import QUARANTINE
 from docker_fsck.reports import changes, document
 from docker_fsck.reports.lines import Line, line
+from docker_fsck.store import open_store
 from docker_fsck.values import Trouble
 
 

@@ -8,7 +8,9 @@ from typing import Any
 
 import msgspec
 
-from docker_fsck import __version__, config, explain as pages, rules as cards
+from docker_fsck import __version__, config
+from docker_fsck import explain as pages
+from docker_fsck import rules as cards
 from docker_fsck.cli import roots, session
 from docker_fsck.cli.edge import Call
 from docker_fsck.errors import UsageError

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import TypeVar
 
+from docker_fsck.facts import Row
 from docker_fsck.ids import is_digest
-from docker_fsck.reader import Row
 from docker_fsck.values import Trouble
 
 INT64 = 1 << 63

@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 
 from docker_fsck import ids
-from docker_fsck.reader import Reader, Row
+from docker_fsck.facts import Row
+from docker_fsck.reader import Reader
 from docker_fsck.records.fields import digest_text, optional
 from docker_fsck.records.gojson import member, strict, text
 from docker_fsck.values import Trouble

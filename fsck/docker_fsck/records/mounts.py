@@ -3,7 +3,8 @@
 import msgspec
 
 from docker_fsck import ids
-from docker_fsck.reader import Reader, Row
+from docker_fsck.facts import Row
+from docker_fsck.reader import Reader
 from docker_fsck.records.fields import digest_text, field, matching, optional
 from docker_fsck.values import Trouble
 

@@ -14,17 +14,17 @@ from pathlib import Path
 from typing import Any, Literal
 from unittest import mock
 
-from msgspec import Struct, structs
+from msgspec import Struct
 
 from docker_fsck import engine, planner, plugins, rules
 from docker_fsck.engine import Checked
 from docker_fsck.host import HostView
-from docker_fsck.model import open_store
 from docker_fsck.policy import Policy
 from docker_fsck.reader import Reader
+from docker_fsck.store import open_store
 from docker_fsck.testing.buildcache import BuildCache
 from docker_fsck.testing.builder import DataRoot
-from docker_fsck.values import ActionClass, Finding, Level, Plan, Ref, Severity, Source
+from docker_fsck.values import ActionClass, Finding, Level, Plan, Severity, Source
 
 DRIVERS = ("overlay2", "vfs", "aufs")
 UNION = ("overlay2", "aufs")
@@ -196,10 +196,15 @@ def run(
 
 def judged(row: Row, store: Whole) -> Run:
     """Check and plan a damaged store under the terms of the row. Consent to everything is given unless a refusal is expected."""
-    consents = () if row.refused else (*store.root.mounts, *store.root.volumes)
+    consents = () if row.refused else names(store.root.path / "containers")
     denied = row.denied(store)
     with nullcontext() if denied is None else refusing(denied, row.error):
         return run(store.root.path, host=row.host(store), now=time.time() + row.age, grace=row.grace, consents=consents)
+
+
+def names(folder: Path) -> tuple[str, ...]:
+    """What a folder holds, nothing if it is none."""
+    return tuple(sorted(os.listdir(folder))) if folder.is_dir() else ()  # noqa: PTH208 - names are wanted
 
 
 @contextmanager
@@ -302,12 +307,3 @@ def _planned(row: Row, finding: Finding, plan: Plan) -> Iterator[str]:
     elif [action.cls for action in actions] != [row.cls]:
         yield f"expected one action of class {row.cls}, got {actions} and refusals {blocked}"
 
-
-def renamed(row: Row, what: str) -> Row:
-    """The row under another description."""
-    return structs.replace(row, what=what)
-
-
-def ref(told: Told) -> Ref:
-    """The object as a node of the graph."""
-    return Ref(told.kind, told.id)

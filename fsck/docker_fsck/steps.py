@@ -1,0 +1,152 @@
+"""What a plan is made of: paths as they leave the program, steps, guards, actions; values only, nothing is decided here."""
+
+import os
+
+import msgspec
+
+from docker_fsck.grades import ActionClass
+
+PLAN_SCHEMA = "docker-fsck/plan/1.0"
+
+
+class At(msgspec.Struct, frozen=True, kw_only=True):
+    """A path below the data root as it leaves the program; build one with `at()`."""
+
+    path: str
+    path_b64: bytes | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def raw(self) -> str:
+        """The path as the file system has it (surrogateescape)."""
+        return os.fsdecode(self.path_b64) if isinstance(self.path_b64, bytes) else self.path
+
+
+def printable(text: str) -> str:
+    r"""`text` with bytes that are not UTF-8 written as `\xNN`, so that it can be encoded."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return text
+
+
+def spell(raw: str) -> tuple[str, bytes | msgspec.UnsetType]:
+    """The two fields of `At` for a path of the file system."""
+    shown = printable(raw)
+    return (shown, msgspec.UNSET) if shown == raw else (shown, os.fsencode(raw))
+
+
+def at(raw: str) -> At:
+    """`raw` as it leaves the program."""
+    path, coded = spell(raw)
+    return At(path=path, path_b64=coded)
+
+
+class PutAway(At, frozen=True, tag_field="op", tag="quarantine"):
+    """Rename `path` (a file, link or whole folder) into the quarantine."""
+
+    n: int = -1
+    rank: int = 0
+
+
+class WriteFile(At, frozen=True, tag_field="op", tag="write"):
+    """Put a new file with `data` at `path`: temp, fsync, rename. Bytes that were there are kept in the quarantine."""
+
+    data: bytes
+    mode: int = 0o644
+    uid: int = 0
+    gid: int = 0
+    n: int = -1
+    rank: int = 0
+
+
+class Relink(At, frozen=True, tag_field="op", tag="symlink"):
+    """Put a symlink to `target` (text, never resolved) at `path`. What was there is kept in the quarantine."""
+
+    target: str
+    uid: int = 0
+    gid: int = 0
+    n: int = -1
+    rank: int = 0
+
+
+class MakeDir(At, frozen=True, tag_field="op", tag="mkdir"):
+    """Make an empty folder at `path`, where nothing is."""
+
+    mode: int = 0o755
+    uid: int = 0
+    gid: int = 0
+    n: int = -1
+    rank: int = 0
+
+
+class SetMeta(At, frozen=True, tag_field="op", tag="setmeta"):
+    """Give `path` another mode, owner or mtime; a field left None stays as it is."""
+
+    mode: int | None = None
+    uid: int | None = None
+    gid: int | None = None
+    mtime_ns: int | None = None
+    n: int = -1
+    rank: int = 0
+
+
+Step = PutAway | WriteFile | Relink | MakeDir | SetMeta
+"""One step of a plan. `n` numbers the steps of a plan in the order in which they are done, from 0; `rank` is the
+group (a sync lies between two ranks): lossless writes 0, tag 1, image 2, container 3, mount 4, layer 5, link 6,
+driver dir 7, residue 8."""
+
+
+class Guard(At, frozen=True):
+    """What must still be true of a path right before a step touches it; `absent` says that nothing may be there."""
+
+    dev: int = 0
+    ino: int = 0
+    ctime_ns: int = 0
+    size: int = 0
+    sha256: str | msgspec.UnsetType | None = msgspec.UNSET
+    absent: bool = False
+
+
+class Action(msgspec.Struct, frozen=True, kw_only=True):
+    """What is done about one or more findings: it is applied whole or not at all."""
+
+    id: str
+    cls: ActionClass = msgspec.field(name="class")
+    does: str
+    steps: tuple[Step, ...]
+    pre: tuple[Guard, ...]
+    bytes: int
+    needs: str = msgspec.field(default="engine stopped")
+    findings: tuple[str, ...] = ()
+    consent: str | None = None
+    loses: tuple[str, ...] = ()
+    next: tuple[str, ...] = ()
+
+
+class Blocked(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """A remedy that is not in the plan, and why not."""
+
+    fingerprint: str
+    why: str
+    cls: ActionClass | None = msgspec.field(name="class", default=None)
+    does: str = ""
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What apply would do. `digest` is the sha256 over the actions; a saved plan has `root`, `layout`, `made`, `tool`."""
+
+    schema: str = PLAN_SCHEMA
+    digest: str = ""
+    actions: tuple[Action, ...] = ()
+    blocked: tuple[Blocked, ...] = ()
+    pull: tuple[str, ...] = ()
+
+
+class SavedPlan(Plan, frozen=True, kw_only=True):
+    """A plan as `plan -o` writes it."""
+
+    root: str
+    layout: tuple[str, ...]
+    made: str
+    tool: dict[str, str]

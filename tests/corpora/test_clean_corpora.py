@@ -1,0 +1,71 @@
+"""On a root that an engine left by a clean stop there is nothing to find, and no run of the command line says otherwise (promise 2)."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import engine_truth
+import jsonschema
+import pytest
+import unpacking
+from conftest import Corpus
+from corpus_runs import command, run, survey, without_run
+
+from docker_fsck import reports
+
+SCHEMA: dict[str, Any] = json.loads(Path(reports.__file__).with_name("report.schema.json").read_text())
+HELD = ("overlay2/*", "overlay2/l/*", "vfs/dir/*", "image/*/layerdb/*/*", "containers/*", "volumes/*")
+NOBODYS = {"overlay2/l", "volumes/metadata.db", "volumes/backingFsBlockDev"}
+
+
+def test_the_files_of_the_corpora_are_those_that_were_committed() -> None:
+    found = {path.name: unpacking.digest(path) for path in unpacking.HERE.glob("*.zst")}
+    if not found:
+        pytest.skip("a source distribution has no corpora")
+    names = [*unpacking.CLEAN, *unpacking.DIRTY, unpacking.CONTAINERD]
+    files = {path.name for name in names for path in (unpacking.archive(name), unpacking.report_file(name))}
+    assert files == found.keys()
+    assert unpacking.sums() == found
+
+
+def test_the_engine_accounts_for_all_that_its_root_holds(clean: Corpus) -> None:
+    """So the truth of the dirty corpora, which is read in the same way, leaves nothing out that is in use."""
+    held = {str(path.relative_to(clean.root)) for pattern in HELD for path in clean.root.glob(pattern)}
+    assert held - NOBODYS == {path for path in engine_truth.used(clean.root, clean.report) if not path.startswith("image/") or "/layerdb/" in path}
+
+
+def test_nothing_is_found_and_nothing_planned(clean: Corpus) -> None:
+    seen = survey(clean.root)
+    assert seen.findings == ()
+    assert (seen.plan.actions, seen.plan.blocked, seen.plan.pull) == ((), (), ())
+    assert seen.checked.incomplete == ()
+
+
+def test_the_whole_store_was_looked_at(clean: Corpus) -> None:
+    seen = survey(clean.root)
+    driver = clean.report["info"]["Driver"]
+    layers = {chain for image in clean.report["image_inspect"] for chain in engine_truth.chains(image["RootFS"]["Layers"])}
+    assert seen.layouts == (f"graphdriver:{driver}",)
+    assert seen.counts["images"] == len(clean.report["image_inspect"])
+    assert seen.counts["containers"] == seen.counts["mounts"] == len(clean.report["container_inspect"])
+    assert seen.counts["layers"] >= len(layers)
+    assert {each.source: each.state for each in seen.sources} == dict.fromkeys((each.source for each in seen.sources), "read")
+    others = {f"no tree of {other} here" for other in ("aufs", "overlay2", "vfs") if other != driver}
+    assert {each.reason for each in seen.checked.outcomes if each.state != "ran"} <= others
+
+
+def test_the_command_line_says_clean_in_the_same_bytes_twice(clean: Corpus) -> None:
+    check = command(clean.root, "check", "--format", "json")
+    first, second = run(check, PYTHONHASHSEED="1"), run(check, PYTHONHASHSEED="2")
+    assert (first.exit, first.err, second.exit, second.err) == (0, "", 0, "")
+    document = first.document
+    jsonschema.Draft202012Validator(SCHEMA).validate(document)
+    assert (document["verdict"], document["exit"], document["findings"]) == ("clean", 0, [])
+    assert without_run(first.out) == without_run(second.out)
+
+
+def test_a_root_with_only_the_containerd_store_is_refused(containerd: Corpus) -> None:
+    for words in (("check",), ("plan",), ("--dry-run",), ("apply", "--class", "lossless,reclaim,lossy", "--yes")):
+        ended = run(command(containerd.root, *words))
+        assert (ended.exit, ended.out) == (64, "")
+        assert "containerd image store" in ended.err

@@ -1,0 +1,1 @@
+"""The tables of all rules, and the laws over them."""
