@@ -1,10 +1,10 @@
 """The expected ways in which a run ends early, each with the exit bit it sets.
 
-    FsckError
-    ├── UsageError        16   the call or the configuration is wrong
-    │   └── RootError     16   the data root is not there or must not be read
-    ├── Refused           64   the state of the host or the root forbids it
-    └── Incomplete         8   the program itself is not whole
+FsckError
+├── UsageError        16   the call or the configuration is wrong
+│   └── RootError     16   the data root is not there or must not be read
+├── Refused           64   the state of the host or the root forbids it
+└── Incomplete         8   the program itself is not whole
 """
 
 CORRECTED = 1

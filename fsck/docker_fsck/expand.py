@@ -43,7 +43,9 @@ def draft(model: "Model", fingerprint: str, remedy: Remedy) -> Draft:
         consent=remedy.consent, loses=list(remedy.loses), next=list(remedy.next), pull=list(remedy.pull),
     )  # fmt: skip
     for number, step in enumerate(remedy.steps):
-        made.steps.append(((RESIDUE if isinstance(step, PutAway) and remedy.cls is not ActionClass.LOSSLESS else WRITE, number), step))
+        made.steps.append(
+            ((RESIDUE if isinstance(step, PutAway) and remedy.cls is not ActionClass.LOSSLESS else WRITE, number), step)
+        )
     for ref in remedy.forget:
         _forget(made, ref)
     return made
@@ -144,5 +146,9 @@ def _pull(model: "Model", ident: str, names: list[str]) -> list[str]:
     if digests:
         return digests
     image = model.images.images.get(ident)
-    known = {source for diff in (image.diffs if image else ()) for source in distribution.sources(model.store.reader, model.image_dir, diff)}
+    known = {
+        source
+        for diff in (image.diffs if image else ())
+        for source in distribution.sources(model.store.reader, model.image_dir, diff)
+    }
     return [name for name in names if name.rpartition(":")[0] in known]

@@ -13,7 +13,9 @@ SHORT_LINK = re.compile(r"[A-Z2-7]{26}", re.ASCII)
 REMOVING = re.compile(r"([0-9a-f]{64})-.*removing", re.ASCII | re.DOTALL)
 USERNS_ROOT = re.compile(r"[0-9]+\.[0-9]+", re.ASCII)
 
-_DOMAIN = r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?"
+_DOMAIN = (
+    r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?"
+)
 _PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 REPOSITORY = re.compile(rf"(?:{_DOMAIN}/)?{_PART}(?:/{_PART})*", re.ASCII)
 TAG = re.compile(r"[\w][\w.-]{0,127}", re.ASCII)

@@ -41,20 +41,30 @@ def mark(model: "Model") -> Marks:
     """Mark the tree of `model`."""
     pairs = tuple(_pairs(model))
     needy = tuple(sorted(ident for ident, container in model.containers.items() if _needy(model, container, pairs)))
-    orphans = () if model.store.containers.faults else tuple(sorted(model.mounts.mounts.keys() - model.store.containers.containers.keys()))
+    orphans = (
+        ()
+        if model.store.containers.faults
+        else tuple(sorted(model.mounts.mounts.keys() - model.store.containers.containers.keys()))
+    )
     kept_mounts = [mount for name, mount in model.mounts.mounts.items() if needy or name not in orphans]
     table = model.layers.layers
     layer_roots = {chain for image in model.images.images.values() for chain in image.chains}
-    layer_roots |= model.store.wanted.chains | model.buildkit_chains | {mount.parent_id for mount in kept_mounts if mount.parent_id}
+    layer_roots |= (
+        model.store.wanted.chains | model.buildkit_chains | {mount.parent_id for mount in kept_mounts if mount.parent_id}
+    )
     held = frozenset(held_dirs(model))
     layer_roots |= {layer.chain for layer in table.values() if layer.dir_id in held}
     live = _live_layers(model, layer_roots)
-    dir_roots = {ident for mount in kept_mounts for ident in mount.dir_ids} | model.buildkit_dirs | held | set(_legacy(model, needy))
+    dir_roots = (
+        {ident for mount in kept_mounts for ident in mount.dir_ids} | model.buildkit_dirs | held | set(_legacy(model, needy))
+    )
     if needy:
         dir_roots |= {each for pair in pairs for each in (pair, f"{pair}-init")}
     live, dirs = _settle(model, live, dir_roots)
     dead_layers = tuple(sorted(table.keys() - live))
-    spoken = {table[chain].dir_id for chain in dead_layers} | {ident for name in orphans for ident in model.mounts.mounts[name].dir_ids}
+    spoken = {table[chain].dir_id for chain in dead_layers} | {
+        ident for name in orphans for ident in model.mounts.mounts[name].dir_ids
+    }
     spoken |= {each.cache_id for each in (*model.layers.removing, *model.layers.tmp) if isinstance(each.cache_id, str)}
     dead_dirs = tuple(sorted(set(model.home.ids()) - dirs - spoken))
     return Marks(live, dirs, orphans, dead_layers, dead_dirs, needy, pairs, _hidden(model, live, dirs, needy))
@@ -141,7 +151,9 @@ def _hidden(model: "Model", live: frozenset[str], dirs: frozenset[str], needy: t
     """Why references to layers, dirs and mounts may exist that were not seen (promise 10, law 5)."""
     found: dict[str, list[str]] = {LAYERS: [], DIRS: [], BUILDKIT_DIRS: [], MOUNTS: []}
     for each in model.store.references:
-        unread = "; ".join(f"{source.source}: {source.why or source.state}" for source in each.sources if source.state not in {"read", "absent"})
+        unread = "; ".join(
+            f"{source.source}: {source.why or source.state}" for source in each.sources if source.state not in {"read", "absent"}
+        )
         absent = "; ".join(f"{source.source} is not there" for source in each.sources if source.state == "absent")
         for what in each.hides:
             found[what].append(f"references of BuildKit unknown: {unread or absent}")

@@ -28,7 +28,9 @@ def foreign_mounts(root: str, mountinfo: str = "/proc/self/mountinfo") -> frozen
     for device, source, point in mounts:
         if not point.startswith(root.rstrip("/") + "/"):
             continue
-        around = max((each for each in mounts if each[2] != point and _inside(point, each[2])), key=lambda each: len(each[2]), default=None)
+        around = max(
+            (each for each in mounts if each[2] != point and _inside(point, each[2])), key=lambda each: len(each[2]), default=None
+        )
         rest = os.path.relpath(point, around[2]) if around else ""
         if around is None or (device, os.path.normpath(source)) != (around[0], os.path.normpath(f"{around[1]}/{rest}")):
             found.add(os.path.relpath(point, root))

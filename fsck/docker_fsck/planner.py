@@ -86,7 +86,10 @@ def _merged(drafts: list[Draft], blocked: list[Blocked]) -> list[Draft]:
         if made.retag and made.model.tags.path in owner:
             clash.append(owner[made.model.tags.path])
         if clash:
-            blocked += [_refusal(made, mark, f"{clash[0].path} is changed by another action: run again afterwards") for mark in made.findings]
+            blocked += [
+                _refusal(made, mark, f"{clash[0].path} is changed by another action: run again afterwards")
+                for mark in made.findings
+            ]
             continue
         made.steps = [(place, step) for place, step in made.steps if step.raw not in owner]
         owner.update((step.raw, step) for _, step in made.steps)
@@ -134,9 +137,7 @@ def _plan(store: "Store", drafts: list[Draft], blocked: list[Blocked]) -> Plan:
     steps: dict[int, list[Step]] = {}
     for n, (place, number, step) in enumerate(rows):
         steps.setdefault(number, []).append(msgspec.structs.replace(_owned(store, step), n=n, rank=place[0]))
-    actions = tuple(
-        _action(store, f"a{count}", drafts[number], steps[number]) for count, number in enumerate(sorted(steps), 1)
-    )
+    actions = tuple(_action(store, f"a{count}", drafts[number], steps[number]) for count, number in enumerate(sorted(steps), 1))
     pull = sorted({name for number in steps for name in drafts[number].pull})
     ordered = tuple(sorted(blocked, key=lambda each: (each.fingerprint, each.why)))
     digest = "sha256:" + hashlib.sha256(msgspec.json.encode(actions)).hexdigest()
@@ -157,7 +158,9 @@ def _absent(store: "Store", path: str) -> bool:
 def _tag_step(store: "Store", made: Draft) -> Step:
     path = made.model.tags.path
     data = store.reader.read(path)
-    return WriteFile(path=path, data=repositories.without(data if isinstance(data, bytes) else b"", made.retag), mode=0o600, rank=WRITE)
+    return WriteFile(
+        path=path, data=repositories.without(data if isinstance(data, bytes) else b"", made.retag), mode=0o600, rank=WRITE
+    )
 
 
 def _owned(store: "Store", step: Step) -> Step:
@@ -213,4 +216,3 @@ def narrowed(plan: Plan, classes: Iterable[ActionClass]) -> tuple[Plan, tuple[Ac
     wanted = set(classes)
     kept = tuple(action for action in plan.actions if action.cls in wanted)
     return msgspec.structs.replace(plan, actions=kept), tuple(action for action in plan.actions if action.cls not in wanted)
-

@@ -48,11 +48,9 @@ class Reader:
         self.mounts = foreign_mounts(self.root)
 
     def __enter__(self) -> Self:
-        """The reader itself."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close every descriptor."""
         self.close()
 
     def close(self) -> None:
@@ -114,7 +112,9 @@ class Reader:
                     yield from self._some(fd, base, part, files)
                 else:
                     shares = [part[first::_THREADS] for first in range(_THREADS)]
-                    rows = dict(row for share in pool.map(lambda names: self._some(fd, base, names, files), shares) for row in share)
+                    rows = dict(
+                        row for share in pool.map(lambda names: self._some(fd, base, names, files), shares) for row in share
+                    )
                     yield from ((name, rows[name]) for name in part)
                 if pool is None and _disk_reads() - before > len(part):
                     pool = concurrent.futures.ThreadPoolExecutor(_THREADS)
@@ -141,9 +141,8 @@ class Reader:
         top = self.facts(path)
         if isinstance(top, Trouble):
             return top
-        total, newest, partial = top.blocks * 512, top.ctime_ns, ""
+        total, newest, partial, stack = top.blocks * 512, top.ctime_ns, "", [path] if top.kind == "dir" else []
         seen: set[tuple[int, int]] = set()
-        stack = [path] if top.kind == "dir" else []
         while stack:
             here = stack.pop()
             for name, facts in self._members(here):
@@ -222,7 +221,7 @@ class Reader:
         base, _, name = path.rpartition("/")
         start = self._open.get(base, -1)
         here, parts, at = (start, [name], base) if start >= 0 and base else (self._fd, path.split("/"), "")
-        opened = -1
+        opened = -1  # the descriptor that this walk itself holds
         for part in parts:
             at = f"{at}/{part}" if at else part
             fault = Trouble(at, "wrong", "leads out of the folder") if part in {"", ".", ".."} else None

@@ -206,6 +206,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 
 __all__ = [
+    "PLAN_SCHEMA",
+    "REPORT_SCHEMA",
     "Action",
     "ActionClass",
     "At",
@@ -221,10 +223,8 @@ __all__ = [
     "Level",
     "MakeDir",
     "Outcome",
-    "PLAN_SCHEMA",
     "Plan",
     "PutAway",
-    "REPORT_SCHEMA",
     "Ref",
     "Relink",
     "Remedy",

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from docker_fsck.ids import digest, hex_of
 from docker_fsck.testing.table import Row, Told, Whole, disagreements, fires, run, silent, whole
-from rules.cases import (
+from .cases import (
     LOSSY,
     OTHER,
     OTHER_ID,

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from docker_fsck.testing.table import Row, Told, Whole, disagreements, fires, run, silent, whole
-from rules.cases import (
+from .cases import (
     CRITICAL,
     DAY,
     LOSSLESS,

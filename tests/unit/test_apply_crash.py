@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from test_apply_kit import TXN, apply, in_child, killer, make_root, mixed, shape, site_of, snapshot
 
 from docker_fsck.apply import kernel, writer
 from docker_fsck.apply.history import history, unfinished
 from docker_fsck.apply.undo import finish, recover, undo
 from docker_fsck.errors import Refused
 from docker_fsck.values import MakeDir, PutAway, Relink, SetMeta, Step, WriteFile
-from test_apply_kit import TXN, apply, in_child, killer, make_root, mixed, shape, site_of, snapshot
 
 EVENTS = frozenset({"starts", "done"})
 BACK = frozenset({"undoing", "undone"})

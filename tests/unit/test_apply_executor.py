@@ -9,6 +9,23 @@ from pathlib import Path
 
 import pytest
 from msgspec import structs
+from test_apply_kit import (
+    NOW,
+    OLD,
+    TXN,
+    FakeLock,
+    FakeView,
+    apply,
+    guard_of,
+    make_root,
+    mixed,
+    needs_root,
+    plan_of,
+    put,
+    shape,
+    site_of,
+    snapshot,
+)  # fmt: skip
 
 from docker_fsck import host
 from docker_fsck.apply.executor import execute
@@ -18,9 +35,6 @@ from docker_fsck.apply.undo import finish, recover, undo
 from docker_fsck.errors import Refused
 from docker_fsck.host import User
 from docker_fsck.values import Action, Guard, MakeDir, Plan, PutAway, Relink, SetMeta, Step, WriteFile
-from test_apply_kit import (
-    NOW, OLD, TXN, FakeLock, FakeView, apply, guard_of, make_root, mixed, needs_root, plan_of, put, shape, site_of, snapshot,
-)  # fmt: skip
 
 
 @contextmanager
@@ -415,7 +429,7 @@ def test_the_step_that_moves_the_lock_file_itself_is_the_last(tmp_path: Path) ->
     put(root, "volumes/metadata.db")
     before = snapshot(root)
     seen: list[str] = []
-    watch = lambda event: seen.append(event.path) if event.what == "done" else None  # noqa: E731 - as short as it is
+    watch = lambda event: seen.append(event.path) if event.what == "done" else None
     apply(root, (PutAway(path="volumes/metadata.db"),), (PutAway(path="containers/c1", rank=3),), (PutAway(path="overlay2/id3", rank=7),), site=site_of(root, watch=watch))
     assert ["containers/c1", "overlay2/id3", "volumes/metadata.db"] == seen
     undo(site_of(root), "last")

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from freezegun import freeze_time
 from msgspec import structs
+from test_apply_executor import immutable, mounted
+from test_apply_kit import NOW, TXN, apply, in_child, killer, make_root, mixed, needs_root, plan_of, put, site_of, snapshot
 
 from docker_fsck.apply.executor import execute
 from docker_fsck.apply.history import Record, expired, history, txn_id, unfinished
@@ -18,8 +20,6 @@ from docker_fsck.apply.purge import purge
 from docker_fsck.apply.undo import undo
 from docker_fsck.errors import Refused, RootError, UsageError
 from docker_fsck.values import MakeDir, PutAway, WriteFile
-from test_apply_executor import immutable, mounted
-from test_apply_kit import NOW, TXN, apply, in_child, killer, make_root, mixed, needs_root, plan_of, put, site_of, snapshot
 
 LATER = "20240506T070810Z-cd34"
 

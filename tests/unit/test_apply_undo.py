@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 from msgspec import structs
+from test_apply_executor import immutable, mounted
+from test_apply_kit import OLD, TXN, apply, make_root, mixed, needs_root, put, site_of, snapshot
 
 from docker_fsck.apply.history import history, unfinished
 from docker_fsck.apply.undo import recover, undo
 from docker_fsck.errors import FsckError, Refused, UsageError
 from docker_fsck.host import User
 from docker_fsck.values import MakeDir, PutAway, Relink, SetMeta, Step, WriteFile
-from test_apply_executor import immutable, mounted
-from test_apply_kit import OLD, TXN, apply, make_root, mixed, needs_root, put, site_of, snapshot
 
 LATER = "20240506T070810Z-cd34"
 

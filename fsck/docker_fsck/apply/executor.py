@@ -10,9 +10,10 @@ from docker_fsck.apply import journal
 from docker_fsck.apply.batches import batches, folders, ordered
 from docker_fsck.apply.guards import Guards
 from docker_fsck.apply.history import blocking
-from docker_fsck.apply.journal import Begun, Done, Ended, Journal, Made, Noted, Opened, Planned, Story, Was
+from docker_fsck.apply.journal import Begun, Done, Ended, Journal, Made, Noted, Opened, Planned, Was
 from docker_fsck.apply.observe import folder_times, observe, weigh
 from docker_fsck.apply.site import Applied, Event, Ground, Held, Site, Skip, What, alone, engine
+from docker_fsck.apply.story import Story
 from docker_fsck.apply.tree import Tree, words
 from docker_fsck.apply.writer import Writer, prepare, start
 from docker_fsck.errors import FsckError, Refused
@@ -66,7 +67,7 @@ def execute(plan: Plan, site: Site, *, txn: str, now: datetime) -> Applied:
 class Pass:
     """One pass over steps of a transaction; what a killed run left half done is known from the story."""
 
-    def __init__(  # noqa: PLR0913, PLR0917 - each is named once, where a pass begins
+    def __init__(
         self, site: Site, ground: Ground, writer: Writer, book: Journal, guards: Guards, story: Story
     ) -> None:  # fmt: skip
         """Start where the story ends."""

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 from msgspec import Struct
 
-from docker_fsck.apply import journal
+from docker_fsck.apply import journal, story
 from docker_fsck.apply.journal import (
     HISTORY,
     PURGING,
@@ -20,7 +20,6 @@ from docker_fsck.apply.journal import (
     Opened,
     Planned,
     Resumed,
-    Story,
     UndoBegun,
     UndoEnded,
 )
@@ -138,13 +137,13 @@ def _is_folder(tree: Tree, name: str) -> bool:
     return facts is not None and stat.S_ISDIR(facts.st_mode)
 
 
-def load(tree: Tree, txn: str, journal_dir: str | None, folder: str = "") -> Story:
+def load(tree: Tree, txn: str, journal_dir: str | None, folder: str = "") -> story.Story:
     """The whole journal of a transaction; `Refused` if it is not to be found or damaged."""
-    fd = journal.find(tree, folder or txn, txn, journal_dir)
+    fd = story.find(tree, folder or txn, txn, journal_dir)
     if fd is None:
         raise Refused(f"the journal of transaction {txn} is not to be found; --journal-dir says where it was put")
-    with open(fd, "rb") as file:  # noqa: PTH123 - a descriptor
-        return journal.read(file, txn)
+    with open(fd, "rb") as file:
+        return story.read(file, txn)
 
 
 def _record(tree: Tree, match: re.Match[str], journal_dir: str | None) -> Record:
@@ -158,17 +157,17 @@ def _record(tree: Tree, match: re.Match[str], journal_dir: str | None) -> Record
 def _told(tree: Tree, match: re.Match[str], journal_dir: str | None) -> Record | None:
     """What the journal tells; it is not read whole unless the transaction was taken back."""
     txn = match[1]
-    fd = journal.find(tree, match[0], txn, journal_dir)
+    fd = story.find(tree, match[0], txn, journal_dir)
     if fd is None:
         return None
-    with open(fd, "rb") as file:  # noqa: PTH123 - a descriptor
-        opened, last = journal.ends(fd)
+    with open(fd, "rb") as file:
+        opened, last = story.ends(fd)
         if opened is None:
             return None
         ended = last if isinstance(last, Ended) else None
         if isinstance(last, UndoBegun | UndoEnded):
             with suppress(Refused):
-                ended = journal.read(file, txn).ended
+                ended = story.read(file, txn).ended
     return Record(
         txn=txn, state="purged" if match[2] else _state(last), made=opened.made, steps=opened.steps, classes=opened.classes,
         done=ended.done if ended else 0, skipped=ended.skipped if ended else 0, bytes=ended.bytes if ended else 0,
@@ -202,7 +201,7 @@ def _purged(tree: Tree) -> dict[str, Record]:
     """The lines that purge has left, by transaction; one that cannot be read is passed over."""
     found = {}
     try:
-        with tree.parent(f"{QUARANTINE}/{HISTORY}") as (folder, name), open(open_noatime(name, READING, folder), "rb") as file:  # noqa: PTH123 - descriptor
+        with tree.parent(f"{QUARANTINE}/{HISTORY}") as (folder, name), open(open_noatime(name, READING, folder), "rb") as file:
             lines = file.read().splitlines()
     except OSError:
         return {}

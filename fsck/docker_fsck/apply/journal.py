@@ -90,7 +90,7 @@ class Done(Struct, frozen=True, omit_defaults=True, kw_only=True, tag_field="rec
 
 
 class Noted(Struct, frozen=True, omit_defaults=True, kw_only=True, tag_field="rec", tag="times"):
-    """The touched folders' times, right before `Ended` and `UndoBegun`: these stay short, so that a look at the end finds them."""
+    """The touched folders' times, right before `Ended` and `UndoBegun`, which stay short: a look at the end finds them."""
 
     times: tuple[Times, ...] = ()
 

@@ -6,8 +6,9 @@ import stat
 from typing import Literal
 
 from docker_fsck.apply.batches import ordered
-from docker_fsck.apply.journal import Story, Was
+from docker_fsck.apply.journal import Was
 from docker_fsck.apply.site import ancestors
+from docker_fsck.apply.story import Story
 from docker_fsck.apply.tree import Tree, words
 from docker_fsck.errors import Refused
 from docker_fsck.reader import QUARANTINE

@@ -8,7 +8,22 @@ import msgspec
 from msgspec import Struct
 
 from docker_fsck.apply.journal import (
-    LINK, NAME, SCHEMA, Begun, Done, Ended, Journal, Noted, Opened, Planned, Record, Resumed, Times, UndoBegun, UndoEnded, Was,
+    LINK,
+    NAME,
+    SCHEMA,
+    Begun,
+    Done,
+    Ended,
+    Journal,
+    Noted,
+    Opened,
+    Planned,
+    Record,
+    Resumed,
+    Times,
+    UndoBegun,
+    UndoEnded,
+    Was,
     decoder,
 )  # fmt: skip
 from docker_fsck.apply.site import Skip
@@ -57,10 +72,7 @@ class Story(Struct, kw_only=True):
                 self.was.update({was.n: was for was in record.was})
                 self.batch = record.batch
             case Done():
-                self.made.update({made.n: made.ino for made in record.done})
-                self.skipped.update({skip.n: skip for skip in record.skipped})
-                for n in self.fresh - self.made.keys():  # not reached, so it is as if it had never been begun
-                    del self.was[n]
+                self._batch_done(record)
             case Noted():
                 self.times = record.times
             case Ended():
@@ -74,6 +86,12 @@ class Story(Struct, kw_only=True):
                 self.undoing = True
             case UndoEnded():
                 self.undone = True
+
+    def _batch_done(self, record: Done) -> None:
+        self.made.update({made.n: made.ino for made in record.done})
+        self.skipped.update({skip.n: skip for skip in record.skipped})
+        for n in self.fresh - self.made.keys():  # not reached, so it is as if it had never been begun
+            del self.was[n]
 
 
 def read(file: BinaryIO, name: str) -> Story:

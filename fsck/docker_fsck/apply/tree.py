@@ -119,7 +119,7 @@ class Tree:
         with self.parent(path) as (folder, name):
             fd = open_noatime(name, READING | os.O_DIRECTORY, folder)
         try:
-            return sorted(os.listdir(fd))  # noqa: PTH208 - a descriptor
+            return sorted(os.listdir(fd))
         finally:
             os.close(fd)
 

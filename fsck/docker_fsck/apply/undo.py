@@ -8,10 +8,11 @@ from docker_fsck.apply.batches import ordered
 from docker_fsck.apply.executor import UNDO, Pass, compare, operation
 from docker_fsck.apply.guards import Guards
 from docker_fsck.apply.history import choose, load, pending
-from docker_fsck.apply.journal import Made, Noted, Resumed, Story, Times, UndoBegun, UndoEnded, reopen
+from docker_fsck.apply.journal import Made, Noted, Resumed, Times, UndoBegun, UndoEnded
 from docker_fsck.apply.observe import folder_times
 from docker_fsck.apply.rewind import examine, sequence
 from docker_fsck.apply.site import Applied, Event, Ground, Held, Site, Undone, alone
+from docker_fsck.apply.story import Story, reopen
 from docker_fsck.apply.tree import Tree, words
 from docker_fsck.apply.writer import Writer
 from docker_fsck.errors import FsckError, Refused

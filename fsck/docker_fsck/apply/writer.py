@@ -291,7 +291,7 @@ def _set(fd: int, wanted: Was, path: str, step: SetMeta) -> None:
     if (found.st_uid, found.st_gid) != (wanted.uid, wanted.gid):
         os.chown(path, wanted.uid, wanted.gid, follow_symlinks=False)
     if wanted.kind != "link":
-        os.chmod(itself, wanted.mode)  # noqa: PTH101 - a descriptor that fchmod does not take
+        os.chmod(itself, wanted.mode)
     if wanted.caps is not None:
         os.setxattr(itself, CAPABILITY, wanted.caps)
     if step.mtime_ns is not None:

@@ -1,0 +1,194 @@
+"""The table of the rules on layer records (classic-store 5; FC-03, FC-06, FC-08, FC-12, FC-46, FC-53)."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from docker_fsck.ids import hex_of
+from docker_fsck.testing.table import Row, Told, Whole, disagreements, fires, folds, run, silent, whole
+
+from .cases import (
+    LOSSY,
+    OTHER,
+    OTHER_ID,
+    OVERLAY,
+    UNION,
+    VFS,
+    How,
+    Spot,
+    all_images,
+    cut,
+    deleted,
+    does,
+    emptied,
+    file,
+    flipped,
+    foldered,
+    hurting,
+    linked,
+    nulled,
+    piped,
+    rows,
+    spot,
+    told,
+    written,
+)
+
+INCOMPLETE, IDENTITY, NO_PARENT, NO_DIR = (
+    "layer-record-incomplete", "layer-chainid-mismatch", "layer-parent-missing", "layer-driverdir-missing",
+)  # fmt: skip
+TWICE, NO_SPLIT, DEEP, ORPHAN = "layer-cacheid-duplicate", "layer-tarsplit-missing", "layer-too-deep", "driver-orphan"
+AGAIN = (NO_PARENT,)
+
+
+def top(store: Whole) -> str:
+    """The layer that only `web` has."""
+    return store.root.chains_of(store.web)[-1]
+
+
+def low(store: Whole) -> str:
+    """The layer below everything."""
+    return store.root.chains_of(store.base)[0]
+
+
+def mid(store: Whole) -> str:
+    """The layer above it."""
+    return store.root.chains_of(store.base)[1]
+
+
+def part(name: str, chain: Callable[[Whole], str] = mid) -> Spot:
+    """A file of a layer record."""
+    return spot("layer", chain, lambda store: store.root.record(chain(store)) / name)
+
+
+def record(chain: Callable[[Whole], str]) -> Spot:
+    """A whole layer record, which a finding about its files names by the first of them."""
+    return spot("layer", chain, lambda store: store.root.record(chain(store)))
+
+
+def at_diff(how: How) -> How:
+    """The finding names the first file of the record that the engine reads."""
+
+    def more(store: Whole) -> Told:
+        blame: Told = how(store)
+        return Told(blame.kind, blame.id, f"{blame.path}/diff")
+
+    return more
+
+
+def hollow(store: Whole) -> None:
+    """All files of a record become empty, as power loss with an old engine leaves them."""
+    for name in ("diff", "size", "cache-id", "parent", "tar-split.json.gz"):
+        store.root.empty(store.root.record(mid(store)) / name)
+
+
+def dir_of(chain: Callable[[Whole], str]) -> Spot:
+    """The driver dir of a layer."""
+    return spot("layer", chain, lambda store: store.root.driver_dir(store.root.dir_of(chain(store))))
+
+
+def with_cache_id(text: str) -> How:
+    """A record whose cache-id is a path that leads elsewhere."""
+    return written(part("cache-id", top), text.encode())
+
+
+def renamed(store: Whole) -> Told:
+    """A record has the name of another chain."""
+    store.root.move(store.root.record(top(store)), store.root.record(OTHER_ID))
+    return told(store, "layer", OTHER_ID, store.root.record(OTHER_ID))
+
+
+def copied(store: Whole) -> Told:
+    """The record of one layer names the driver dir of another."""
+    victim = store.root.dir_of(low(store))
+    store.root.write(store.root.record(top(store)) / "cache-id", victim.encode())
+    first = min(low(store), top(store))
+    return told(store, "driverdir", victim, store.root.record(first) / "cache-id")
+
+
+def tower(height: int) -> How:
+    """An image of that many layers."""
+
+    def how(store: Whole) -> Told:
+        chain = store.root.chains_of(store.root.image("deep:1", [{}] * height))[-1]
+        return told(store, "layer", chain, store.root.record(chain))
+
+    return how
+
+
+def without_images(store: Whole) -> Told:
+    """The images are gone and then a layer below their containers: only the containers' records still speak of it."""
+    for image in (store.web, store.app, store.base, store.built):
+        store.root.delete(store.root.image_file(image))
+    store.root.delete(store.root.image_home / "imagedb" / "metadata")
+    store.root.repositories.clear()
+    store.root.write(store.root.tags, b'{"Repositories":{}}')
+    chain = top(store)
+    store.root.delete(store.root.record(chain))
+    return told(store, "layer", chain, store.root.record(chain))
+
+
+EVERYONE = (all_images, lambda store: [store.ran, store.busy, store.made])
+# fmt: off
+ROWS: tuple[Row, ...] = (
+    *(fires(INCOMPLETE, f"{name} is gone", hurting(deleted(part(name)), *EVERYONE)) for name in ("diff", "size")),
+    *(fires(INCOMPLETE, f"{name} is empty", emptied(part(name))) for name in ("diff", "size", "parent")),
+    *(fires(INCOMPLETE, f"{name} is all NUL", nulled(part(name))) for name in ("diff", "size", "parent")),
+    *(fires(INCOMPLETE, f"{name} is cut", cut(part(name))) for name in ("diff", "parent")),
+    *(fires(INCOMPLETE, f"{name} is a folder", foldered(part(name))) for name in ("diff", "size", "parent")),
+    *(fires(INCOMPLETE, f"{name} is a pipe", piped(part(name))) for name in ("diff", "size", "parent")),
+    fires(INCOMPLETE, "size is no number", written(part("size"), b"12\n")),
+    fires(INCOMPLETE, "size does not fit in 64 bits", written(part("size"), b"9" * 20)),
+    fires(INCOMPLETE, "cache-id is empty", emptied(part("cache-id")), drivers=UNION),
+    fires(INCOMPLETE, "cache-id is empty", emptied(part("cache-id")), drivers=VFS, also=(ORPHAN,)),
+    fires(INCOMPLETE, "cache-id is gone", deleted(part("cache-id")), drivers=UNION),
+    fires(INCOMPLETE, "the descriptor is empty", written(part("descriptor.json"), b"")),
+    fires(INCOMPLETE, "the descriptor is no object", written(part("descriptor.json"), b"[]")),
+    fires(INCOMPLETE, "the folder is empty", at_diff(emptied(record(mid))), drivers=UNION, also=(NO_SPLIT,)),
+    fires(INCOMPLETE, "all files are empty", at_diff(does(record(mid), hollow)), drivers=UNION),
+    fires(INCOMPLETE, "a file has the name of a layer", written(record(mid), b"x"), drivers=UNION),
+    fires(INCOMPLETE, "a link has the name of a layer", linked(record(mid), "../x"), drivers=UNION),
+    silent(INCOMPLETE, "white space surrounds digests and ids", does(
+        part("diff"), *(written(part(name), lambda store, name=name: (store.root.record(mid(store)) / name).read_text() + " \n")
+                        for name in ("diff", "parent", "cache-id")))),
+    silent(INCOMPLETE, "size has a sign", written(part("size"), b"+5")),
+    silent(INCOMPLETE, "size is negative", written(part("size"), b"-1")),
+    silent(INCOMPLETE, "there is a descriptor", written(part("descriptor.json"), b'{"mediaType":"x","size":1,"urls":[]}')),
+    silent(INCOMPLETE, "the record has the file os of another system", written(part("os"), b"linux")),
+    folds(NO_PARENT, "image-layer-missing", "the record below is gone", hurting(deleted(record(low)), *EVERYONE), drivers=UNION),
+    fires(IDENTITY, "the parent is lost", deleted(part("parent"))),
+    fires(IDENTITY, "the parent of the top layer is lost", deleted(part("parent", top))),
+    fires(IDENTITY, "the diff is another digest", written(part("diff", top), OTHER_ID.encode())),
+    fires(IDENTITY, "the parent is another layer", written(part("parent", top), low)),
+    fires(IDENTITY, "the record was renamed", renamed, drivers=UNION, also=("image-layer-missing", "layer-unreferenced")),
+    silent(IDENTITY, "a layer is in two images at different heights", does(
+        record(low), lambda store: store.root.image("again:1", [{"a": b"1"}, {"a": b"1"}]))),
+    fires(NO_PARENT, "only a container's record still names it", without_images, drivers=UNION,
+          also=("layer-unreferenced",)),
+    silent(NO_PARENT, "a whole layer stands on a whole one", does(record(low), lambda store: store.root.image("more:1", 3))),
+    *(fires(NO_DIR, what, hurting(how, *EVERYONE), drivers=drivers, cls=LOSSY, leaves=AGAIN) for what, how, drivers in (
+        ("the folder below everything is gone", deleted(dir_of(low)), ("overlay2", "vfs")),
+        ("a link stands in its place", linked(dir_of(low), "/etc"), ("overlay2", "vfs")),
+        ("a file stands in its place", written(dir_of(low), b"x"), ("overlay2", "vfs")),
+        ("a pipe stands in its place", piped(dir_of(low)), ("overlay2", "vfs")),
+    )),
+    fires(NO_DIR, "the folder of one image is gone", hurting(deleted(dir_of(top)), lambda _: ["web:1"]), cls=LOSSY, leaves=AGAIN,
+          drivers=("overlay2", "vfs")),
+    *(fires(NO_DIR, f"the cache-id is {text!r}", with_cache_id(text), cls=LOSSY, leaves=AGAIN, drivers=UNION)
+      for text in ("../../../etc", "/etc", "..", "a/b")),
+    silent(NO_DIR, "a build names a folder that is gone", does(
+        record(low), lambda store: store.root.delete(store.root.driver_dir(store.cache.committed_dir))), drivers=VFS),
+    folds("ovl-lower", NO_DIR, "the folder is gone and children name it", deleted(dir_of(low)), drivers=OVERLAY, cls=LOSSY, leaves=AGAIN),
+    fires(TWICE, "a record was copied", copied, drivers=UNION),
+    silent(TWICE, "two layers have the same content", does(record(low), lambda store: store.root.image("twin:1", [{"a": b"1"}] * 2))),
+    fires(NO_SPLIT, "it is gone", deleted(file(lambda store: store.root.record(mid(store)) / "tar-split.json.gz"))),
+    fires(NO_SPLIT, "a folder stands there", foldered(file(lambda store: store.root.record(mid(store)) / "tar-split.json.gz"))),
+    silent(NO_SPLIT, "it is damaged, which is for a deeper look", flipped(part("tar-split.json.gz"), bit=160)),
+    fires(DEEP, "a chain has 126 layers", tower(126)),
+    silent(DEEP, "a chain has 125 layers", tower(125)),
+)
+# fmt: on
+
+
+@rows(ROWS)
+def test_the_table_of_layers_holds(row: Row, driver: str, place: Path) -> None:
+    assert "" == "\n".join(disagreements(row, driver, place))
