@@ -58,14 +58,12 @@ def check(store: "Store", rules: "Sequence[Rule]", failures: Sequence[str] = ())
     """Run `rules` (in an order that honours `after`) over every tree of `store`."""
     drafts: dict[tuple[str, str], _Draft] = {}
     blamed: dict[tuple[str, Ref], _Draft] = {}
-    outcomes = []
-    for rule in rules:
-        outcomes.append(_run(store, rule, drafts, blamed))
-    for name in store.unknown:
-        outcomes.append(Outcome(f"graphdriver:{name}", "skipped", "this storage driver is not known to this version"))
+    outcomes = [_run(store, rule, drafts, blamed) for rule in rules]
+    unknown = "this storage driver is not known to this version"
+    outcomes += [Outcome(f"graphdriver:{name}", "skipped", unknown) for name in store.unknown]
     incomplete = [*failures, *(f"{each.rule}: {each.reason}" for each in outcomes if each.state == "failed")]
     incomplete += [f"{path}: {fault.why}" for path, fault in sorted(store.reader.unread.items())]
-    incomplete += [f"the storage driver {name} is not known to this version" for name in store.unknown]
+    incomplete += [f"{name}: {unknown}" for name in store.unknown]
     made = sorted((_finding(key[0], draft) for key, draft in drafts.items()), key=_order)
     offers = {key[0]: tuple(Offer(draft.model, each) for each in draft.remedies) for key, draft in drafts.items()}
     return Checked(tuple(made), offers, tuple(outcomes), tuple(printable(each) for each in incomplete))

@@ -112,7 +112,7 @@ def _chain(made: Draft, chain: str) -> None:
             " do not prune before"
         )
     if chains & model.buildkit_chains or gone & model.buildkit_dirs:
-        made.next.append("the build cache uses it too: if builds fail afterwards, run docker builder prune --all")
+        made.next.append("the build cache uses it too: if builds fail afterwards, docker builder prune --all mends that")
 
 
 def _standing(model: "Model", chains: set[str]) -> Iterator[str]:

@@ -19,14 +19,32 @@ from docker_fsck.values import MakeDir, PutAway, Relink, SetMeta, Step, WriteFil
 
 EVENTS = frozenset({"starts", "done"})
 BACK = frozenset({"undoing", "undone"})
-CALLS = ("rename", "link", "mkdir", "symlink", "fchown", "fchmod", "chown", "chmod", "utime", "fsync", "fdatasync", "pwrite", "write", "ftruncate")
+CALLS = (
+    "rename",
+    "link",
+    "mkdir",
+    "symlink",
+    "fchown",
+    "fchmod",
+    "chown",
+    "chmod",
+    "utime",
+    "fsync",
+    "fdatasync",
+    "pwrite",
+    "write",
+    "ftruncate",
+)
 Groups = tuple[tuple[Step, ...], ...]
 
 
 def few(_: Path) -> Groups:
     """One step of every kind and way, for the series that are killed at every call."""
     return (
-        (WriteFile(path="image/overlay2/repositories.json", data=b"{}", mode=0o600), WriteFile(path="overlay2/id3/lower", data=b"l/X")),
+        (
+            WriteFile(path="image/overlay2/repositories.json", data=b"{}", mode=0o600),
+            WriteFile(path="overlay2/id3/lower", data=b"l/X"),
+        ),
         (WriteFile(path="overlay2/id4/diff", data=b"a file now"), Relink(path="overlay2/l/LINK2", target="../id2/other")),
         (Relink(path="overlay2/id5/diff", target="x"), MakeDir(path="overlay2/id6/work"), MakeDir(path="overlay2/id6/work/work")),
         (SetMeta(path="overlay2/id2/diff/bin/sh", mode=0o600, uid=7, mtime_ns=5),),
@@ -140,7 +158,9 @@ def test_killed_after_any_call_that_changes_the_disk_recover_gives_the_tree_from
     assert until_it_survives(tmp_path, killed_anywhere(few), is_before) > 80
 
 
-def test_killed_after_any_call_that_changes_the_disk_finish_gives_the_tree_from_after(tmp_path: Path, wanted: dict[str, Any]) -> None:
+def test_killed_after_any_call_that_changes_the_disk_finish_gives_the_tree_from_after(
+    tmp_path: Path, wanted: dict[str, Any]
+) -> None:
     def is_after(root: Path) -> None:
         finish(site_of(root))
         if listed := history(str(root)):  # else it was killed before the first step

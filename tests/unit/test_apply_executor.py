@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -59,6 +59,14 @@ def immutable(path: Path) -> Iterator[None]:
         subprocess.run(["chattr", "-i", path], check=True)
 
 
+def fill(disk: Path) -> None:
+    """Leave no block free on the disk."""
+    with (disk / "filler").open("wb", buffering=0) as file, suppress(OSError):
+        while file.write(b"x" * 4096):
+            pass
+    assert os.statvfs(disk).f_bavail == 0
+
+
 def changed(before: dict[str, tuple[object, ...]], after: dict[str, tuple[object, ...]]) -> set[str]:
     """The paths at which two snapshots differ."""
     return {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
@@ -107,7 +115,11 @@ def test_new_things_get_mode_and_owner_of_the_plan_whatever_the_umask_says(tmp_p
     assert (found["new"].st_mode & 0o7777, found["new"].st_uid, found["new"].st_gid) == (0o644, 11, 12)
     assert (found["folder"].st_mode & 0o7777, found["folder"].st_uid, found["folder"].st_gid) == (0o755, 13, 14)
     assert (found["pointer"].st_uid, found["pointer"].st_gid) == (15, 16)
-    assert (found["containers/c1"].st_mode & 0o7777, found["containers/c1"].st_uid, found["containers/c1"].st_gid) == (0o2775, 17, 0)
+    assert (found["containers/c1"].st_mode & 0o7777, found["containers/c1"].st_uid, found["containers/c1"].st_gid) == (
+        0o2775,
+        17,
+        0,
+    )
 
 
 def test_only_paths_that_the_plan_names_change_but_for_their_folders_times(tmp_path: Path) -> None:
@@ -116,9 +128,9 @@ def test_only_paths_that_the_plan_names_change_but_for_their_folders_times(tmp_p
     plan = plan_of(root, *mixed(root))
     execute(plan, site_of(root), txn=TXN, now=NOW)
     named = {step.raw for action in plan.actions for step in action.steps}
-    folders = {os.path.dirname(path) or "." for path in named}
-    for path in changed(before, snapshot(root, times=False)):
-        assert any(path == each or path.startswith(f"{each}/") for each in named | {f for f in folders if path == f} | {"overlay2/id0/link-again"}), path
+    folders = {os.path.dirname(path) for path in named}
+    for path in changed(before, snapshot(root, times=False)):  # of a folder only the link count may change
+        assert path in folders or any(path == each or path.startswith(f"{each}/") for each in named), path
 
 
 def test_a_file_with_two_names_is_rewritten_under_one_and_stays_under_the_other(tmp_path: Path) -> None:
@@ -134,7 +146,9 @@ def test_a_file_with_two_names_is_rewritten_under_one_and_stays_under_the_other(
 def test_both_names_of_one_file_can_be_rewritten_by_one_plan(tmp_path: Path) -> None:
     root = make_root(tmp_path)
     before = snapshot(root)
-    applied = apply(root, (WriteFile(path="overlay2/id0/link", data=b"A"),), (WriteFile(path="overlay2/id0/link-again", data=b"B"),))
+    applied = apply(
+        root, (WriteFile(path="overlay2/id0/link", data=b"A"),), (WriteFile(path="overlay2/id0/link-again", data=b"B"),)
+    )
     assert applied.skipped == ()
     undo(site_of(root), TXN)
     assert before == snapshot(root)
@@ -142,7 +156,11 @@ def test_both_names_of_one_file_can_be_rewritten_by_one_plan(tmp_path: Path) -> 
 
 def test_a_guard_on_a_folder_holds_though_an_earlier_step_of_the_plan_worked_in_it(tmp_path: Path) -> None:
     root = make_root(tmp_path)
-    applied = apply(root, (PutAway(path="overlay2/id3/link", rank=1), PutAway(path="overlay2/id3", rank=7)), (SetMeta(path="overlay2", mode=0o700, rank=8),))
+    applied = apply(
+        root,
+        (PutAway(path="overlay2/id3/link", rank=1), PutAway(path="overlay2/id3", rank=7)),
+        (SetMeta(path="overlay2", mode=0o700, rank=8),),
+    )
     assert applied.skipped == ()
 
 
@@ -176,12 +194,17 @@ def test_many_steps_are_journalled_in_batches_of_256(tmp_path: Path) -> None:
 
 def test_a_stale_plan_is_refused_with_its_paths_and_nothing_is_made(tmp_path: Path) -> None:
     root = make_root(tmp_path)
-    plan = plan_of(root, (PutAway(path="containers/c1"),), (WriteFile(path="overlay2/id3/link", data=b"x"),), (MakeDir(path="new"),))
+    plan = plan_of(
+        root, (PutAway(path="containers/c1"),), (WriteFile(path="overlay2/id3/link", data=b"x"),), (MakeDir(path="new"),)
+    )
     put(root, "containers/c1/late")
     (root / "overlay2/id3/link").write_bytes(b"other")
     put(root, "new")
     before = snapshot(root)
-    with pytest.raises(Refused, match=r"^stale plan: containers/c1 \(changed\), overlay2/id3/link \(changed\), new \(something stands there now\)$"):
+    with pytest.raises(
+        Refused,
+        match=r"^stale plan: containers/c1 \(changed\), overlay2/id3/link \(changed\), new \(something stands there now\)$",
+    ):
         execute(plan, site_of(root), txn=TXN, now=NOW)
     assert before == snapshot(root)
     assert history(str(root)) == []
@@ -199,13 +222,15 @@ def test_a_changed_content_is_seen_even_if_size_and_times_are_the_same(tmp_path:
 
 def test_what_changes_at_the_last_moment_is_skipped_with_the_rest_of_its_action(tmp_path: Path) -> None:
     root = make_root(tmp_path)
-    watch = at("starts", "overlay2/l/LINK0", lambda: (root / "overlay2/l/LINK0").unlink())
+    watch = at("starts", "overlay2/l/LINK0", (root / "overlay2/l/LINK0").unlink)
     applied = apply(
         root, (PutAway(path="image/overlay2/layerdb/sha256/chain0"), PutAway(path="overlay2/l/LINK0"), PutAway(path="overlay2/id0")),
         (PutAway(path="containers/c1"),), site=site_of(root, watch=watch),
     )  # fmt: skip
     assert applied.done == (0, 3)
-    assert [(1, "gone"), (2, "not without the rest of its action: overlay2/l/LINK0: gone")] == [(skip.n, skip.why) for skip in applied.skipped]
+    assert [(1, "gone"), (2, "not without the rest of its action: overlay2/l/LINK0: gone")] == [
+        (skip.n, skip.why) for skip in applied.skipped
+    ]
     assert (root / "overlay2/id0").exists()
     assert not (root / "containers/c1").exists()
 
@@ -222,7 +247,9 @@ def test_a_later_guard_of_an_action_that_fails_keeps_its_first_step_from_being_d
 @pytest.mark.parametrize("path", ["", "/etc", "../x", "overlay2/../../x", "overlay2//x", "./x", ".docker-fsck/x", "overlay2/"])
 def test_a_path_that_leads_out_is_refused(tmp_path: Path, path: str) -> None:
     root = make_root(tmp_path)
-    action = Action(id="a", cls="reclaim", does="", steps=(PutAway(path=path, n=0),), pre=(Guard(path=path, absent=True),), bytes=0)  # type: ignore[arg-type]
+    action = Action(
+        id="a", cls="reclaim", does="", steps=(PutAway(path=path, n=0),), pre=(Guard(path=path, absent=True),), bytes=0
+    )  # type: ignore[arg-type]
     before = snapshot(tmp_path)
     with pytest.raises(Refused, match="no step may touch"):
         execute(Plan(actions=(action,)), site_of(root), txn=TXN, now=NOW)
@@ -279,7 +306,12 @@ def test_an_immutable_folder_keeps_what_is_in_it(tmp_path: Path) -> None:
     root = make_root(tmp_path)
     with immutable(root / "overlay2/id3"):
         before = snapshot(root)
-        applied = apply(root, (WriteFile(path="overlay2/id3/link", data=b"x"),), (PutAway(path="overlay2/id3/diff"),), (MakeDir(path="overlay2/id3/work"),))
+        applied = apply(
+            root,
+            (WriteFile(path="overlay2/id3/link", data=b"x"),),
+            (PutAway(path="overlay2/id3/diff"),),
+            (MakeDir(path="overlay2/id3/work"),),
+        )
         assert applied.done == ()
         assert {"not permitted; it may be immutable (lsattr shows it)"} == {skip.why for skip in applied.skipped}
         assert before == snapshot(root)
@@ -315,15 +347,19 @@ def test_on_a_full_disk_renames_work_and_new_files_are_skipped(tmp_path: Path) -
     (books := tmp_path / "books").mkdir()
     with mounted("-t", "tmpfs", "-o", "size=256k", "none", str(disk)):
         root = make_root(disk)
-        with (disk / "filler").open("wb", buffering=0) as file, pytest.raises(OSError, match="No space left"):
-            while True:
-                file.write(b"x" * 4096)
+        fill(disk)
         before = snapshot(root)
         with pytest.raises(Refused, match="--journal-dir puts it on another disk"):
             apply(root, (PutAway(path="containers/c1"),))
         assert before == snapshot(root)
         site = structs.replace(site_of(root), journal_dir=str(books))
-        applied = apply(root, (WriteFile(path="overlay2/id3/link", data=b"x"),), (PutAway(path="containers/c1"),), site=site, txn="20240506T070810Z-cd34")
+        applied = apply(
+            root,
+            (WriteFile(path="overlay2/id3/link", data=b"x"),),
+            (PutAway(path="containers/c1"),),
+            site=site,
+            txn="20240506T070810Z-cd34",
+        )
         assert applied.done == (1,)
         assert [(0, "no space left on the disk of the data root")] == [(skip.n, skip.why) for skip in applied.skipped]
         assert not (root / "containers/c1").exists()
@@ -337,7 +373,12 @@ def test_a_journal_below_the_root_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="must not lie below the data root"):
         apply(root, (PutAway(path="containers/c1"),), site=structs.replace(site_of(root), journal_dir=str(root / "containers")))
     with pytest.raises(Refused, match="no journal can be made"):
-        apply(root, (PutAway(path="containers/c1"),), site=structs.replace(site_of(root), journal_dir=str(tmp_path / "none")), txn="20240506T070809Z-2")
+        apply(
+            root,
+            (PutAway(path="containers/c1"),),
+            site=structs.replace(site_of(root), journal_dir=str(tmp_path / "none")),
+            txn="20240506T070809Z-2",
+        )
     assert (root / "containers/c1").exists()
 
 
@@ -345,7 +386,9 @@ def test_a_journal_below_the_root_is_refused(tmp_path: Path) -> None:
 def test_what_a_process_holds_is_not_moved_nor_what_is_above_or_below_it(tmp_path: Path, held: str) -> None:
     root = make_root(tmp_path)
     before = snapshot(root)
-    applied = apply(root, (PutAway(path="containers/c1"), PutAway(path="overlay2/id3")), site=site_of(root, held=frozenset({held})))
+    applied = apply(
+        root, (PutAway(path="containers/c1"), PutAway(path="overlay2/id3")), site=site_of(root, held=frozenset({held}))
+    )
     assert applied.done == ()
     assert all("mounted or open" in skip.why for skip in applied.skipped)
     assert before == snapshot(root)
@@ -353,7 +396,9 @@ def test_what_a_process_holds_is_not_moved_nor_what_is_above_or_below_it(tmp_pat
 
 def test_a_held_neighbour_does_not_matter(tmp_path: Path) -> None:
     root = make_root(tmp_path)
-    applied = apply(root, (PutAway(path="overlay2/id3"),), site=site_of(root, held=frozenset({"overlay2/id33", "overlay2/id", "containers"})))
+    applied = apply(
+        root, (PutAway(path="overlay2/id3"),), site=site_of(root, held=frozenset({"overlay2/id33", "overlay2/id", "containers"}))
+    )
     assert applied.done == (0,)
 
 
@@ -362,7 +407,9 @@ def test_an_interrupt_stops_after_the_step_under_way_and_the_rest_can_be_done_or
         root = make_root(tmp_path / how.__name__)
         before = snapshot(root)
         stop: list[Event] = []
-        site = site_of(root, watch=lambda event, stop=stop: stop.append(event) if event.what == "done" and event.n == 11 else None)  # type: ignore[misc]
+        site = site_of(
+            root, watch=lambda event, stop=stop: stop.append(event) if event.what == "done" and event.n == 11 else None
+        )  # type: ignore[misc]
         applied = apply(root, *mixed(root), site=structs.replace(site, interrupted=lambda stop=stop: bool(stop)))  # type: ignore[misc]
         assert applied.interrupted
         assert applied.done == tuple(range(12))
@@ -396,7 +443,21 @@ def test_the_lock_comes_first_then_the_wait_then_the_look_and_it_is_kept_after_t
         watch=lambda event: told.append(event.what), settle=1.5, sleep=lambda seconds: told.append(f"sleep {seconds}"),
     )  # type: ignore[func-returns-value]  # fmt: skip
     apply(root, (PutAway(path="containers/c1"),), site=site)
-    assert ["engines", "lock", "waiting", "sleep 1.5", "engines", "look", "checked", "starts", "done", "synced", "ended", "sleep 1.5", "unlock"] == told
+    assert [
+        "engines",
+        "lock",
+        "waiting",
+        "sleep 1.5",
+        "engines",
+        "look",
+        "checked",
+        "starts",
+        "done",
+        "synced",
+        "ended",
+        "sleep 1.5",
+        "unlock",
+    ] == told
 
 
 def test_an_engine_or_an_unknown_host_refuses_everything(tmp_path: Path) -> None:
@@ -404,7 +465,10 @@ def test_an_engine_or_an_unknown_host_refuses_everything(tmp_path: Path) -> None
     before = snapshot(root)
     engine = structs.replace(site_of(root), engine_processes=lambda _: (User(7, "dockerd", "runs with this root"),))
     unknown = structs.replace(site_of(root), look=lambda _: FakeView(state="unknown", why="it cannot be told"))
-    for site, why in ((engine, r"an engine uses this root: dockerd \(pid 7, runs with this root\)"), (unknown, "it cannot be told")):
+    for site, why in (
+        (engine, r"an engine uses this root: dockerd \(pid 7, runs with this root\)"),
+        (unknown, "it cannot be told"),
+    ):
         with pytest.raises(Refused, match=why):
             apply(root, (PutAway(path="containers/c1"),), site=site)
     assert before == snapshot(root)
@@ -416,7 +480,9 @@ def test_without_a_lock_that_engines_respect_they_are_looked_for_between_batches
     running: list[User] = []
     watch = at("done", "containers/c1", lambda: running.append(User(7, "dockerd", "just started")))
     site = structs.replace(site_of(root, guarded=False, watch=watch), engine_processes=lambda _: tuple(running))
-    applied = apply(root, (PutAway(path="containers/c1"), PutAway(path="containers/c2"), PutAway(path="overlay2/id3", rank=7)), site=site)
+    applied = apply(
+        root, (PutAway(path="containers/c1"), PutAway(path="containers/c2"), PutAway(path="overlay2/id3", rank=7)), site=site
+    )
     assert applied.done == (0, 1)
     assert ["an engine uses this root: dockerd (pid 7, just started)"] == [skip.why for skip in applied.skipped]
     assert not applied.interrupted
@@ -430,7 +496,13 @@ def test_the_step_that_moves_the_lock_file_itself_is_the_last(tmp_path: Path) ->
     before = snapshot(root)
     seen: list[str] = []
     watch = lambda event: seen.append(event.path) if event.what == "done" else None
-    apply(root, (PutAway(path="volumes/metadata.db"),), (PutAway(path="containers/c1", rank=3),), (PutAway(path="overlay2/id3", rank=7),), site=site_of(root, watch=watch))
+    apply(
+        root,
+        (PutAway(path="volumes/metadata.db"),),
+        (PutAway(path="containers/c1", rank=3),),
+        (PutAway(path="overlay2/id3", rank=7),),
+        site=site_of(root, watch=watch),
+    )
     assert ["containers/c1", "overlay2/id3", "volumes/metadata.db"] == seen
     undo(site_of(root), "last")
     assert before == snapshot(root)
@@ -441,12 +513,9 @@ def test_a_second_apply_at_the_same_time_is_refused_at_once(tmp_path: Path) -> N
     root = make_root(tmp_path)
     plan = plan_of(root, (PutAway(path="containers/c1"),))
     site = structs.replace(site_of(root), hold=host.hold)
-    with ExitStack() as stack:
-        (root / ".docker-fsck").mkdir(0o700)
-        stack.enter_context(host.hold(str(root)))
-        for job in (lambda: execute(plan, site, txn=TXN, now=NOW),):
-            with pytest.raises(Refused, match="lock"):
-                job()
+    (root / ".docker-fsck").mkdir(0o700)
+    with host.hold(str(root)), pytest.raises(Refused, match="lock"):
+        execute(plan, site, txn=TXN, now=NOW)
     assert execute(plan, site, txn=TXN, now=NOW).done == (0,)
 
 
@@ -487,7 +556,11 @@ def test_a_new_file_gets_the_label_of_the_old_one_and_a_new_owner_leaves_the_cap
     os.setxattr(root / "overlay2/id4", "security.selinux", label)
     os.setxattr(root / "overlay2/id5/diff/bin/sh", "security.capability", caps)
     before = snapshot(root)
-    apply(root, (WriteFile(path="overlay2/id3/link", data=b"x"), WriteFile(path="overlay2/id4/lower", data=b"x")), (SetMeta(path="overlay2/id5/diff/bin/sh", uid=9),))
+    apply(
+        root,
+        (WriteFile(path="overlay2/id3/link", data=b"x"), WriteFile(path="overlay2/id4/lower", data=b"x")),
+        (SetMeta(path="overlay2/id5/diff/bin/sh", uid=9),),
+    )
     assert label == os.getxattr(root / "overlay2/id3/link", "security.selinux")
     assert label == os.getxattr(root / "overlay2/id4/lower", "security.selinux")
     assert caps == os.getxattr(root / "overlay2/id5/diff/bin/sh", "security.capability")

@@ -37,7 +37,9 @@ class FakeView(Struct):
     held: frozenset[str] = frozenset()
 
 
-def site_of(root: Path, *, held: frozenset[str] = frozenset(), guarded: bool = True, watch: Callable[[Event], None] | None = None) -> Site:
+def site_of(
+    root: Path, *, held: frozenset[str] = frozenset(), guarded: bool = True, watch: Callable[[Event], None] | None = None
+) -> Site:
     """The root on a host where nothing runs, without waiting."""
 
     @contextmanager
@@ -59,7 +61,13 @@ def guard_of(root: Path, path: str) -> Guard:
         return Guard(path=shown, path_b64=coded, absent=True)
     digest = hashlib.sha256((root / path).read_bytes()).hexdigest() if stat.S_ISREG(facts.st_mode) else None
     return Guard(
-        path=shown, path_b64=coded, dev=facts.st_dev, ino=facts.st_ino, ctime_ns=facts.st_ctime_ns, size=facts.st_size, sha256=digest
+        path=shown,
+        path_b64=coded,
+        dev=facts.st_dev,
+        ino=facts.st_ino,
+        ctime_ns=facts.st_ctime_ns,
+        size=facts.st_size,
+        sha256=digest,
     )
 
 
@@ -161,7 +169,9 @@ def snapshot(root: Path, *, inodes: bool = True, times: bool = True) -> dict[str
                 body = path.read_bytes()
             elif kind == stat.S_IFLNK:
                 body = os.readlink(path)
-            attributes = {name: os.getxattr(path, name, follow_symlinks=False) for name in os.listxattr(path, follow_symlinks=False)}
+            attributes = {
+                name: os.getxattr(path, name, follow_symlinks=False) for name in os.listxattr(path, follow_symlinks=False)
+            }
             links = facts.st_nlink if path != root else 0
             size = facts.st_size if kind == stat.S_IFREG else 0
             found[os.path.relpath(path, root)] = (
@@ -216,7 +226,13 @@ def test_the_snapshot_sees_mode_time_link_count_attribute_and_bytes(tmp_path: Pa
     (root / "image/overlay2/repositories.json").write_bytes(b"x")
     after = snapshot(root)
     changed = {path for path in before if before[path] != after[path]}
-    assert changed == {"overlay2/id2/link", "overlay2/id3", "overlay2/id5/link", "overlay2/id6", "image/overlay2/repositories.json"}
+    assert changed == {
+        "overlay2/id2/link",
+        "overlay2/id3",
+        "overlay2/id5/link",
+        "overlay2/id6",
+        "image/overlay2/repositories.json",
+    }
 
 
 def test_the_mixed_plan_has_at_least_thirty_steps_of_every_kind(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from freezegun import freeze_time
 from msgspec import structs
-from test_apply_executor import immutable, mounted
+from test_apply_executor import fill, immutable, mounted
 from test_apply_kit import NOW, TXN, apply, in_child, killer, make_root, mixed, needs_root, plan_of, put, site_of, snapshot
 
 from docker_fsck.apply.executor import execute
@@ -84,7 +84,9 @@ def test_a_mount_in_the_quarantine_is_left_and_named(tmp_path: Path) -> None:
     try:
         purged = purge(site_of(root), [TXN])
         assert purged.txns == ()
-        assert [(f".docker-fsck/{TXN}.purging/q/0/diff", "another file system is mounted here")] == [(skip.path, skip.why) for skip in purged.left]
+        assert [(f".docker-fsck/{TXN}.purging/q/0/diff", "another file system is mounted here")] == [
+            (skip.path, skip.why) for skip in purged.left
+        ]
         assert sorted(os.listdir(precious)) == ["config.v2.json", "precious"]
     finally:
         subprocess.run(["umount", root / ".docker-fsck" / f"{TXN}.purging" / "q/0/diff"], check=True)
@@ -168,9 +170,7 @@ def test_purge_works_on_a_full_disk(tmp_path: Path) -> None:
     with mounted("-t", "tmpfs", "-o", "size=512k", "none", str(disk)):
         root = make_root(disk)
         apply(root, (PutAway(path="overlay2/id3"),))
-        with (disk / "filler").open("wb", buffering=0) as file, pytest.raises(OSError, match="No space left"):
-            while True:
-                file.write(b"x" * 4096)
+        fill(disk)
         assert purge(site_of(root), [TXN]).left == ()
         assert ["purged"] == [record.state for record in history(str(root))]
 
@@ -182,7 +182,10 @@ def test_purge_refuses_while_a_transaction_is_unfinished_and_knows_only_what_is_
     assert purge(site_of(root), []).txns == ()
     assert not (root / ".docker-fsck").exists()
     apply(root, (PutAway(path="overlay2/id3"),))
-    assert in_child(lambda: apply(root, *mixed_rest(), txn=LATER, site=site_of(root, watch=killer(1, frozenset({"done"}))))) == signal.SIGKILL
+    assert (
+        in_child(lambda: apply(root, *mixed_rest(), txn=LATER, site=site_of(root, watch=killer(1, frozenset({"done"})))))
+        == signal.SIGKILL
+    )
     for txn in (TXN, LATER):
         with pytest.raises(Refused, match=f"{LATER} is unfinished"):
             purge(site_of(root), [txn])
@@ -261,6 +264,18 @@ def test_history_survives_whatever_lies_in_the_quarantine(tmp_path: Path) -> Non
     assert unfinished(str(root)) == "20240506T070812Z-ff"
     with pytest.raises(RootError):
         history(str(tmp_path / "none"))
+
+
+def test_a_transaction_of_many_folders_is_told_by_a_short_look_at_its_journal(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    paths = [f"overlay2/{n:064}/link" for n in range(400)]
+    for path in paths:
+        put(root, path)
+    apply(root, *((WriteFile(path=path, data=b"x"),) for path in paths))
+    assert (root / ".docker-fsck" / TXN / "journal.jsonl").stat().st_size > 200_000
+    assert [("applied", 400)] == [(record.state, record.done) for record in history(str(root))]
+    assert in_child(lambda: undo(site_of(root, watch=killer(0, frozenset({"undoing"}))), TXN)) == signal.SIGKILL
+    assert [("undoing", 400)] == [(record.state, record.done) for record in history(str(root))]
 
 
 def test_a_transaction_that_was_killed_before_its_first_step_is_not_listed_and_expires(tmp_path: Path) -> None:

@@ -103,7 +103,9 @@ def emptied(root: Path) -> None:
         (emptied, r"repositories\.json: what stood there before is not in the quarantine"),
     ],
 )  # fmt: skip
-def test_undo_refuses_before_the_first_step_and_names_what_changed(tmp_path: Path, meddle: Callable[[Path], None], named: str) -> None:
+def test_undo_refuses_before_the_first_step_and_names_what_changed(
+    tmp_path: Path, meddle: Callable[[Path], None], named: str
+) -> None:
     root = make_root(tmp_path)
     apply(root, *mixed(root))
     meddle(root)
@@ -187,7 +189,10 @@ def test_undo_refuses_if_a_file_system_is_mounted_over_a_home(tmp_path: Path) ->
     root = make_root(tmp_path)
     before = snapshot(root)
     apply(root, (PutAway(path="containers/c1"), PutAway(path="overlay2/id3/link")))
-    with mounted("-t", "tmpfs", "none", str(root / "overlay2/id3")), pytest.raises(Refused, match="another file system is mounted on overlay2/id3"):
+    with (
+        mounted("-t", "tmpfs", "none", str(root / "overlay2/id3")),
+        pytest.raises(Refused, match="another file system is mounted on overlay2/id3"),
+    ):
         undo(site_of(root), TXN)
     undo(site_of(root), TXN)
     assert before == snapshot(root)

@@ -52,15 +52,26 @@ class Ended(msgspec.Struct):
         return json.loads(self.out)
 
 
-def run(*argv: str, answers: str = "", tty: tuple[bool, bool, bool] = (False, False, False), file: str = os.devnull, **edge: Any) -> Ended:
+def run(
+    *argv: str, answers: str = "", tty: tuple[bool, bool, bool] = (False, False, False), file: str = os.devnull, **edge: Any
+) -> Ended:
     """One command line; `tty` says which of input, output and error are terminals, `file` is the settings' file."""
     streams = [Stream(answers, tty=tty[0]), Stream(tty=tty[1]), Stream(tty=tty[2])]
     command, given = options.parse([*argv])
     settings = config.load(vars(given), {}, file)
     terminal = Terminal({"NO_COLOR": "1"}, *streams)
     log = Log(settings.log_format, settings.log_file, getattr(given, "verbose", 0), streams[2])
-    parts = {"look": lambda _root: STOPPED, "engine_processes": lambda _root: (), "settle": 0.0, "sleep": lambda _seconds: None, **edge}
-    status = guarded(work_of(command), Call(given=given, argv=argv, config=settings, edge=Edge(environ={}, terminal=terminal, log=log, **parts)))
+    parts = {
+        "look": lambda _root: STOPPED,
+        "engine_processes": lambda _root: (),
+        "settle": 0.0,
+        "sleep": lambda _seconds: None,
+        **edge,
+    }
+    status = guarded(
+        work_of(command),
+        Call(given=given, argv=argv, config=settings, edge=Edge(environ={}, terminal=terminal, log=log, **parts)),
+    )
     return Ended(status, streams[1].text, streams[2].text)
 
 
@@ -110,7 +121,9 @@ def test_a_healthy_root_is_one_line_and_0(healthy: DataRoot) -> None:
 
 def test_check_tells_findings_plan_tells_actions_and_the_bare_run_both(broken: DataRoot) -> None:
     told = [run(*on(broken, *argv)).out for argv in ((), ("check",), ("plan",))]
-    assert [(True, True), (True, False), (False, True)] == [("ERROR   ovl-link-file" in each, "Plan: 2 actions" in each) for each in told]
+    assert [(True, True), (True, False), (False, True)] == [
+        ("ERROR   ovl-link-file" in each, "Plan: 2 actions" in each) for each in told
+    ]
 
 
 def test_a_json_report_is_valid_and_the_same_twice_apart_from_run(broken: DataRoot) -> None:
@@ -122,17 +135,36 @@ def test_a_json_report_is_valid_and_the_same_twice_apart_from_run(broken: DataRo
 def test_the_report_says_4_damaged_and_which_actions_mend_what(broken: DataRoot) -> None:
     report = run(*on(broken, "check", "--format", "json")).report
     known = {action["id"] for action in report["plan"]["actions"]}
-    assert (4, "damaged", True) == (report["exit"], report["verdict"], all(set(each["actions"]) <= known for each in report["findings"]))
+    assert (4, "damaged", True) == (
+        report["exit"],
+        report["verdict"],
+        all(set(each["actions"]) <= known for each in report["findings"]),
+    )
 
 
 @freeze_time("2024-05-06 07:08:09")
 def test_times_of_a_run_come_from_the_clock(healthy: DataRoot) -> None:
     told = run(*on(healthy, "check", "--format", "json")).report["run"]
-    assert ("2024-05-06T07:08:09.000Z", "2024-05-06T07:08:09.000Z", "20240506T070809Z-") == (told["started"], told["ended"], told["id"][:17])
+    assert ("2024-05-06T07:08:09.000Z", "2024-05-06T07:08:09.000Z", "20240506T070809Z-") == (
+        told["started"],
+        told["ended"],
+        told["id"][:17],
+    )
 
 
 def test_every_report_file_is_written_besides_standard_output(broken: DataRoot, tmp_path: Path) -> None:
-    run(*on(broken, "check", "--report", f"json={tmp_path}/a.json", "--report", f"jsonl={tmp_path}/b", "--report", f"text={tmp_path}/c"))
+    run(
+        *on(
+            broken,
+            "check",
+            "--report",
+            f"json={tmp_path}/a.json",
+            "--report",
+            f"jsonl={tmp_path}/b",
+            "--report",
+            f"text={tmp_path}/c",
+        )
+    )
     firsts = [(tmp_path / name).read_text()[:14] for name in ("a.json", "b", "c")]
     assert ['{\n  "schema": ', '{"type":"run",', str(broken.path)[:14]] == firsts
 
@@ -178,7 +210,9 @@ def test_a_damaged_file_that_cannot_be_read_is_bit_8(broken: DataRoot, monkeypat
     from docker_fsck.cli import session
 
     registry = session.plugins.load()
-    rules = tuple(msgspec.structs.replace(each, find=failing) if each.name == "driver-orphan" else each for each in registry.rules)
+    rules = tuple(
+        msgspec.structs.replace(each, find=failing) if each.name == "driver-orphan" else each for each in registry.rules
+    )
     monkeypatch.setattr(session.plugins, "load", lambda *_: msgspec.structs.replace(registry, rules=rules))
     ended = run(*on(broken, "check"))
     assert (12, True) == (ended.status, "rule driver-orphan: KeyError" in ended.out)
@@ -222,7 +256,9 @@ def test_q_is_silent_when_all_is_well(garbage: DataRoot, argv: tuple[str, ...]) 
 
 
 def test_q_is_one_line_a_finding_when_not(broken: DataRoot) -> None:
-    assert ["error ovl-link-file", "2 findings: 1 error"] == [row[:19] for row in run(*on(broken, "-q", "check")).out.splitlines()]
+    assert ["error ovl-link-file", "2 findings: 1 error"] == [
+        row[:19] for row in run(*on(broken, "-q", "check")).out.splitlines()
+    ]
 
 
 # applying
@@ -250,7 +286,16 @@ def test_apply_does_only_the_classes_that_were_named(broken: DataRoot) -> None:
     assert ["ovl-link-file"] == [each["rule"] for each in run(*on(broken, "check", "--format", "json")).report["findings"]]
 
 
-@pytest.mark.parametrize("argv", [("apply",), ("apply", "--yes"), ("apply", "--class", "manual", "--yes"), ("apply", "--class", "", "--yes"), ("apply", "--class", "lossless")])
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("apply",),
+        ("apply", "--yes"),
+        ("apply", "--class", "manual", "--yes"),
+        ("apply", "--class", "", "--yes"),
+        ("apply", "--class", "lossless"),
+    ],
+)
 def test_apply_without_what_to_do_or_leave_to_do_it_is_a_usage_error(broken: DataRoot, argv: tuple[str, ...]) -> None:
     before = snapshot(broken.path)
     assert (16, before) == (run(*on(broken, *argv)).status, snapshot(broken.path))
@@ -288,14 +333,20 @@ def test_what_is_too_young_or_not_agreed_to_is_not_refused(garbage: DataRoot) ->
 
 
 def test_the_stream_of_an_apply_begins_with_what_was_done(broken: DataRoot) -> None:
-    lines = [json.loads(line) for line in run(*on(broken, "apply", "--class", "lossless", "--yes", "--format", "jsonl")).out.splitlines()]
+    lines = [
+        json.loads(line)
+        for line in run(*on(broken, "apply", "--class", "lossless", "--yes", "--format", "jsonl")).out.splitlines()
+    ]
     events = [each["what"] for each in lines if each["type"] == "event"]
     assert (True, "event", "summary", 1) == ("done" in events, lines[0]["type"], lines[-1]["type"], lines[-1]["exit"])
 
 
 def test_preen_does_the_lossless_part_without_a_question_and_reports_the_rest(broken: DataRoot) -> None:
     ended = run(*on(broken, "-p"))
-    assert (1, ["driver-orphan"]) == (ended.status, [each["rule"] for each in run(*on(broken, "check", "--format", "json")).report["findings"]])
+    assert (1, ["driver-orphan"]) == (
+        ended.status,
+        [each["rule"] for each in run(*on(broken, "check", "--format", "json")).report["findings"]],
+    )
 
 
 def test_preen_on_a_clean_root_is_silent_and_0(healthy: DataRoot) -> None:
@@ -346,7 +397,9 @@ def edited(saved: str, change: Callable[[dict[str, Any]], object]) -> str:
         lambda plan: plan["actions"][0]["pre"][0].update(ino=1),
     ],
 )
-def test_a_foreign_newer_or_edited_plan_is_refused(broken: DataRoot, saved: str, change: Callable[[dict[str, Any]], object]) -> None:
+def test_a_foreign_newer_or_edited_plan_is_refused(
+    broken: DataRoot, saved: str, change: Callable[[dict[str, Any]], object]
+) -> None:
     before = snapshot(broken.path)
     ended = run("apply", edited(saved, change), "--yes", "--root", str(broken.path))
     assert (True, before) == (bool(ended.status & 64), snapshot(broken.path, leave_out=(".docker-fsck",)))
@@ -418,7 +471,9 @@ def test_purge_by_age_waits_for_its_day(broken: DataRoot, later: int, purged: in
 
 def test_a_transaction_that_is_not_there_is_a_usage_error(broken: DataRoot) -> None:
     apply_all(broken)
-    assert [16, 16, 16] == [run(*on(broken, *argv)).status for argv in (("undo", "nope"), ("history", "nope"), ("purge", "--txn", "nope"))]
+    assert [16, 16, 16] == [
+        run(*on(broken, *argv)).status for argv in (("undo", "nope"), ("history", "nope"), ("purge", "--txn", "nope"))
+    ]
 
 
 def test_recover_with_nothing_to_recover_says_so(broken: DataRoot) -> None:
@@ -450,7 +505,9 @@ def test_an_unfinished_transaction_is_told_first_and_refuses_every_change_but_re
     before = snapshot(broken.path)
     killed_apply(broken)
     check = run(*on(broken, "check"))
-    applied, undone, preened = (run(*on(broken, *argv)).status for argv in (("apply", "--class", "reclaim", "--yes"), ("undo", "last"), ("-p",)))
+    applied, undone, preened = (
+        run(*on(broken, *argv)).status for argv in (("apply", "--class", "reclaim", "--yes"), ("undo", "last"), ("-p",))
+    )
     recovered = run(*on(broken, "recover")).status
     assert (True, [True] * 3, 0, before) == (
         "docker-fsck recover" in check.out.splitlines()[1],

@@ -13,7 +13,8 @@ INFO, WARNING, ERROR, CRITICAL = Severity
 def of(*severities: Severity) -> tuple[Finding, ...]:
     fields: dict[str, Any] = {"fingerprint": "f", "rule": "r", "title": "t", "message": "m", "confidence": Confidence.CERTAIN}
     return tuple(
-        Finding(severity=each, object=Ref("layer", "l"), paths=(), evidence=Evidence(), impact=Impact(), **fields) for each in severities
+        Finding(severity=each, object=Ref("layer", "l"), paths=(), evidence=Evidence(), impact=Impact(), **fields)
+        for each in severities
     )
 
 
@@ -35,7 +36,9 @@ def of(*severities: Severity) -> tuple[Finding, ...]:
         ((CRITICAL,), ("EIO",), None, 8),
     ],
 )
-def test_the_bits_of_a_check(severities: tuple[Severity, ...], incomplete: tuple[str, ...], fail_on: Severity | None, bits: int) -> None:
+def test_the_bits_of_a_check(
+    severities: tuple[Severity, ...], incomplete: tuple[str, ...], fail_on: Severity | None, bits: int
+) -> None:
     assert bits == exits.check_bits(of(*severities), incomplete, fail_on)
 
 

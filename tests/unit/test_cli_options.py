@@ -15,7 +15,14 @@ def given(*argv: str) -> dict[str, Any]:
     return vars(options.parse([*argv])[1])
 
 
-@pytest.mark.parametrize("argv", [("--root", "/r", "check", "--level", "quick"), ("check", "--root=/r", "--level=quick"), ("--level", "quick", "check", "--root", "/r")])
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("--root", "/r", "check", "--level", "quick"),
+        ("check", "--root=/r", "--level=quick"),
+        ("--level", "quick", "check", "--root", "/r"),
+    ],
+)
 def test_options_stand_before_and_after_the_command_word(argv: tuple[str, ...]) -> None:
     assert {"root": "/r", "level": "quick"} == given(*argv)
 
@@ -81,7 +88,10 @@ def test_an_option_that_a_command_does_not_have_is_a_usage_error(argv: list[str]
 
 
 def test_every_command_has_its_function() -> None:
-    found = [getattr(importlib.import_module("docker_fsck.cli." + module), name) for module, name in (each.runs.split(":") for each in options.COMMANDS.values())]
+    found = [
+        getattr(importlib.import_module("docker_fsck.cli." + module), name)
+        for module, name in (each.runs.split(":") for each in options.COMMANDS.values())
+    ]
     assert [True] * len(options.COMMANDS) == [callable(each) for each in found]
 
 

@@ -15,7 +15,13 @@ HEAVY = {"msgspec", "pluggy", "structlog", "rich", "tomli", "docker_fsck.values"
 
 
 def run(*argv: str, **env: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "docker_fsck", *argv], capture_output=True, text=True, env={**os.environ, **env}, stdin=subprocess.DEVNULL)
+    return subprocess.run(
+        [sys.executable, "-m", "docker_fsck", *argv],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **env},
+        stdin=subprocess.DEVNULL,
+    )
 
 
 def imported_after(code: str) -> set[str]:
@@ -46,7 +52,17 @@ def test_the_plugin_metadata_is_what_docker_asks_for() -> None:
     assert ("0.1.0", {"SchemaVersion", "Vendor", "Version", "ShortDescription"}) == (told["SchemaVersion"], set(told))
 
 
-@pytest.mark.parametrize("argv", [["--no-such"], ["check", "--root"], ["--grace", "soon"], ["--config", "/nonexistent"], ["--format", "yaml", "rules"], ["apply"]])
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["--no-such"],
+        ["check", "--root"],
+        ["--grace", "soon"],
+        ["--config", "/nonexistent"],
+        ["--format", "yaml", "rules"],
+        ["apply"],
+    ],
+)
 def test_a_usage_error_is_one_line_and_16(argv: list[str]) -> None:
     done = run(*argv)
     assert (16, "", 1, True) == (done.returncode, done.stdout, done.stderr.count("\n"), done.stderr.startswith("docker-fsck: "))
@@ -61,7 +77,9 @@ def test_an_error_of_the_program_is_one_line_and_8_and_no_traceback(tmp_path: Pa
 
 
 def test_the_traceback_goes_to_the_log(tmp_path: Path) -> None:
-    (tmp_path / "sitecustomize.py").write_text("import docker_fsck.cli.words as words\ndef boom(call):\n    raise KeyError('x')\nwords.version = boom\n")
+    (tmp_path / "sitecustomize.py").write_text(
+        "import docker_fsck.cli.words as words\ndef boom(call):\n    raise KeyError('x')\nwords.version = boom\n"
+    )
     path = os.pathsep.join([str(tmp_path), *sys.path])
     log = tmp_path / "log"
     run("version", "-v", "--log-file", str(log), "--log-format", "json", PYTHONPATH=path)
@@ -98,7 +116,9 @@ def test_an_interrupt_leaves_32(tmp_path: Path) -> None:
 
 
 def test_a_missing_standard_output_is_no_error() -> None:
-    done = subprocess.run(["/bin/sh", "-c", f"exec {sys.executable} -m docker_fsck version >&-"], stderr=subprocess.PIPE, text=True)
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"exec {sys.executable} -m docker_fsck version >&-"], stderr=subprocess.PIPE, text=True
+    )
     assert (0, "") == (done.returncode, done.stderr)
 
 

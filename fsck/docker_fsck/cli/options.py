@@ -180,7 +180,17 @@ def _overview() -> str:
     """What stands below the options of the bare command."""
     commands = [f"  {name:<10}{command.about}" for name, command in COMMANDS.items() if command.about and name]
     statuses = [f"  {status:<4}{meaning}" for status, meaning in STATUS.items()]
-    parts = ["commands:", *commands, "", f"`{PROG} COMMAND --help` says more.", "", "exit status (the sum of what applies):", *statuses, "", _QUIET]
+    parts = [
+        "commands:",
+        *commands,
+        "",
+        f"`{PROG} COMMAND --help` says more.",
+        "",
+        "exit status (the sum of what applies):",
+        *statuses,
+        "",
+        _QUIET,
+    ]
     return "\n".join(parts)
 
 

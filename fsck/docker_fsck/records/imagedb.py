@@ -48,7 +48,10 @@ class Metadata(msgspec.Struct, frozen=True):
 
 
 class ImageTable(msgspec.Struct, frozen=True):
-    """The images by id (`sha256:…`), their metadata by id, foreign entries and residue by path; `faults`: what could not be listed."""
+    """The images by id (`sha256:…`), their metadata by id, foreign entries and residue by path.
+
+    `faults`: what could not be listed.
+    """
 
     images: dict[str, Image]
     metadata: dict[str, Metadata]
