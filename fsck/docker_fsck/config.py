@@ -54,7 +54,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
-    """One setting: its dotted key, how its value is read, the built-in value as one would write it, and its flag's name if it has one."""
+    """One setting: its dotted key, how its value is read, the built-in value as one would write it, its flag if it has one."""
 
     key: str
     read: Read
@@ -145,7 +145,7 @@ SETTINGS = (
 
 
 def load(flags: Mapping[str, object], environ: Mapping[str, str], system_file: str = SYSTEM_FILE) -> Config:
-    """The settings of a run, each from the highest source that names it. `flags` are those given, by name; raises `UsageError`."""
+    """The settings of a run, each from the highest source that names it. `flags` are those given. Raises `UsageError`."""
     named = flags.get("config") or environ.get(FILE_VARIABLE)
     layers = [_built_in(), *_file_layers(system_file, str(named) if named else None), _variables(environ), _flags(flags)]
     written: dict[str, Any] = {}

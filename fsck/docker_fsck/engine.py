@@ -59,11 +59,10 @@ def check(store: "Store", rules: "Sequence[Rule]", failures: Sequence[str] = ())
     drafts: dict[tuple[str, str], _Draft] = {}
     blamed: dict[tuple[str, Ref], _Draft] = {}
     outcomes = [_run(store, rule, drafts, blamed) for rule in rules]
-    unknown = "this storage driver is not known to this version"
-    outcomes += [Outcome(f"graphdriver:{name}", "skipped", unknown) for name in store.unknown]
+    outcomes += [Outcome(layout, "skipped", why) for layout, why in store.unjudged.items()]
     incomplete = [*failures, *(f"{each.rule}: {each.reason}" for each in outcomes if each.state == "failed")]
     incomplete += [f"{path}: {fault.why}" for path, fault in sorted(store.reader.unread.items())]
-    incomplete += [f"{name}: {unknown}" for name in store.unknown]
+    incomplete += store.unjudged.values()
     made = sorted((_finding(key[0], draft) for key, draft in drafts.items()), key=_order)
     offers = {key[0]: tuple(Offer(draft.model, each) for each in draft.remedies) for key, draft in drafts.items()}
     return Checked(tuple(made), offers, tuple(outcomes), tuple(printable(each) for each in incomplete))

@@ -108,8 +108,8 @@ def _chain(made: Draft, chain: str) -> None:
     for name in _standing(model, chains):
         container = model.store.containers.containers[name]
         made.next.append(
-            f"container {container.ref_name} stands on it: pull the image, then run docker-fsck again to tie it to the new layers;"
-            " do not prune before"
+            f"container {container.ref_name} stands on it: pull the image, then run docker-fsck again to tie it"
+            " to the new layers; do not prune before"
         )
     if chains & model.buildkit_chains or gone & model.buildkit_dirs:
         made.next.append("the build cache uses it too: if builds fail afterwards, docker builder prune --all mends that")

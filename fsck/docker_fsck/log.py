@@ -89,7 +89,7 @@ class Log:
         if self.path is None:
             return self._stream or sys.stderr
         try:
-            self._file = Path(self.path).open("a", encoding="utf-8", errors="backslashreplace", buffering=1)
+            self._file = Path(self.path).open("a", encoding="utf-8", errors="backslashreplace", buffering=1)  # noqa: SIM115 - closed by `close`
         except OSError as error:
             raise UsageError(f"--log-file {self.path}: {error.strerror}") from None
         return self._file

@@ -22,7 +22,7 @@ BIG = 64 << 20
 DEEPEST = 200
 QUARANTINE = ".docker-fsck"
 _CHUNK = 512
-_THREADS = 8
+_THREADS = 4  # measured on a cold disk with two cores: 8 took longer than 4, one three times as long
 _FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 _DIR_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 

@@ -10,8 +10,10 @@ from docker_fsck.model import IMAGES, Model, listed
 from docker_fsck.policy import Policy
 from docker_fsck.protocols import Driver, References, ReferenceSource
 from docker_fsck.reader import Reader
-from docker_fsck.records import containers, quarantine
+from docker_fsck.records import containers, quarantine, unjudged
 from docker_fsck.values import Source, Trouble
+
+SIGNS = frozenset({"containers", "volumes", "buildkit", "network", "plugins"})
 
 
 class Store:
@@ -42,8 +44,19 @@ class Store:
 
     @property
     def layouts(self) -> tuple[str, ...]:
-        """`graphdriver:<name>` for each tree."""
-        return tuple(f"graphdriver:{name}" for name in (*(model.name for model in self.models), *self.unknown))
+        """`graphdriver:<name>` for each tree, and what else lies in the root that this version does not judge."""
+        known = tuple(f"graphdriver:{model.name}" for model in self.models)
+        return (*known, *self.unjudged)
+
+    @cached_property
+    def unjudged(self) -> dict[str, str]:
+        """What lies in the root and is not judged, by layout, each with a sentence: law 6, unread is never clean."""
+        found = {f"graphdriver:{name}": f"the storage driver {name} is not known to this version" for name in self.unknown}
+        if unjudged.containerd(self.reader, self.containers):
+            found["containerd"] = "the containerd image store in it is not judged by this version"
+        for name in unjudged.nested(self.reader):
+            found[f"nested:{name}"] = f"the store in {name} is not judged with this one: check it with --root"
+        return found
 
     @cached_property
     def containers(self) -> containers.ContainerTable:
@@ -106,18 +119,10 @@ def open_store(
     store = Store(reader, drivers, sources, host, policy)
     if store.models:
         return store
-    if store.unknown:
-        raise Refused(f"{reader.root}: the storage driver {', '.join(store.unknown)} is not known to this version")
+    if store.unjudged:
+        raise Refused(f"{reader.root}: {'; '.join(store.unjudged.values())}")
     here = reader.names("")
-    signs = {"containers", "volumes", "buildkit", "network", "plugins"}
-    found = set() if isinstance(here, Trouble) else signs & here.keys()
-    if _has_containerd(reader):
-        raise Refused(f"{reader.root}: the containerd image store, which this version cannot judge yet")
+    found = set() if isinstance(here, Trouble) else SIGNS & here.keys()
     if len(found) < 2:  # noqa: PLR2004 - one of these folders alone may be anybody's
         raise Refused(f"{reader.root}: not a Docker data root")
     return store
-
-
-def _has_containerd(reader: Reader) -> bool:
-    names = ("image/identity-cache.db", "buildkit/containerd-overlayfs", "rootfs/overlayfs")
-    return any(not isinstance(reader.facts(name), Trouble) for name in names)

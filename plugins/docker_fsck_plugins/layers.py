@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from docker_fsck.api import ActionClass as Class
-from docker_fsck.api import Fault, Model, Ref, Rule, Severity, Trouble, chain_id, hookimpl, rule, short
+from docker_fsck.api import Fault, Model, Ref, Rule, Severity, Trouble, chain_id, hookimpl, layerdb, rule, short
 from docker_fsck_plugins.remedies import forget
 
 STORE_DEPTH = 125
@@ -46,8 +46,16 @@ def chainid_mismatch(model: Model) -> Iterator[Fault]:
             actual = chain_id(layer.parent, layer.diff)
             if actual != layer.chain:
                 message = f"layer {short(layer.chain)} should be called {short(actual)} by its diff and parent"
-                paths = (layer.path, f"{layer.path}/diff", f"{layer.path}/parent")
-                yield Fault(Ref("layer", layer.chain), message, paths, layer.chain, actual)
+                paths = dict.fromkeys((_misfit(model, layer), layer.path, f"{layer.path}/diff", f"{layer.path}/parent"))
+                yield Fault(Ref("layer", layer.chain), message, tuple(paths), layer.chain, actual)
+
+
+def _misfit(model: Model, layer: layerdb.Layer) -> str:
+    """The file of a record that is not as an image has it, the record itself where no image knows its name."""
+    for image in model.images_of.get(layer.chain, ()):
+        right = layer.diff == image.diffs[image.chains.index(layer.chain)]
+        return f"{layer.path}/parent" if right else f"{layer.path}/diff"
+    return layer.path
 
 
 @rule("layer-parent-missing", Severity.ERROR, after=("image-layer-missing", "layer-record-incomplete", "layer-chainid-mismatch"))

@@ -183,7 +183,11 @@ def init_pair_broken(model: Model) -> Iterator[Fault]:
             yield Fault(_ref(mount), "mount-id and init-id are not a pair", paths, f"{mount.mount_id}-init", mount.init_id)
 
 
-@rule("init-parent-wrong", Severity.ERROR, after=("init-pair-broken", "ovl-lower", "ovl-lower-through-l", "aufs-layers-file", *GONE))
+@rule(
+    "init-parent-wrong",
+    Severity.ERROR,
+    after=("init-pair-broken", "mount-parent-mismatch", "ovl-lower", "ovl-lower-through-l", "aufs-layers-file", *GONE),
+)
 def init_parent_wrong(model: Model) -> Iterator[Fault]:
     """A writable layer does not stand on its init layer, or the init layer not on the layer that the record names.
 
@@ -194,13 +198,13 @@ def init_parent_wrong(model: Model) -> Iterator[Fault]:
     if not model.home.union:
         return
     for mount in _owned(model):
-        top = model.layers.layers.get(mount.parent) if isinstance(mount.parent, str) else None
-        for ident, parent in ((mount.mount_id, mount.init_id), (mount.init_id, top.dir_id if top else None)):
+        image = model.expected_parents(mount.init_id) if isinstance(mount.init_id, str) else None
+        for ident, parent in ((mount.mount_id, mount.init_id), (mount.init_id, image[0] if image else None)):
             if not isinstance(ident, str) or not isinstance(parent, str) or model.home.missing(ident) is not None:
                 continue
             needs = model.home.needs(ident)
             if not model.home.vague(ident) and needs and needs[0] != parent:
-                through = (Ref("driverdir", ident), _ref(mount))
+                through = (Ref("driverdir", ident), _ref(mount), *((Ref("layer", mount.parent_id),) if mount.parent_id else ()))
                 message = f"{ident} stands on another layer than its record says"
                 yield Fault(Ref("driverdir", ident), message, (model.home.path(ident), mount.path), parent, needs[0], (), through)
 

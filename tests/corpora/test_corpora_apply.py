@@ -1,6 +1,8 @@
 """A plan for a real, dirty root is applied, leaves nothing to do and nothing that is used broken, and is taken back whole."""
 
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import engine_truth
@@ -14,42 +16,50 @@ OWN = (".docker-fsck",)
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="not root: the processes of others cannot be seen, so apply refuses")
 
 
-def test_after_apply_nothing_is_left_to_do_and_undo_brings_all_back(dirty: Corpus, tmp_path: Path) -> None:
-    root = dirty.copy(tmp_path / "docker")
-    before = snapshot(root, OWN)
-    seen = survey(root)
-    applied = apply(root, seen.plan)
+@pytest.fixture
+def mine(dirty: Corpus, tmp_path: Path) -> Iterator[Path]:
+    """A copy of the corpus, gone afterwards."""
+    yield dirty.copy(tmp_path / "docker")
+    shutil.rmtree(tmp_path)
+
+
+def test_apply_does_the_whole_plan_and_nothing_else_and_undo_takes_it_back(dirty: Corpus, mine: Path) -> None:
+    before, in_use = snapshot(mine, OWN), engine_truth.used(mine, dirty.report["restart"]["truth"])
+    seen = survey(mine)
+    applied = apply(mine, seen.plan)
     assert (len(applied.done), applied.skipped, applied.interrupted) == (len(seen.steps), (), False)
-    again = survey(root)
+    changed = changes(before, snapshot(mine, OWN)).keys()
+    assert {path for path in changed if parts(path) & in_use} == set()
+    assert {path for path in changed if not parts(path) & seen.put_away} <= {parent(path) for path in seen.put_away} | {"."}
+    again = survey(mine)
     assert (again.findings, again.plan.actions, again.plan.blocked) == ((), (), ())
-    if not seen.steps:
-        assert changes(before, snapshot(root, OWN)) == {}
-        return
-    assert {path for path in seen.put_away if os.path.lexists(root / path)} == set()
-    undone = take_back(root)
-    assert {*undone.paths} == {step.path for step in seen.steps}
-    assert changes(before, snapshot(root, OWN)) == {}
+    if seen.steps:
+        assert {*take_back(mine).paths} == {step.path for step in seen.steps}
+    assert changes(before, snapshot(mine, OWN)) == {}
 
 
-def test_what_the_engine_uses_is_untouched_by_apply(dirty: Corpus, tmp_path: Path) -> None:
-    root = dirty.copy(tmp_path / "docker")
-    before, in_use = snapshot(root, OWN), engine_truth.used(root, dirty.report["restart"]["truth"])
-    apply(root, survey(root).plan)
-    touched = {path for path in changes(before, snapshot(root, OWN)) if any(path == each or path.startswith(f"{each}/") for each in in_use)}
-    assert touched == set()
+def parts(path: str) -> set[str]:
+    """The path with all folders above it."""
+    names = path.split("/")
+    return {"/".join(names[:count]) for count in range(1, len(names) + 1)}
+
+
+def parent(path: str) -> str:
+    """The folder around a path."""
+    return path.rpartition("/")[0]
 
 
 @needs_root
 @pytest.mark.parametrize("dirty", ["dirty-docker28.5-overlay2-create-container"], indirect=True)
-def test_the_command_line_applies_and_takes_back(dirty: Corpus, tmp_path: Path) -> None:
-    root = dirty.copy(tmp_path / "docker")
-    before, leftover = snapshot(root, OWN), survey(root).put_away
-    done = run(command(root, "apply", "--class", "reclaim", "--grace", "0s", "--yes"))
+@pytest.mark.usefixtures("dirty")
+def test_the_command_line_applies_and_takes_back(mine: Path) -> None:
+    before, leftover = snapshot(mine, OWN), survey(mine).put_away
+    done = run(command(mine, "apply", "--class", "reclaim", "--grace", "0s", "--yes"))
     assert done.exit == 1, done.err
-    assert {path for path in leftover if os.path.lexists(root / path)} == set()
-    assert run(command(root, "plan", "--grace", "0s", "--format", "json")).document["plan"]["actions"] == []
-    assert run(command(root, "history", "--format", "json")).exit == 0
-    back = run(command(root, "undo", "last"))
+    assert {path for path in leftover if os.path.lexists(mine / path)} == set()
+    assert run(command(mine, "plan", "--grace", "0s", "--format", "json")).document["plan"]["actions"] == []
+    assert run(command(mine, "history", "--format", "json")).exit == 0
+    back = run(command(mine, "undo", "last"))
     assert back.exit == 0, back.err
-    assert changes(before, snapshot(root, OWN)) == {}
-    assert {each["path"] for action in run(command(root, "plan", "--grace", "0s", "--format", "json")).document["plan"]["actions"] for each in action["steps"]} == leftover
+    assert changes(before, snapshot(mine, OWN)) == {}
+    assert survey(mine).put_away == leftover

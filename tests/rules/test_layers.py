@@ -143,7 +143,7 @@ ROWS: tuple[Row, ...] = (
     fires(INCOMPLETE, "cache-id is gone", deleted(part("cache-id")), drivers=UNION),
     fires(INCOMPLETE, "the descriptor is empty", written(part("descriptor.json"), b"")),
     fires(INCOMPLETE, "the descriptor is no object", written(part("descriptor.json"), b"[]")),
-    fires(INCOMPLETE, "the folder is empty", at_diff(emptied(record(mid))), drivers=UNION, also=(NO_SPLIT,)),
+    fires(INCOMPLETE, "the folder is empty", at_diff(emptied(record(mid))), drivers=UNION),
     fires(INCOMPLETE, "all files are empty", at_diff(does(record(mid), hollow)), drivers=UNION),
     fires(INCOMPLETE, "a file has the name of a layer", written(record(mid), b"x"), drivers=UNION),
     fires(INCOMPLETE, "a link has the name of a layer", linked(record(mid), "../x"), drivers=UNION),
@@ -159,11 +159,10 @@ ROWS: tuple[Row, ...] = (
     fires(IDENTITY, "the parent of the top layer is lost", deleted(part("parent", top))),
     fires(IDENTITY, "the diff is another digest", written(part("diff", top), OTHER_ID.encode())),
     fires(IDENTITY, "the parent is another layer", written(part("parent", top), low)),
-    fires(IDENTITY, "the record was renamed", renamed, drivers=UNION, also=("image-layer-missing", "layer-unreferenced")),
+    fires(IDENTITY, "the record was renamed", renamed, drivers=UNION, also=("image-layer-missing",)),
     silent(IDENTITY, "a layer is in two images at different heights", does(
         record(low), lambda store: store.root.image("again:1", [{"a": b"1"}, {"a": b"1"}]))),
-    fires(NO_PARENT, "only a container's record still names it", without_images, drivers=UNION,
-          also=("layer-unreferenced",)),
+    fires(NO_PARENT, "only a container's record still names it", without_images, drivers=UNION),
     silent(NO_PARENT, "a whole layer stands on a whole one", does(record(low), lambda store: store.root.image("more:1", 3))),
     *(fires(NO_DIR, what, hurting(how, *EVERYONE), drivers=drivers, cls=LOSSY, leaves=AGAIN) for what, how, drivers in (
         ("the folder below everything is gone", deleted(dir_of(low)), ("overlay2", "vfs")),

@@ -2,10 +2,12 @@
 
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec import structs
@@ -30,11 +32,14 @@ from test_apply_kit import (
 from docker_fsck import host
 from docker_fsck.apply.executor import execute
 from docker_fsck.apply.history import history
+from docker_fsck.apply.purge import purge
 from docker_fsck.apply.site import Event, Site
 from docker_fsck.apply.undo import finish, recover, undo
 from docker_fsck.errors import Refused
 from docker_fsck.host import User
 from docker_fsck.values import Action, Guard, MakeDir, Plan, PutAway, Relink, SetMeta, Step, WriteFile
+
+Groups = tuple[tuple[Step, ...], ...]
 
 
 @contextmanager
@@ -223,10 +228,8 @@ def test_a_changed_content_is_seen_even_if_size_and_times_are_the_same(tmp_path:
 def test_what_changes_at_the_last_moment_is_skipped_with_the_rest_of_its_action(tmp_path: Path) -> None:
     root = make_root(tmp_path)
     watch = at("starts", "overlay2/l/LINK0", (root / "overlay2/l/LINK0").unlink)
-    applied = apply(
-        root, (PutAway(path="image/overlay2/layerdb/sha256/chain0"), PutAway(path="overlay2/l/LINK0"), PutAway(path="overlay2/id0")),
-        (PutAway(path="containers/c1"),), site=site_of(root, watch=watch),
-    )  # fmt: skip
+    chain = (PutAway(path="image/overlay2/layerdb/sha256/chain0"), PutAway(path="overlay2/l/LINK0"), PutAway(path="overlay2/id0"))
+    applied = apply(root, chain, (PutAway(path="containers/c1"),), site=site_of(root, watch=watch))
     assert applied.done == (0, 3)
     assert [(1, "gone"), (2, "not without the rest of its action: overlay2/l/LINK0: gone")] == [
         (skip.n, skip.why) for skip in applied.skipped
@@ -249,7 +252,7 @@ def test_a_path_that_leads_out_is_refused(tmp_path: Path, path: str) -> None:
     root = make_root(tmp_path)
     action = Action(
         id="a", cls="reclaim", does="", steps=(PutAway(path=path, n=0),), pre=(Guard(path=path, absent=True),), bytes=0
-    )  # type: ignore[arg-type]
+    )
     before = snapshot(tmp_path)
     with pytest.raises(Refused, match="no step may touch"):
         execute(Plan(actions=(action,)), site_of(root), txn=TXN, now=NOW)
@@ -325,17 +328,17 @@ def test_a_mount_inside_the_root_is_not_crossed_and_is_named(tmp_path: Path) -> 
         with mounted(*command, str(root / "overlay2/id3")):
             put(root, "overlay2/id3/link")
             put(root, "overlay2/id3/deeper/file")
-            applied = apply(
-                root, (PutAway(path="overlay2/id3/link"), PutAway(path="containers/c1")), (SetMeta(path="overlay2/id3/deeper/file", mode=0o600),),
-                (WriteFile(path="overlay2/id3/new", data=b"x"),), (PutAway(path="overlay2/id3"),), txn=f"20240506T070809Z-{len(command[0])}{len(command[1])}",
-            )  # fmt: skip
+            groups: Groups = (
+                (PutAway(path="overlay2/id3/link"), PutAway(path="containers/c1")),
+                (SetMeta(path="overlay2/id3/deeper/file", mode=0o600),),
+                (WriteFile(path="overlay2/id3/new", data=b"x"),),
+                (PutAway(path="overlay2/id3"),),
+            )
+            applied = apply(root, *groups, txn=f"20240506T070809Z-{len(command[0])}{len(command[1])}")
             assert applied.done == ()
             named = "it lies on the mount overlay2/id3, and nothing is copied"
-            expected = [
-                f"not without the rest of its action: overlay2/id3/link: {named}", f"not without the rest of its action: overlay2/id3/link: {named}",
-                f"not without the rest of its action: overlay2/id3/deeper/file: {named}", f"not without the rest of its action: overlay2/id3/new: {named}",
-                "in use as a mount point",
-            ]  # fmt: skip
+            rest = f"not without the rest of its action: overlay2/id3/link: {named}"
+            expected = [named, rest, named, named, "in use as a mount point"]
             assert expected == [skip.why for skip in applied.skipped]
             assert (root / "overlay2/id3/link").exists()
         assert (root / "containers/c1").exists()
@@ -409,8 +412,8 @@ def test_an_interrupt_stops_after_the_step_under_way_and_the_rest_can_be_done_or
         stop: list[Event] = []
         site = site_of(
             root, watch=lambda event, stop=stop: stop.append(event) if event.what == "done" and event.n == 11 else None
-        )  # type: ignore[misc]
-        applied = apply(root, *mixed(root), site=structs.replace(site, interrupted=lambda stop=stop: bool(stop)))  # type: ignore[misc]
+        )
+        applied = apply(root, *mixed(root), site=structs.replace(site, interrupted=lambda stop=stop: bool(stop)))
         assert applied.interrupted
         assert applied.done == tuple(range(12))
         assert {"interrupted"} == {skip.why for skip in applied.skipped}
@@ -438,10 +441,17 @@ def test_the_lock_comes_first_then_the_wait_then_the_look_and_it_is_kept_after_t
         yield FakeLock()
         told.append("unlock")
 
+    def telling(word: str, answer: Any) -> Callable[[str], Any]:
+        return lambda _: (told.append(word), answer)[1]
+
     site = Site(
-        root=str(root), hold=hold, engine_processes=lambda _: told.append("engines") or (), look=lambda _: told.append("look") or FakeView(),
-        watch=lambda event: told.append(event.what), settle=1.5, sleep=lambda seconds: told.append(f"sleep {seconds}"),
-    )  # type: ignore[func-returns-value]  # fmt: skip
+        root=str(root),
+        hold=hold,
+        engine_processes=telling("engines", ()),
+        look=telling("look", FakeView()),
+        watch=lambda event: told.append(event.what),
+        sleep=lambda seconds: told.append(f"sleep {seconds}"),
+    )
     apply(root, (PutAway(path="containers/c1"),), site=site)
     assert [
         "engines",
@@ -495,14 +505,13 @@ def test_the_step_that_moves_the_lock_file_itself_is_the_last(tmp_path: Path) ->
     put(root, "volumes/metadata.db")
     before = snapshot(root)
     seen: list[str] = []
-    watch = lambda event: seen.append(event.path) if event.what == "done" else None
-    apply(
-        root,
+    site = site_of(root, watch=lambda event: seen.append(event.path) if event.what == "done" else None)
+    groups = (
         (PutAway(path="volumes/metadata.db"),),
         (PutAway(path="containers/c1", rank=3),),
         (PutAway(path="overlay2/id3", rank=7),),
-        site=site_of(root, watch=watch),
     )
+    apply(root, *groups, site=site)
     assert ["containers/c1", "overlay2/id3", "volumes/metadata.db"] == seen
     undo(site_of(root), "last")
     assert before == snapshot(root)
@@ -517,6 +526,23 @@ def test_a_second_apply_at_the_same_time_is_refused_at_once(tmp_path: Path) -> N
     with host.hold(str(root)), pytest.raises(Refused, match="lock"):
         execute(plan, site, txn=TXN, now=NOW)
     assert execute(plan, site, txn=TXN, now=NOW).done == (0,)
+
+
+@needs_root
+def test_with_the_real_probes_of_the_host_a_root_is_changed_taken_back_and_purged(tmp_path: Path) -> None:
+    root = make_root(tmp_path)
+    put(root, "volumes/metadata.db")
+    view = host.look(str(root))
+    if view.state == "unknown":
+        pytest.skip(f"this host does not tell who uses a folder: {view.why}")
+    before = snapshot(root)
+    site = structs.replace(site_of(root), hold=host.hold, look=host.look, engine_processes=host.engine_processes)
+    groups = mixed(root)
+    assert apply(root, *groups, site=site).skipped == ()
+    undo(site, "last")
+    assert before == snapshot(root)
+    assert purge(site, [TXN]).txns == (TXN,)
+    assert sorted(os.listdir(root / ".docker-fsck")) == ["history.jsonl", "lock"]
 
 
 def test_a_quarantine_that_others_can_write_or_that_is_a_link_is_refused(tmp_path: Path) -> None:
@@ -592,3 +618,34 @@ def test_steps_of_one_path_are_done_and_taken_back_in_order(tmp_path: Path) -> N
     assert os.readlink(root / "containers/c1") == "nowhere"
     undo(site_of(root), TXN)
     assert before == snapshot(root)
+
+
+@needs_root
+@pytest.mark.skipif(shutil.which("mkfs.btrfs") is None, reason="needs mkfs.btrfs and btrfs")
+def test_a_subvolume_is_put_away_taken_back_and_purged_like_a_folder(tmp_path: Path) -> None:
+    disk = tmp_path / "disk.img"
+    with disk.open("wb") as file:
+        file.truncate(128 << 20)
+    subprocess.run(["mkfs.btrfs", "-q", disk], check=True)
+    (top := tmp_path / "top").mkdir()
+    if subprocess.run(["mount", "-o", "loop", disk, top], check=False, capture_output=True).returncode:
+        pytest.skip("no loop device to be had")
+    try:
+        root = make_root(top)
+        (root / "btrfs/subvolumes").mkdir(parents=True)
+        for name in ("a", "b"):
+            subprocess.run(["btrfs", "-q", "subvolume", "create", root / "btrfs/subvolumes" / name], check=True)
+            put(root, f"btrfs/subvolumes/{name}/etc/passwd")
+        os.link(root / "btrfs/subvolumes/a/etc/passwd", root / "btrfs/subvolumes/a/etc/passwd-")
+        before = snapshot(root)
+        groups: Groups = ((PutAway(path="btrfs/subvolumes/a"),), (PutAway(path="btrfs/subvolumes/b/etc/passwd"),), *mixed(root))
+        applied = apply(root, *groups)
+        assert [1] == [skip.n for skip in applied.skipped]
+        assert applied.skipped[0].why == "it lies on another mount or subvolume, and nothing is copied"
+        undo(site_of(root), TXN)
+        assert before == snapshot(root)
+        apply(root, *groups[:1], txn="20240506T070810Z-cd34")
+        assert purge(site_of(root), [TXN, "20240506T070810Z-cd34"]).left == ()
+        assert sorted(os.listdir(root / ".docker-fsck")) == ["history.jsonl"]
+    finally:
+        subprocess.run(["umount", top], check=True)

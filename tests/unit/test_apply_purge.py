@@ -138,9 +138,9 @@ def test_a_killed_purge_is_ended_by_the_next(tmp_path: Path) -> None:
         def unlink(*args: object, **kwargs: object) -> None:
             if next(seen) == at:
                 os.kill(os.getpid(), signal.SIGKILL)
-            real(*args, **kwargs)  # type: ignore[arg-type]
+            real(*args, **kwargs)
 
-        os.unlink = unlink  # type: ignore[assignment]
+        os.unlink = unlink
 
     def job(root: Path, at: int) -> None:
         die_at(at)
@@ -150,7 +150,7 @@ def test_a_killed_purge_is_ended_by_the_next(tmp_path: Path) -> None:
         root = make_root(tmp_path / str(at))
         apply(root, (PutAway(path="overlay2/id3"), PutAway(path="overlay2/id4"), WriteFile(path="overlay2/id5/link", data=b"x")))
         before = snapshot(root)
-        if in_child(lambda root=root, at=at: job(root, at)) == 0:  # type: ignore[misc]
+        if in_child(lambda root=root, at=at: job(root, at)) == 0:
             break
         assert ["purged"] == [record.state for record in history(str(root))]
         assert unfinished(str(root)) is None
@@ -225,11 +225,11 @@ def test_history_lists_every_transaction_oldest_first(tmp_path: Path) -> None:
     undo(site_of(root), TXN)
     common = {"made": "2024-05-06T07:08:09Z", "classes": ("reclaim",)}
     assert history(str(root)) == [
-        Record(txn=TXN, state="undone", steps=1, done=1, bytes=4096, **common),  # type: ignore[arg-type]
-        Record(txn=LATER, state="applied", steps=2, done=1, skipped=1, bytes=4096, **common),  # type: ignore[arg-type]
+        Record(txn=TXN, state="undone", steps=1, done=1, bytes=4096, **common),
+        Record(txn=LATER, state="applied", steps=2, done=1, skipped=1, bytes=4096, **common),
     ]
     purge(site_of(root), [TXN])
-    assert history(str(root))[0] == Record(txn=TXN, state="purged", steps=1, done=1, bytes=4096, **common)  # type: ignore[arg-type]
+    assert history(str(root))[0] == Record(txn=TXN, state="purged", steps=1, done=1, bytes=4096, **common)
 
 
 def test_history_changes_nothing_not_even_an_atime(tmp_path: Path) -> None:

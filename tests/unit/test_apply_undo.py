@@ -34,15 +34,28 @@ def test_undo_of_a_mixed_plan_gives_the_identical_tree(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "step",
     [
-        PutAway(path="overlay2/id3"), PutAway(path="overlay2/l/LINK3"), PutAway(path="overlay2/id1/pipe"), PutAway(path="containers"),
-        WriteFile(path="overlay2/id3/link", data=b"x"), WriteFile(path="overlay2/id3/new", data=b""), WriteFile(path="overlay2/l/LINK3", data=b"x"),
-        WriteFile(path="overlay2/id3/diff", data=b"x"), WriteFile(path="overlay2/id1/pipe", data=b"x"), WriteFile(path="top", data=b"x"),
-        Relink(path="overlay2/l/LINK3", target="y"), Relink(path="overlay2/l/NEW", target="y"), Relink(path="overlay2/id3/link", target="y"),
-        Relink(path="overlay2/id3", target="y"), MakeDir(path="overlay2/id3/work"), MakeDir(path="top"), SetMeta(path="overlay2/id3", mode=0o1700),
-        SetMeta(path="overlay2/id3/diff/bin/sh", mtime_ns=7), SetMeta(path="overlay2/l/LINK3", mtime_ns=7),
+        PutAway(path="overlay2/id3"),
+        PutAway(path="overlay2/l/LINK3"),
+        PutAway(path="overlay2/id1/pipe"),
+        PutAway(path="containers"),
+        WriteFile(path="overlay2/id3/link", data=b"x"),
+        WriteFile(path="overlay2/id3/new", data=b""),
+        WriteFile(path="overlay2/l/LINK3", data=b"x"),
+        WriteFile(path="overlay2/id3/diff", data=b"x"),
+        WriteFile(path="overlay2/id1/pipe", data=b"x"),
+        WriteFile(path="top", data=b"x"),
+        Relink(path="overlay2/l/LINK3", target="y"),
+        Relink(path="overlay2/l/NEW", target="y"),
+        Relink(path="overlay2/id3/link", target="y"),
+        Relink(path="overlay2/id3", target="y"),
+        MakeDir(path="overlay2/id3/work"),
+        MakeDir(path="top"),
+        SetMeta(path="overlay2/id3", mode=0o1700),
+        SetMeta(path="overlay2/id3/diff/bin/sh", mtime_ns=7),
+        SetMeta(path="overlay2/l/LINK3", mtime_ns=7),
     ],
     ids=lambda step: f"{type(step).__name__}-{step.path}",
-)  # fmt: skip
+)
 def test_undo_of_one_step_gives_the_identical_tree(tmp_path: Path, step: Step) -> None:
     root = make_root(tmp_path)
     before = snapshot(root)

@@ -13,7 +13,7 @@ import pytest
 from freezegun import freeze_time
 
 from docker_fsck import config
-from docker_fsck.cli import options
+from docker_fsck.cli import main, options, session, sites
 from docker_fsck.cli.edge import Call, Edge
 from docker_fsck.cli.start import guarded, work_of
 from docker_fsck.cli.terminal import Terminal
@@ -48,7 +48,7 @@ class Ended(msgspec.Struct):
     err: str
 
     @property
-    def report(self) -> Any:  # noqa: ANN401 - any JSON
+    def report(self) -> Any:
         return json.loads(self.out)
 
 
@@ -204,10 +204,8 @@ def test_the_default_grace_keeps_what_is_young(garbage: DataRoot) -> None:
 
 
 def test_a_damaged_file_that_cannot_be_read_is_bit_8(broken: DataRoot, monkeypatch: pytest.MonkeyPatch) -> None:
-    def failing(_model: Any) -> Any:  # noqa: ANN401 - a rule
+    def failing(_model: Any) -> Any:
         raise KeyError("x")
-
-    from docker_fsck.cli import session
 
     registry = session.plugins.load()
     rules = tuple(
@@ -216,6 +214,54 @@ def test_a_damaged_file_that_cannot_be_read_is_bit_8(broken: DataRoot, monkeypat
     monkeypatch.setattr(session.plugins, "load", lambda *_: msgspec.structs.replace(registry, rules=rules))
     ended = run(*on(broken, "check"))
     assert (12, True) == (ended.status, "rule driver-orphan: KeyError" in ended.out)
+
+
+# beside a running engine
+
+
+def test_a_check_beside_an_engine_looks_twice_and_says_so(broken: DataRoot) -> None:
+    pauses: list[float] = []
+    ended = run(*on(broken, "check"), look=lambda _root: LIVE, sleep=pauses.append)
+    assert (4, [1.0], True) == (ended.status, pauses, "An engine uses this root" in ended.out)
+
+
+def test_what_vanishes_between_two_looks_is_no_finding(healthy: DataRoot) -> None:
+    orphan = healthy.orphan_dir()
+
+    def engine_removes_it(_seconds: float) -> None:
+        if healthy.driver_dir(orphan).exists():
+            healthy.delete(healthy.short_link(orphan))
+            healthy.delete(healthy.driver_dir(orphan))
+
+    report = run(*on(healthy, "check", "--format", "json"), look=lambda _root: LIVE, sleep=engine_removes_it).report
+    assert ("live", []) == (report["store"]["engine"], report["findings"])
+
+
+def test_a_check_beside_a_running_apply_says_so(broken: DataRoot) -> None:
+    ended = run(*on(broken, "check"), look=lambda _root: HostView(state="stopped", why="", fsck_pid=99))
+    assert "another docker-fsck (process 99) is changing this root" in ended.err
+
+
+# the log
+
+
+def test_the_log_of_an_apply_has_every_step(broken: DataRoot, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    run(*on(broken, "apply", "--class", "reclaim", "--yes", "--log-file", str(log), "--log-format", "json"))
+    events = [json.loads(line)["event"] for line in log.read_text().splitlines()]
+    assert ["run-started", "transaction", "step", "step", "transaction", "run-ended"] == events
+
+
+def test_the_log_has_every_refusal(broken: DataRoot, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    argv = on(broken, "apply", "--class", "lossless", "--yes", "--log-file", str(log), "--log-format", "json")
+    run(*argv, look=lambda _root: LIVE)
+    assert ["run-started", "refused", "run-ended"] == [json.loads(line)["event"] for line in log.read_text().splitlines()]
+
+
+def test_a_log_in_the_data_root_is_a_usage_error(broken: DataRoot) -> None:
+    before = snapshot(broken.path)
+    assert (16, before) == (main([*on(broken, "check", "--log-file", str(broken.path / "log"))]), snapshot(broken.path))
 
 
 # quiet when all is well
@@ -353,6 +399,26 @@ def test_preen_on_a_clean_root_is_silent_and_0(healthy: DataRoot) -> None:
     assert Ended(0, "", "") == run(*on(healthy, "-p"))
 
 
+@pytest.fixture
+def lost(healthy: DataRoot) -> DataRoot:
+    """A container whose configuration is gone: only its user can say that the rest may be put away."""
+    healthy.delete(healthy.container_dir(next(iter(healthy.mounts))) / "config.v2.json")
+    return healthy
+
+
+def test_user_data_is_not_touched_without_consent_and_that_is_no_refusal(lost: DataRoot) -> None:
+    before = snapshot(lost.path)
+    ended = run(*on(lost, "apply", "--class", "lossless,lossy,lossy-user", "--yes"))
+    assert (4, before, True) == (ended.status, snapshot(lost.path), f"--consent {next(iter(lost.mounts))}" in run(*on(lost)).out)
+
+
+def test_user_data_is_touched_with_consent_to_its_full_id(lost: DataRoot) -> None:
+    ident = next(iter(lost.mounts))
+    wrong = run(*on(lost, "apply", "--class", "lossy", "--yes", "--consent", ident[:12])).status
+    right = run(*on(lost, "apply", "--class", "lossy", "--yes", "--consent", ident)).status
+    assert (4, 1) == (wrong, right & 1)
+
+
 # saved plans
 
 
@@ -430,10 +496,21 @@ def test_a_dry_run_of_apply_changes_nothing_and_says_what_it_would_do(broken: Da
 
 
 def test_a_dry_run_of_apply_says_what_would_be_skipped(broken: DataRoot, saved: str) -> None:
-    held = HostView(state="stopped", why="", held=frozenset({f"overlay2/{broken.dir_of(next(iter(broken.layers)))}"}))
-    seen = iter([STOPPED, held, held])
-    ended = run("apply", saved, "--dry-run", "--root", str(broken.path), look=lambda _root: next(seen, held))
-    assert ended.status in {4, 68}
+    stale = edited(saved, lambda plan: plan["actions"][0]["pre"][0].update(ino=1))
+    ended = run("apply", stale, "--dry-run", "--root", str(broken.path))
+    assert (68, True) == (ended.status, "would be skipped:" in ended.out)
+
+
+def test_a_dry_run_of_apply_beside_an_engine_says_that_it_would_be_refused(broken: DataRoot, saved: str) -> None:
+    ended = run("apply", saved, "--dry-run", "--root", str(broken.path), look=lambda _root: LIVE)
+    assert (68, True) == (ended.status, "apply would be refused: an engine uses this root" in ended.err)
+
+
+def test_a_plan_for_what_is_mounted_now_is_refused_with_that_reason(broken: DataRoot, saved: str) -> None:
+    held = frozenset({json.loads(Path(saved).read_text())["actions"][0]["steps"][0]["path"]})
+    host = HostView(state="stopped", why="", held=held)
+    ended = run("apply", saved, "--yes", "--root", str(broken.path), look=lambda _root: host)
+    assert (64, True) == (ended.status, "is mounted or open" in ended.err)
 
 
 # transactions
@@ -487,18 +564,18 @@ class Killed(BaseException):
 
 def killed_apply(root: DataRoot) -> None:
     """An apply that ended in its first step, as a kill leaves it."""
-    from docker_fsck.cli import sites
 
     def watch(_call: Call) -> Callable[[Any], None]:
-        def stop(event: Any) -> None:  # noqa: ANN401 - the executor's event
+        def stop(event: Any) -> None:
             if event.what == "done":
                 raise Killed
 
         return stop
 
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sites, "_watch", watch)
-        apply_all(root)
+        with pytest.raises(Killed):
+            apply_all(root)
 
 
 def test_an_unfinished_transaction_is_told_first_and_refuses_every_change_but_recover(broken: DataRoot) -> None:

@@ -39,7 +39,7 @@ def looks(*passes: str) -> tuple[list[str], int, tuple[str, ...]]:
     taken = 0
     rows: Iterator[str] = iter(passes)
 
-    def look() -> Any:  # noqa: ANN401 - a pass, with a store of our own
+    def look() -> Any:
         nonlocal taken
         taken += 1
         marks = next(rows).split()

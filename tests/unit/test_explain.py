@@ -17,7 +17,7 @@ from docker_fsck.values import ActionClass, Fault, Severity
     drivers=("aufs",),
     renamed_from=("layer-lost",),
 )
-def gone(model: Any) -> Iterator[Fault]:  # noqa: ANN401 - never run
+def gone(model: Any) -> Iterator[Fault]:
     """A layer is gone.
 
     Why it matters: no container can be made
@@ -31,7 +31,7 @@ def gone(model: Any) -> Iterator[Fault]:  # noqa: ANN401 - never run
 
 
 @rule("bare", Severity.INFO)
-def bare(model: Any) -> Iterator[Fault]:  # noqa: ANN401 - never run
+def bare(model: Any) -> Iterator[Fault]:
     """A thing is bare."""
     yield from model
 

@@ -78,7 +78,7 @@ class Pass:
         self._planned = story.planned or Planned(actions=(), touched=())
         self._action = {step.n: action for action in self._planned.actions for step in action.steps}
         self._entered = {self._action[n].id for n in story.made}
-        self._lost = {self._action[n].id: f"{skip.path}: {skip.why}" for n, skip in story.skipped.items()}
+        self._lost = {self._action[n].id: (skip.path, skip.why) for n, skip in story.skipped.items()}
         self._mounts: dict[str, str] = {}
         self._stop = ""
 
@@ -86,7 +86,7 @@ class Pass:
         """Do `steps`, close the transaction, and give the sum over all its passes."""
         for step in steps:
             if why := self.forbidden(step.raw):
-                self._lost.setdefault(self._action[step.n].id, f"{step.path}: {why}")
+                self._lost.setdefault(self._action[step.n].id, (step.path, why))
         rank = steps[0].rank if steps else 0
         for batch in batches(steps):
             self._stop = self._stop or self._stopped()
@@ -130,7 +130,7 @@ class Pass:
             try:
                 was[step.n] = self._known.get(step.n) or observe(self._tree, step)
             except OSError as error:
-                self._lost.setdefault(self._action[step.n].id, f"{step.path}: {words(error)}")
+                self._lost.setdefault(self._action[step.n].id, (step.path, words(error)))
                 was[step.n] = Was(n=step.n)
         self._story.batch += 1
         self._write(Begun(batch=self._story.batch, was=tuple(was.values())))
@@ -165,7 +165,8 @@ class Pass:
     def _why_not(self, step: Step) -> str:
         action = self._action[step.n]
         if action.id in self._lost:
-            return f"not without the rest of its action: {self._lost[action.id]}"
+            path, why = self._lost[action.id]
+            return why if path == step.path else f"not without the rest of its action: {path}: {why}"
         for guard in self.guards(step):
             if why := self._guards.why_not(guard):
                 return why if guard.raw == step.raw else f"{guard.path}: {why}"
@@ -174,7 +175,7 @@ class Pass:
     def _skip(self, step: Step, why: str) -> None:
         path, coded = spell(step.raw)
         self._story.skipped[step.n] = Skip(n=step.n, path=path, path_b64=coded, why=why)
-        self._lost.setdefault(self._action[step.n].id, f"{path}: {why}")
+        self._lost.setdefault(self._action[step.n].id, (path, why))
         self._tell("skipped", step, why)
 
     def _take_back(self, step: Step, was: Was) -> None:

@@ -93,11 +93,11 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def now(self) -> datetime:
-        """This moment, UTC."""
+        """The moment, UTC."""
         return datetime.fromtimestamp(self.edge.clock(), UTC)
 
     def stamp(self) -> str:
-        """A name for this run or transaction: time, UTC, with the microseconds behind it, so that names sort by age, and chance."""
+        """A name for this run or transaction: time, UTC, with the microseconds, so that names sort by age, and chance."""
         return f"{self.now:%Y%m%dT%H%M%SZ-%f}{self.edge.token()}"
 
     def complain(self, event: Event, message: str) -> None:

@@ -23,7 +23,7 @@ def apply_bits(checked: int, *, changed: int, refused: bool, interrupted: bool) 
 
 
 def verdict(bits: int, findings: Iterable[Finding]) -> Verdict:
-    """The first that applies. An error stays damage when --fail-on lets the run pass: it says what fails, not what the store is."""
+    """The first that applies. An error stays damage where --fail-on lets the run pass: that is about runs, not about stores."""
     if bits & REFUSED:
         return "refused"
     if bits & (INCOMPLETE | INTERRUPTED):

@@ -50,12 +50,12 @@ def current(actions: Iterable[Action], now: Plan) -> None:
     Guards see that the files of a plan changed; that something began to refer to them only a new check sees.
     """
     offered = {(action.cls, _bare(step)) for action in now.actions for step in action.steps}
+    blocked = {each.fingerprint: each.why for each in now.blocked}
     for action in actions:
-        for step in action.steps:
-            if (action.cls, _bare(step)) not in offered:
-                raise Refused(
-                    f"stale plan: {action.id} ({action.does}) is not what a check finds now; make a new plan ({step.path})"
-                )
+        gone = next((step for step in action.steps if (action.cls, _bare(step)) not in offered), None)
+        if gone is not None:
+            why = next((blocked[mark] for mark in action.findings if mark in blocked), "a check does not find this any more")
+            raise Refused(f"stale plan: {action.id} ({action.does}), {gone.path}: {why}; make a new plan")
 
 
 def _bare(step: Step) -> Step:

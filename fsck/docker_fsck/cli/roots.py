@@ -1,4 +1,4 @@
-"""Which data root is meant, and whether Docker was ever started on it; reads the host's configuration, and of the root only its names."""
+"""Which data root is meant, and whether Docker was ever started on it; reads the host's configuration, of the root only names."""
 
 import os
 import pwd
@@ -54,7 +54,10 @@ class Root(msgspec.Struct, frozen=True):
 
 
 def choose(config: Config, places: Places | None = None) -> Root:
-    """The root that `config` names, else the engine's own (interface section 2). Raises `UsageError` for a daemon.json that does not parse."""
+    """The root that `config` names, else the engine's own (interface section 2).
+
+    Raises `UsageError` for a daemon.json that does not parse and for several engines with different roots.
+    """
     places = places or Places()
     if config.root is not None:
         return Root(os.path.realpath(config.root), config.origins["root"], explicit=True)
@@ -66,21 +69,25 @@ def choose(config: Config, places: Places | None = None) -> Root:
 
 def opened(root: Root, places: Places | None = None) -> Reader:
     """A reader of the root. `RootError` if it cannot be read, `NothingHere` if it is the host's own and nothing is in it."""
+    places = places or Places()
     if not root.explicit and not os.path.lexists(root.path):
-        raise NothingHere(_never_started(root, "absent", places or Places()))
+        raise NothingHere(_never_started(root, "absent", places))
     reader = Reader(root.path)
-    try:
-        names = reader.names("")
-        if isinstance(names, Trouble):
-            raise RootError(f"{root.path}: {names.why}")
-        if names.keys() <= _NOTHING:
-            if root.explicit:
-                raise RootError(f"{root.path}: an empty folder, not a Docker data root")
-            raise NothingHere(_never_started(root, "empty", places or Places()))
-    except BaseException:
+    if fault := _useless(root, reader.names(""), places):
         reader.close()
-        raise
+        raise fault
     return reader
+
+
+def _useless(root: Root, names: dict[str, str] | Trouble, places: Places) -> FsckError | None:
+    """What to raise if the folder holds nothing."""
+    if isinstance(names, Trouble):
+        return RootError(f"{root.path}: {names.why}")
+    if names.keys() - _NOTHING:
+        return None
+    if root.explicit:
+        return RootError(f"{root.path}: an empty folder, not a Docker data root")
+    return NothingHere(_never_started(root, "empty", places))
 
 
 def _never_started(root: Root, state: str, places: Places) -> str:
@@ -94,11 +101,18 @@ def elsewhere(places: Places) -> Iterator[tuple[str, str]]:
     """Roots of rootless engines and of the snap that exist on this host."""
     homes = places.homes if places.homes is not None else tuple(sorted({each.pw_dir for each in pwd.getpwall()}))
     for home in homes:
-        path = os.path.join(home, ".local/share/docker")
-        if os.path.isdir(path):
-            yield path, "rootless"
-    if os.path.isdir(places.snap):
+        path = Path(home, ".local/share/docker")
+        if _is_folder(path):
+            yield str(path), "rootless"
+    if _is_folder(Path(places.snap)):
         yield places.snap, "snap"
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # in another user's home
+        return False
 
 
 def _of_daemon_json(path: str) -> tuple[str, str] | None:
@@ -139,7 +153,7 @@ def _of_engine(proc: str) -> tuple[str, str] | None:
 
 def _same_namespace(proc: str, base: str) -> bool:
     try:
-        return os.readlink(f"{proc}/self/ns/pid") == os.readlink(f"{base}/ns/pid")
+        return Path(proc, "self/ns/pid").readlink() == Path(base, "ns/pid").readlink()
     except OSError:
         return True
 
@@ -149,19 +163,19 @@ def _of_units(paths: Iterable[str]) -> tuple[str, str] | None:
     for path in (each for folder in paths for each in _members(folder)):
         named = _named_in(path)
         if named:
-            return named, path
+            return named, str(path)
     return None
 
 
-def _members(path: str) -> list[str]:
-    if not os.path.isdir(path):
-        return [path]
-    return sorted((os.path.join(path, name) for name in os.listdir(path) if name.endswith(".conf")), reverse=True)
+def _members(path: str) -> list[Path]:
+    """The file itself; of a folder its drop-ins, the one that counts most first."""
+    folder = Path(path)
+    return sorted(folder.glob("*.conf"), reverse=True) if folder.is_dir() else [folder]
 
 
-def _named_in(path: str) -> str | None:
+def _named_in(path: Path) -> str | None:
     try:
-        text = Path(path).read_text("utf-8", "surrogateescape").replace("\\\n", " ")
+        text = path.read_text("utf-8", "surrogateescape").replace("\\\n", " ")
     except OSError:
         return None
     for line in text.splitlines():

@@ -1,4 +1,4 @@
-"""Standard input, output and error of a run: the only place that prints; a reader that went away ends the printing, not the run."""
+"""Standard input, output and error of a run: the only place that prints; a reader that goes away does not end the run."""
 
 import io
 import os

@@ -1,4 +1,4 @@
-"""A plan as a person reads it: by class, with what is gained and lost, then what is blocked, to be pulled, and to be done next."""
+"""A plan as a person reads it: by class, with what is gained and lost, then what is blocked, to be pulled and to be done."""
 
 import shlex
 from collections.abc import Iterable, Iterator

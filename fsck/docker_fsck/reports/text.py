@@ -5,13 +5,11 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import assert_never
 
-import msgspec
-
 from docker_fsck.reports.lines import BLANK, Line, field, fields, line, plain, wrapped
 from docker_fsck.reports.plantext import plan_lines, title_of
 from docker_fsck.reports.view import View
 from docker_fsck.reports.words import escape, listing, many, size
-from docker_fsck.values import Action, Blocked, Coverage, Finding, Report, Severity, StoreInfo
+from docker_fsck.values import Action, Coverage, Finding, Report, Severity, StoreInfo
 
 MOST_FINDINGS = 5
 MOST_NAMES = 6
@@ -101,12 +99,12 @@ def _engine(store: StoreInfo) -> Iterator[Line]:
 
 def findings(report: Report, view: View) -> Iterator[Line]:
     """Every finding, worst first; many of one rule are cut short unless `view.verbose`, and what could not be read is named."""
-    remedies = _remedies(report)
+    remedies = _remedies(report, view)
     for rule, group in groupby(worst_first(report.findings), key=lambda found: found.rule):
         members = tuple(group)
         shown = members if view.verbose else members[:MOST_FINDINGS]
         for found in shown:
-            yield from _finding(found, remedies.get(found.fingerprint, ()))
+            yield from _finding(found, remedies.get(found.fingerprint, []))
         if len(members) > len(shown):
             yield line(f"... and {len(members) - len(shown)} more of {rule}; -v prints them all", "label")
             yield BLANK
@@ -118,29 +116,23 @@ def worst_first(found: Iterable[Finding]) -> list[Finding]:
     return sorted(found, key=lambda each: (-each.severity.rank, each.rule))
 
 
-class _Remedy(msgspec.Struct, frozen=True):
-    told: str
-
-
-def _remedies(report: Report) -> dict[str, tuple[_Remedy, ...]]:
-    table: dict[str, list[_Remedy]] = {}
+def _remedies(report: Report, view: View) -> dict[str, list[str]]:
+    """By fingerprint: what is done about a finding, and why something is not."""
     names = {action.id: action for action in report.plan.actions}
+    table: dict[str, list[str]] = {}
     for found in report.findings:
         table[found.fingerprint] = [_does(names[ident]) for ident in found.actions if ident in names]
     for each in report.plan.blocked:
-        table.setdefault(each.fingerprint, []).append(_does_not(each))
-    return {key: tuple(value) for key, value in table.items()}
+        asked = each.cls is None or each.cls in view.classes
+        table.setdefault(each.fingerprint, []).append(f"blocked: {each.why}" if asked else f"{each.cls} was not asked for")
+    return table
 
 
-def _does(action: Action) -> _Remedy:
-    return _Remedy(f"{action.id} ({action.cls}): {action.does}")
+def _does(action: Action) -> str:
+    return f"{action.id} ({action.cls}): {action.does}"
 
 
-def _does_not(blocked: Blocked) -> _Remedy:
-    return _Remedy(f"blocked: {blocked.why}")
-
-
-def _finding(found: Finding, remedies: tuple[_Remedy, ...]) -> Iterator[Line]:
+def _finding(found: Finding, remedies: list[str]) -> Iterator[Line]:
     probable = " (probable)" if found.confidence == "probable" else ""
     yield ((found.severity, f"{found.severity.upper():<8}"), ("head", found.rule), ("", f"  {title_of(found.object)}{probable}"))
     yield from wrapped(found.message, indent=2)
@@ -152,7 +144,7 @@ def _finding(found: Finding, remedies: tuple[_Remedy, ...]) -> Iterator[Line]:
     yield from field("suffers", _sufferers(found))
     yield from field("engine says", found.daemon_error)
     yield from field("also", "; ".join(each.message for each in found.folded[:MOST_PATHS]))
-    yield from fields("plan", [each.told for each in remedies] or ["nothing can be done about it here"])
+    yield from fields("plan", remedies or ["nothing is offered; explain says what you can do"])
     yield from field("more", found.help, style="command")
     yield BLANK
 

@@ -3,6 +3,9 @@
 from docker_fsck.ids import HEX64
 
 _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_ROUNDS_UP = 999.95
+_STRAY = range(0xDC80, 0xDD00)
+"""How surrogateescape spells the bytes 0x80 to 0xff that are not UTF-8."""
 _UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB")
 
 
@@ -20,7 +23,7 @@ def escape(text: str) -> str:
 
 def _spell(char: str) -> str:
     code = ord(char)
-    if 0xDC80 <= code <= 0xDCFF:  # a byte that is not UTF-8 (surrogateescape)
+    if code in _STRAY:
         return f"\\x{code - 0xDC00:02x}"
     return char.encode("unicode_escape").decode("ascii")
 
@@ -29,7 +32,7 @@ def size(count: int) -> str:
     """`count` bytes for people, in powers of 1000: `0 bytes`, `12.3 MB`."""
     value = float(count)
     for unit in _UNITS:
-        if value < 999.95 or unit == _UNITS[-1]:
+        if value < _ROUNDS_UP or unit == _UNITS[-1]:
             break
         value /= 1000
     if unit == "bytes":

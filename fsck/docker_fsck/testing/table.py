@@ -249,8 +249,8 @@ def disagreements(row: Row, driver: str, path: Path) -> list[str]:
     expected = sorted([*row.also, *_own(row)])
     actual = sorted(finding.rule for finding in outcome.findings)
     if expected != actual:
-        shown = [f"{each.rule} on {each.object.kind} {each.object.id}: {each.message}" for each in outcome.findings]
-        faults.append(f"expected findings {expected}, got {actual}: {shown}")
+        faults.append(f"expected {', '.join(expected) or 'nothing'}; got {', '.join(actual) or 'nothing'}")
+        faults += [f"  {each.rule} on {each.object.kind} {each.object.id}: {each.message}" for each in outcome.findings]
     if row.kind == "silent":
         return faults + ([] if row.also or not outcome.plan.actions else ["something is planned"])
     rule = row.into or row.rule

@@ -1,0 +1,213 @@
+"""The table of the rules on mount records and init layers (classic-store 7; FC-22, FC-24, FC-25)."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from docker_fsck.testing import tree
+from docker_fsck.testing.table import Row, Told, Whole, disagreements, fires, folds, run, silent, whole
+
+from .cases import (
+    AUFS,
+    LOSSLESS,
+    OTHER_ID,
+    OVERLAY,
+    UNION,
+    VFS,
+    WARNING,
+    How,
+    Spot,
+    cut,
+    deleted,
+    does,
+    emptied,
+    file,
+    foldered,
+    hurting,
+    linked,
+    nulled,
+    piped,
+    rows,
+    spot,
+    told,
+    written,
+)
+
+BROKEN, NO_RW, NO_INIT = "mount-record-broken", "mount-rwdir-missing", "mount-initdir-missing"
+NO_PARENT, OTHER_PARENT, TWICE = "mount-parent-missing-file", "mount-parent-mismatch", "mount-id-duplicate"
+NO_PAIR, WRONG, HOLLOW = "init-pair-broken", "init-parent-wrong", "init-layer-emptied"
+Name = Callable[[Whole], str]
+
+
+def ran(store: Whole) -> str:
+    """The container above `app`."""
+    return store.ran
+
+
+def busy(store: Whole) -> str:
+    """One of the two above `web`."""
+    return store.busy
+
+
+def part(name: str, container: Name = ran) -> Spot:
+    """A file of a mount record."""
+    return spot("mount", container, lambda store: store.root.mount_record(container(store)) / name)
+
+
+def record(container: Name = ran) -> Spot:
+    """A whole mount record."""
+    return spot("mount", container, lambda store: store.root.mount_record(container(store)))
+
+
+def layer(kind: str, container: Name = ran) -> Spot:
+    """The driver dir of a writable layer or of its init layer, blamed on the record."""
+    which = {"rw": "mount_id", "init": "init_id"}[kind]
+    return spot("mount", container, lambda store: store.root.driver_dir(getattr(store.root, which)(container(store))))
+
+
+def whole_layer(kind: str) -> How:
+    """Every path that the driver keeps of it is gone."""
+
+    def how(store: Whole) -> Told:
+        where = layer(kind)
+        blame, ident = where.told(store), where.path(store).name
+        for base in {"aufs": ("aufs/diff", "aufs/layers", "aufs/mnt")}.get(store.root.driver, (str(where.path(store).parent),)):
+            store.root.delete(store.root.path / base / ident)
+        return blame
+
+    return how
+
+
+def dead(store: Whole) -> None:
+    """The removal of `ran` has begun."""
+    path = store.root.container_dir(store.ran) / "config.v2.json"
+    document = json.loads(path.read_bytes())
+    document["State"]["Dead"] = True
+    store.root.write(path, json.dumps(document).encode())
+
+
+def emptied_all(container: Name) -> Callable[[Whole], None]:
+    """All files of a record are empty."""
+
+    def blow(store: Whole) -> None:
+        for name in ("mount-id", "init-id", "parent"):
+            store.root.empty(store.root.mount_record(container(store)) / name)
+
+    return blow
+
+
+def without_config(store: Whole) -> None:
+    """Nobody can say from which image `ran` was made."""
+    store.root.delete(store.root.image_file(store.app))
+
+
+def copied(store: Whole) -> Told:
+    """The record of `made` is a copy of that of `busy`."""
+    target, source = store.root.mount_record(store.made), store.root.mount_record(store.busy)
+    for name in ("mount-id", "init-id"):
+        store.root.write(target / name, (source / name).read_bytes())
+    first = min(store.made, store.busy)
+    return told(store, "driverdir", store.root.mount_id(store.busy), store.root.mount_record(first))
+
+
+def on_an_image(store: Whole) -> Told:
+    """The writable layer of `ran` is the layer of an image."""
+    victim = store.dir_of(store.web)
+    store.root.write(store.root.mount_record(store.ran) / "mount-id", victim.encode())
+    return told(store, "driverdir", victim, store.root.mount_record(store.ran))
+
+
+def stands_on(ident: Name, other: Name) -> How:
+    """A driver dir has the parents of another one."""
+
+    def how(store: Whole) -> Told:
+        lists = {"overlay2": lambda each: store.root.driver_dir(each) / "lower", "aufs": lambda each: store.root.path / "aufs/layers" / each}
+        place = lists[store.root.driver]
+        store.root.write(place(ident(store)), place(other(store)).read_bytes())
+        return told(store, "driverdir", ident(store), store.root.driver_dir(ident(store)))
+
+    return how
+
+
+def content(kind: str) -> Spot:
+    """The files of a writable layer or of its init layer."""
+    which = {"rw": "mount_id", "init": "init_id"}[kind]
+    ident = lambda store: getattr(store.root, which)(store.ran)  # noqa: E731 - a value, not a function of its own
+    return spot("driverdir", ident, lambda store: store.root.content(ident(store)))
+
+
+RAN = (lambda _: (), lambda store: [store.ran])
+# fmt: off
+ROWS: tuple[Row, ...] = (
+    *(fires(BROKEN, f"{name} is {what}", hurting(blow(part(name)), *RAN), cls=LOSSLESS)
+      for name in ("mount-id", "init-id") for what, blow in (("empty", emptied), ("all NUL", nulled), ("cut", cut), ("gone", deleted))),
+    *(fires(BROKEN, f"parent is {what}", blow(part("parent")), cls=LOSSLESS)
+      for what, blow in (("empty", emptied), ("all NUL", nulled), ("cut", cut))),
+    *(fires(BROKEN, f"{name} is a link", linked(part(name), "../x"), cls=LOSSLESS) for name in ("mount-id", "init-id", "parent")),
+    *(fires(BROKEN, f"{name} is a pipe", piped(part(name)), cls=LOSSLESS) for name in ("mount-id", "init-id", "parent")),
+    fires(BROKEN, "mount-id is a folder", foldered(part("mount-id")), cls=LOSSLESS),
+    fires(BROKEN, "mount-id is a build's id", written(part("mount-id"), b"a" * 25), cls=LOSSLESS),
+    fires(BROKEN, "all three files are empty", does(part("mount-id"), emptied_all(ran)), cls=LOSSLESS),
+    fires(BROKEN, "the folder is empty", does(part("mount-id"), emptied(record())), cls=LOSSLESS),
+    fires(BROKEN, "the files of two containers of two images are empty", does(part("mount-id"), emptied_all(ran), emptied_all(busy)),
+          drivers=UNION, cls=LOSSLESS, also=(BROKEN,)),
+    fires(BROKEN, "the files of two containers of one image are empty",
+          does(part("mount-id", busy), emptied_all(busy), emptied_all(lambda store: store.made)), also=(BROKEN,)),
+    fires(BROKEN, "a stranger's writable layer fits too",
+          does(part("mount-id"), emptied_all(ran), lambda store: store.root.orphan_pair(store.app)), also=("driver-orphan", "driver-orphan")),
+    silent(BROKEN, "white space surrounds the ids", does(part("mount-id"), *(
+        written(part(name), lambda store, name=name: (store.root.mount_record(store.ran) / name).read_text() + "\n")
+        for name in ("mount-id", "init-id", "parent")))),
+    silent(BROKEN, "the record has one file more", written(part("notes"), b"x")),
+    silent(BROKEN, "the container stands on no layer", does(record(), lambda store: store.root.container(None, "scratch"))),
+    fires(NO_RW, "all of it is gone", hurting(whole_layer("rw"), *RAN)),
+    fires(NO_RW, "a link stands in its place", linked(layer("rw"), "/etc"), drivers=("overlay2", "vfs")),
+    fires(NO_RW, "the container is dead", does(layer("rw"), dead, whole_layer("rw")), severity=WARNING),
+    silent(NO_RW, "nothing was ever changed in the container", does(content("rw"), lambda store: store.root.empty(
+        store.root.content(store.root.mount_id(store.ran)))), drivers=UNION),
+    fires(NO_INIT, "all of it is gone", hurting(whole_layer("init"), *RAN), drivers=UNION),
+    fires(NO_INIT, "all of it is gone, of which only a removal takes note", whole_layer("init"), drivers=VFS, severity=WARNING),
+    folds("ovl-lower", NO_INIT, "the lower of the writable layer names it", whole_layer("init"), drivers=OVERLAY),
+    folds("aufs-layers-file", NO_INIT, "its list is gone with it and the one above names it",
+          does(layer("init"), whole_layer("init"), lambda store: store.root.cut(
+              store.root.path / "aufs/layers" / store.root.mount_id(store.ran))), drivers=AUFS),
+    silent(NO_INIT, "the init layer holds one file", does(content("init"), lambda store: store.root.delete(
+        store.root.content(store.root.init_id(store.ran)) / "dev"))),
+    fires(NO_PARENT, "the file is gone", hurting(deleted(part("parent")), *RAN), cls=LOSSLESS),
+    fires(NO_PARENT, "the file is gone and the image too", does(part("parent"), deleted(part("parent")), lambda store: [
+        store.root.delete(store.root.image_file(store.web)), store.root.delete(store.root.image_metadata(store.web)),
+        store.root.repositories.pop("web"), store.root.tag("app:1", store.app)]), drivers=UNION, cls=LOSSLESS),
+    silent(NO_PARENT, "the container was made from nothing", does(record(), lambda store: store.root.container(None, "scratch"))),
+    fires(OTHER_PARENT, "it names a layer of another image", hurting(written(part("parent"), lambda store: store.root.chains_of(
+        store.web)[-1]), *RAN)),
+    fires(OTHER_PARENT, "it names the layer below", written(part("parent"), lambda store: store.root.chains_of(store.base)[-1])),
+    folds("layer-parent-missing", BROKEN, "the parent is cut and names nothing", cut(part("parent")), cls=LOSSLESS) if False else
+    silent(OTHER_PARENT, "the image was removed by force", does(record(), lambda store: [
+        store.root.delete(store.root.image_file(store.web)), store.root.delete(store.root.image_metadata(store.web)),
+        store.root.repositories.pop("web"), store.root.tag("app:1", store.app)])),
+    fires(TWICE, "a record was copied", copied),
+    fires(TWICE, "a record names the layer of an image", on_an_image, also=(NO_PAIR,)),
+    silent(TWICE, "two containers stand on one image", does(record(), lambda store: store.root.container(store.web, "third"))),
+    fires(NO_PAIR, "the init layer is that of another", written(part("init-id"), lambda store: store.root.init_id(store.busy))),
+    silent(NO_PAIR, "a store of an engine before 1.10 has the container's own id", does(record(), lambda store: store.root.container(
+        None, "old"))),
+    fires(WRONG, "the writable layer stands on the init layer of another", stands_on(
+        lambda store: store.root.mount_id(store.made), lambda store: store.root.mount_id(store.busy)), drivers=UNION),
+    fires(WRONG, "the init layer stands on another image", stands_on(
+        lambda store: store.root.init_id(store.made), lambda store: store.root.init_id(store.ran)), drivers=UNION),
+    folds(WRONG, OTHER_PARENT, "the record says another image", written(part("parent"), lambda store: store.root.chains_of(store.web)[-1]),
+          drivers=UNION),
+    folds(WRONG, NO_PAIR, "the two ids are no pair", written(part("init-id"), lambda store: store.root.init_id(store.busy)), drivers=UNION),
+    silent(WRONG, "the driver keeps no parents", does(record(), lambda store: store.root.container(store.app, "more")), drivers=VFS),
+    silent(WRONG, "the image stands on a parent in the shadow", does(record(), lambda store: store.root.container(
+        store.root.shadow_parent().image, "shade")), drivers=UNION),
+    fires(HOLLOW, "power was lost after create", hurting(emptied(content("init")), lambda _: (), lambda store: [store.ran])),
+    silent(HOLLOW, "the container is dead", does(content("init"), dead, emptied(content("init")))),
+    silent(HOLLOW, "the writable layer is empty", does(content("rw"), emptied(content("rw"))), drivers=UNION),
+)
+# fmt: on
+
+
+@rows(ROWS)
+def test_the_table_of_mounts_holds(row: Row, driver: str, place: Path) -> None:
+    assert "" == "\n".join(disagreements(row, driver, place))
