@@ -39,10 +39,10 @@ def _objections(store: "Store", draft: "Draft") -> Iterator[str]:
 
 
 def _in_use(store: "Store", paths: Iterable[str]) -> Iterator[str]:
-    """Promise 11: what any process has mounted or open is never moved, nor what lies in or around it."""
+    """Promise 11: what any process has mounted or open is never moved, nor what lies around it."""
     for path in paths:
-        for held in store.host.held | store.host.mount_points:
-            if held == path or held.startswith(f"{path}/") or path.startswith(f"{held}/"):
+        for held in sorted(store.host.held | store.host.mount_points):
+            if held == path or held.startswith(f"{path}/"):
                 yield f"in use: {held} is mounted or open"
 
 

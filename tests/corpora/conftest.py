@@ -1,6 +1,6 @@
 """The corpora, each unpacked once a session when it is first wanted, and removed when the last test that wants it is done."""
 
-import shutil
+import os
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 import unpacking
 
+MEMORY = Path("/dev/shm")
+ROOM = 1 << 29
 
 class Corpus:
     """An unpacked data root that nobody may change, and what its engine said about it."""
@@ -25,38 +27,46 @@ class Corpus:
         return unpacking.report(self.name)
 
     def copy(self, to: Path) -> Path:
-        """A root of a test's own."""
+        """A root of a test's own, at `to`."""
         subprocess.run(["cp", "-a", "--reflink=auto", str(self.root), str(to)], check=True)
         return to
 
 
 def pytest_report_header() -> str:
     """Says what an unpacked corpus lacks on this machine."""
-    lack = unpacking.lacks(Path(tempfile.gettempdir()))
-    return f"corpora: unpacked without what is missing here: {lack}" if lack else "corpora: unpacked whole"
+    lack = unpacking.lacks(workshop())
+    return f"corpora: unpacked in {workshop()}, {lack or 'whole'}"
 
 
-def _unpacked(name: str, factory: pytest.TempPathFactory) -> Iterator[Corpus]:
+def workshop() -> Path:
+    """Where the corpora are unpacked: in memory if there is room, since they are many small files."""
+    if os.access(MEMORY, os.W_OK):
+        room = os.statvfs(MEMORY)
+        if room.f_bavail * room.f_frsize > ROOM and not unpacking.lacks(MEMORY):
+            return MEMORY
+    return Path(tempfile.gettempdir())
+
+
+def _unpacked(name: str) -> Iterator[Corpus]:
     if not unpacking.archive(name).exists():
         pytest.skip(f"{unpacking.archive(name).name} is not here: a source distribution has no corpora")
-    place = factory.mktemp("corpus")
-    yield Corpus(name, unpacking.unpack(name, place))
-    shutil.rmtree(place)
+    with tempfile.TemporaryDirectory(prefix="dfc", dir=workshop()) as place:
+        yield Corpus(name, unpacking.unpack(name, Path(place)))
 
 
 @pytest.fixture(scope="session", params=unpacking.CLEAN)
-def clean(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Corpus]:
+def clean(request: pytest.FixtureRequest) -> Iterator[Corpus]:
     """Each root that its engine left by a clean stop."""
-    yield from _unpacked(request.param, tmp_path_factory)
+    yield from _unpacked(request.param)
 
 
 @pytest.fixture(scope="session", params=unpacking.DIRTY)
-def dirty(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Corpus]:
+def dirty(request: pytest.FixtureRequest) -> Iterator[Corpus]:
     """Each root whose engine was killed."""
-    yield from _unpacked(request.param, tmp_path_factory)
+    yield from _unpacked(request.param)
 
 
 @pytest.fixture(scope="session")
-def containerd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Corpus]:
+def containerd() -> Iterator[Corpus]:
     """A root with the containerd image store and no graph driver."""
-    yield from _unpacked(unpacking.CONTAINERD, tmp_path_factory)
+    yield from _unpacked(unpacking.CONTAINERD)

@@ -2,13 +2,13 @@
 
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import engine_truth
 import pytest
 from conftest import Corpus
 from corpus_runs import apply, command, run, survey, take_back
+from test_dirty_corpora import EXPECTED
 
 from docker_fsck.testing.tree import changes, snapshot
 
@@ -16,14 +16,9 @@ OWN = (".docker-fsck",)
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="not root: the processes of others cannot be seen, so apply refuses")
 
 
-@pytest.fixture
-def mine(dirty: Corpus, tmp_path: Path) -> Iterator[Path]:
-    """A copy of the corpus, gone afterwards."""
-    yield dirty.copy(tmp_path / "docker")
-    shutil.rmtree(tmp_path)
-
-
-def test_apply_does_the_whole_plan_and_nothing_else_and_undo_takes_it_back(dirty: Corpus, mine: Path) -> None:
+@pytest.mark.parametrize("dirty", EXPECTED, indirect=True)
+def test_apply_does_the_whole_plan_and_nothing_else_and_undo_takes_it_back(dirty: Corpus) -> None:
+    mine = dirty.copy(dirty.root.with_name("mine"))
     before, in_use = snapshot(mine, OWN), engine_truth.used(mine, dirty.report["restart"]["truth"])
     seen = survey(mine)
     applied = apply(mine, seen.plan)
@@ -33,9 +28,9 @@ def test_apply_does_the_whole_plan_and_nothing_else_and_undo_takes_it_back(dirty
     assert {path for path in changed if not parts(path) & seen.put_away} <= {parent(path) for path in seen.put_away} | {"."}
     again = survey(mine)
     assert (again.findings, again.plan.actions, again.plan.blocked) == ((), (), ())
-    if seen.steps:
-        assert {*take_back(mine).paths} == {step.path for step in seen.steps}
+    assert {*take_back(mine).paths} == {step.path for step in seen.steps}
     assert changes(before, snapshot(mine, OWN)) == {}
+    shutil.rmtree(mine)
 
 
 def parts(path: str) -> set[str]:
@@ -51,8 +46,8 @@ def parent(path: str) -> str:
 
 @needs_root
 @pytest.mark.parametrize("dirty", ["dirty-docker28.5-overlay2-create-container"], indirect=True)
-@pytest.mark.usefixtures("dirty")
-def test_the_command_line_applies_and_takes_back(mine: Path) -> None:
+def test_the_command_line_applies_and_takes_back(dirty: Corpus, tmp_path: Path) -> None:
+    mine = dirty.copy(tmp_path / "docker")
     before, leftover = snapshot(mine, OWN), survey(mine).put_away
     done = run(command(mine, "apply", "--class", "reclaim", "--grace", "0s", "--yes"))
     assert done.exit == 1, done.err

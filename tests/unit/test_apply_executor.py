@@ -385,8 +385,8 @@ def test_a_journal_below_the_root_is_refused(tmp_path: Path) -> None:
     assert (root / "containers/c1").exists()
 
 
-@pytest.mark.parametrize("held", ["overlay2/id3", "overlay2/id3/diff", "overlay2"])
-def test_what_a_process_holds_is_not_moved_nor_what_is_above_or_below_it(tmp_path: Path, held: str) -> None:
+@pytest.mark.parametrize("held", ["overlay2/id3", "overlay2/id3/diff", "overlay2/id3/diff/a/b"])
+def test_what_a_process_holds_is_not_moved_nor_what_is_above_it(tmp_path: Path, held: str) -> None:
     root = make_root(tmp_path)
     before = snapshot(root)
     applied = apply(
@@ -397,10 +397,10 @@ def test_what_a_process_holds_is_not_moved_nor_what_is_above_or_below_it(tmp_pat
     assert before == snapshot(root)
 
 
-def test_a_held_neighbour_does_not_matter(tmp_path: Path) -> None:
+def test_a_held_neighbour_or_a_shell_in_the_folder_above_does_not_matter(tmp_path: Path) -> None:
     root = make_root(tmp_path)
     applied = apply(
-        root, (PutAway(path="overlay2/id3"),), site=site_of(root, held=frozenset({"overlay2/id33", "overlay2/id", "containers"}))
+        root, (PutAway(path="overlay2/id3"),), site=site_of(root, held=frozenset({"overlay2/id33", "overlay2/id", "containers", "overlay2"}))
     )
     assert applied.done == (0,)
 

@@ -168,8 +168,11 @@ class Held:
         self._above = {above for path in held for above in ancestors(path)}
 
     def why_not(self, path: str) -> str:
-        """Why `path` must stay: it is, contains or lies under a held path; nothing if it may go."""
-        if path in self._held or path in self._above or any(above in self._held for above in ancestors(path)):
+        """Why `path` must stay: it is or contains a held path; nothing if it may go.
+
+        What lies in a held folder may go: a shell that stands in overlay2/ does not use every layer.
+        """
+        if path in self._held or path in self._above:
             return "a process has it, something in it or something above it mounted or open"
         return ""
 

@@ -104,6 +104,9 @@ def _take_back(site: Site, tree: Tree, txn: str, ground: Ground) -> Undone:
         try:
             if not story.undoing:
                 book.append(Noted(times=times), UndoBegun())
+        except OSError as error:
+            raise Refused(f"the journal of transaction {txn} cannot be written: {words(error)}") from error
+        try:
             _reverse(site, writer, story, steps)
             writer.restore_times(times)
             writer.sync()

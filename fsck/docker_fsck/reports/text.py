@@ -177,6 +177,8 @@ def _unread(coverage: Coverage) -> Iterator[str]:
     for outcome in coverage.rules:
         if outcome.state == "failed":
             yield f"rule {outcome.rule}: {outcome.reason or 'failed'}"
+        elif outcome.state == "skipped" and ":" in outcome.rule:  # a layout, not a rule: nothing in it was looked at
+            yield f"{outcome.rule}: {outcome.reason}"
     for source in coverage.sources:
         if source.state not in {"read", "absent"}:
             yield f"{source.source}: {source.state}{f' ({source.why})' if source.why else ''}"
