@@ -1,15 +1,16 @@
 """A whole overlay2 root with every kind of damage, its plan, a site to change it on, and children that die at one event of it."""
 
+import fcntl
 import json
 import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -33,6 +34,7 @@ from docker_fsck.values import Plan, Step
 NOW = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
 TXN = "20240506T070809Z-ab12"
 OWN = ".docker-fsck"
+FSCK = (sys.executable, "-m", "docker_fsck")
 CLASSES = "lossless,reclaim,lossy"
 Shot = dict[str, tree.Entry]
 
@@ -63,11 +65,10 @@ def _broken(store: Whole) -> None:
     root.write(root.driver_dir(root.mount_id(store.made)) / "committed", b"")
     root.delete(root.mount_record(store.busy) / "init-id")
     root.delete(root.mount_record(store.made) / "parent")
-    root.write(root.container_dir(store.made) / "hostconfig.json", b"{")
 
 
 def _lost(store: Whole) -> str:
-    """What cannot be had back: the lowest folder of an image with two tags, and the document of a container, which is handed back."""
+    """What cannot be had back: the lowest folder of an image with two tags, and a document of the container handed back."""
     root = store.root
     image = root.image("lost:1", 2)
     built.tag(root, "lost:again", image)
@@ -169,12 +170,18 @@ def die() -> None:
     time.sleep(60)
 
 
-def killer(at: int, of: Collection[str] = ()) -> Callable[[Event], None]:
-    """A watch that ends its process at event number `at` (from 0) of the kinds `of`, of all events if none is named."""
-    numbers = count()
+def killer(at: int) -> Callable[[Event], None]:
+    """A watch that ends its process at event number `at`, from 0: before and after each step, each sync, and around the whole.
+
+    The end of one step and the beginning of the next are one moment: nothing lies between them.
+    """
+    numbers, last = count(), ""
 
     def watch(event: Event) -> None:
-        if (not of or event.what in of) and next(numbers) == at:
+        nonlocal last
+        same = (last, event.what) in {("done", "starts"), ("undone", "undoing")}
+        last = event.what
+        if not same and next(numbers) == at:
             die()
 
     return watch
@@ -238,16 +245,27 @@ class DeadlyStream:
         return 1
 
 
-@contextmanager
-def full_pipe() -> Iterator[tuple[int, int]]:
-    """A pipe of one page that is full already: whoever writes a line waits until `drain` empties it. Gives both its ends."""
-    import fcntl
+class Stalled:
+    """A command line of its own process that writes JSON lines into a pipe of one page: it goes on only as far as it is read."""
 
-    reading, writing = os.pipe()
-    try:
+    def __init__(self, *argv: str) -> None:
+        self._reading, writing = os.pipe()
         fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
         os.write(writing, b"\n" * fcntl.fcntl(writing, fcntl.F_GETPIPE_SZ))
-        yield reading, writing
-    finally:
-        os.close(reading)
+        self.process = subprocess.Popen([*FSCK, *argv, "--format", "jsonl"], stdout=writing, stderr=subprocess.PIPE, text=True)
         os.close(writing)
+
+    def read_until(self, mark: str, times: int) -> None:
+        """Read until `mark` has come so often; what comes behind that fills the page again, and then it stands still."""
+        mark_bytes, text = mark.encode(), b""
+        while text.count(mark_bytes) < times:
+            page = os.read(self._reading, 4096)
+            assert page, "it ended before"
+            text += page
+
+    def end(self) -> tuple[int, str]:
+        """Read the rest; gives the exit status and what stood on standard error."""
+        with open(self._reading, "rb") as file:
+            file.read()
+        _, err = self.process.communicate()
+        return self.process.returncode, err

@@ -1,5 +1,6 @@
 """Identifiers of the store: what they look like and how they are computed (classic-store 0.3, 5.2)."""
 
+import functools
 import hashlib
 import re
 
@@ -12,13 +13,6 @@ DRIVER_ID = re.compile(r"[0-9a-f]{64}(-init)?|[0-9a-z]{25}", re.ASCII)
 SHORT_LINK = re.compile(r"[A-Z2-7]{26}", re.ASCII)
 REMOVING = re.compile(r"([0-9a-f]{64})-.*removing", re.ASCII | re.DOTALL)
 USERNS_ROOT = re.compile(r"[0-9]+\.[0-9]+", re.ASCII)
-
-_DOMAIN = (
-    r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?"
-)
-_PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
-REPOSITORY = re.compile(rf"(?:{_DOMAIN}/)?{_PART}(?:/{_PART})*", re.ASCII)
-TAG = re.compile(r"[\w][\w.-]{0,127}", re.ASCII)
 
 
 def chain_id(parent: str | None, diff: str) -> str:
@@ -56,15 +50,25 @@ def is_digest(text: str) -> bool:
     return DIGEST.fullmatch(text) is not None
 
 
+@functools.cache
+def _grammar() -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """A repository's name and a tag (distribution/reference); compiled when the first tag is looked at."""
+    label = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"
+    domain = rf"(?:{label}(?:\.{label})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?"
+    part = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+    return re.compile(rf"(?:{domain}/)?{part}(?:/{part})*", re.ASCII), re.compile(r"[\w][\w.-]{0,127}", re.ASCII)
+
+
 def reference_fault(repository: str, reference: str) -> str | None:
     """Why a pair of keys of repositories.json is not well-formed (classic-store 2), None if it is."""
-    if REPOSITORY.fullmatch(repository) is None:
+    name, tag = _grammar()
+    if name.fullmatch(repository) is None:
         return "the repository name does not parse"
     if not reference.startswith(repository):
         return "the reference does not start with its repository"
     rest = reference[len(repository) :]
     if rest.startswith(":"):
-        return None if TAG.fullmatch(rest[1:]) else "the tag does not parse"
+        return None if tag.fullmatch(rest[1:]) else "the tag does not parse"
     if rest.startswith("@"):
         return None if is_digest(rest[1:]) else "the digest does not parse"
     return "neither a tag nor a digest follows the repository"

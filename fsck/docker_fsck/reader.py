@@ -4,22 +4,23 @@ Every open has O_NOFOLLOW, O_CLOEXEC, O_NONBLOCK and O_NOATIME (plain where the 
 checks for a regular file. What cannot be had comes back as a `Trouble`, never as an exception.
 """
 
-import concurrent.futures
 import os
 import resource
 import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from docker_fsck.errors import RootError
-from docker_fsck.facts import Facts, Row, Weight, entries_of, facts_of, kind_of, trouble
+from docker_fsck.facts import Facts, Row, entries_of, facts_of, kind_of, trouble
 from docker_fsck.mounttable import foreign_mounts
 from docker_fsck.values import Trouble
 
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
+
 SMALL = 64 << 10
 BIG = 64 << 20
-DEEPEST = 200
 QUARANTINE = ".docker-fsck"
 _CHUNK = 512
 _THREADS = 4  # measured on a cold disk with two cores: 8 took longer than 4, one three times as long
@@ -36,7 +37,7 @@ class Reader:
         self.unread: dict[str, Trouble] = {}
         self.noatime = os.O_NOATIME
         try:
-            self._fd = os.open(self.root, _DIR_FLAGS)
+            self._fd = self._open_at(self.root, _DIR_FLAGS, None)
         except FileNotFoundError:
             raise RootError(f"{root}: no such folder") from None
         except NotADirectoryError:
@@ -103,7 +104,7 @@ class Reader:
 
     def _rows(self, fd: int, base: str, todo: list[str], files: tuple[str, ...]) -> Iterator[tuple[str, Row | Trouble]]:
         fd = os.dup(fd)
-        pool: concurrent.futures.ThreadPoolExecutor | None = None
+        pool: "ThreadPoolExecutor | None" = None
         try:
             for start in range(0, len(todo), _CHUNK):
                 part = todo[start : start + _CHUNK]
@@ -117,7 +118,7 @@ class Reader:
                     )
                     yield from ((name, rows[name]) for name in part)
                 if pool is None and _disk_reads() - before > len(part):
-                    pool = concurrent.futures.ThreadPoolExecutor(_THREADS)
+                    pool = _threads()
         finally:
             if pool is not None:
                 pool.shutdown()
@@ -136,32 +137,8 @@ class Reader:
                 found[name] = self._note(trouble(f"{base}/{name}", error))
         return found
 
-    def weigh(self, path: str) -> Weight | Trouble:
-        """How much the tree at `path` takes and how young it is; links are not followed, other mounts not entered."""
-        top = self.facts(path)
-        if isinstance(top, Trouble):
-            return top
-        total, newest, partial, stack = top.blocks * 512, top.ctime_ns, "", [path] if top.kind == "dir" else []
-        seen: set[tuple[int, int]] = set()
-        while stack:
-            here = stack.pop()
-            for name, facts in self._members(here):
-                if isinstance(facts, Trouble):
-                    partial = partial or f"{facts.path}: {facts.why}"
-                    continue
-                newest = max(newest, facts.ctime_ns)
-                if facts.nlink == 1 or facts.kind == "dir" or (facts.dev, facts.ino) not in seen:
-                    total += facts.blocks * 512
-                    if facts.nlink > 1:
-                        seen.add((facts.dev, facts.ino))
-                if facts.kind == "dir":
-                    if here.count("/") > DEEPEST:
-                        partial = partial or f"{here}: more than {DEEPEST} folders deep"
-                        continue
-                    stack.append(f"{here}/{name}")
-        return Weight(total, newest, partial)
-
-    def _members(self, path: str) -> Iterator[tuple[str, Facts | Trouble]]:
+    def members(self, path: str) -> Iterator[tuple[str, Facts | Trouble]]:
+        """Name and lstat of each entry of the folder `path`, in the order of the disk; a `Trouble` for what cannot be had."""
         fd = self._walk(path)
         if isinstance(fd, Trouble):
             yield "", fd
@@ -183,7 +160,7 @@ class Reader:
             self.unread.setdefault(fault.path, fault)
         return fault
 
-    def _open_at(self, name: str, flags: int, dir_fd: int) -> int:
+    def _open_at(self, name: str, flags: int, dir_fd: int | None) -> int:
         try:
             return os.open(name, flags | self.noatime, dir_fd=dir_fd)
         except PermissionError:
@@ -293,6 +270,12 @@ def _all(fd: int, size: int, limit: int) -> bytes:
         data = os.read(fd, 1 << 20)
         parts.append(data)
     return b"".join(parts)
+
+
+def _threads() -> "ThreadPoolExecutor":
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - only a cold disk pays for loading it
+
+    return ThreadPoolExecutor(_THREADS)
 
 
 def _disk_reads() -> int:

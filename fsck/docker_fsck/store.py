@@ -12,6 +12,7 @@ from docker_fsck.protocols import Driver, References, ReferenceSource
 from docker_fsck.reader import Reader
 from docker_fsck.records import containers, quarantine, unjudged
 from docker_fsck.values import Source, Trouble
+from docker_fsck.weight import weigh
 
 SIGNS = frozenset({"containers", "volumes", "buildkit", "network", "plugins"})
 
@@ -86,9 +87,9 @@ class Store:
         return self._names[path]
 
     def weigh(self, path: str) -> Weight | Trouble:
-        """`Reader.weigh`, once for each path."""
+        """`weight.weigh`, once for each path."""
         if path not in self._weights:
-            self._weights[path] = self.reader.weigh(path)
+            self._weights[path] = weigh(self.reader, path)
         return self._weights[path]
 
     @property

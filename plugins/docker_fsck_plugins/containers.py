@@ -151,7 +151,12 @@ def hostconfig_missing(model: Model) -> Iterator[Fault]:
             yield Fault(_ref(container), f"{container.ref_name} has no host configuration", (path,), "a file", "no such file")
 
 
-@rule("container-record-missing", Severity.ERROR, actions=(ActionClass.LOSSLESS,), after=("container-config-corrupt",))
+@rule(
+    "container-record-missing",
+    Severity.ERROR,
+    actions=(ActionClass.LOSSLESS,),
+    after=("container-config-corrupt", "container-id-mismatch"),
+)
 def record_missing(model: Model) -> Iterator[Fault]:
     """A container of this storage driver has no mount record.
 
@@ -170,11 +175,13 @@ def record_missing(model: Model) -> Iterator[Fault]:
             continue
         base = model.path_of(Ref("mount", container.id))
         found = derive.derive(model, container, None)
-        remedies = () if isinstance(found, str) or container.dead else (_record(base, found),)
+        stands = model.mounts.foreign.get(base, "")
+        remedies = () if isinstance(found, str) or container.dead or stands else (_record(base, found),)
         message = f"{container.ref_name} has no mount record" + ("; its removal was cut short" if container.dead else "")
         why = found if isinstance(found, str) else found.why
         severity = Severity.WARNING if container.dead else None
-        yield Fault(_ref(container), message, (base, container.path), why, "no such folder", remedies, severity=severity)
+        actual, through = stands or "no such folder", (_ref(container),)
+        yield Fault(_ref(container), message, (base, container.path), why, actual, remedies, through, severity=severity)
 
 
 def _record(base: str, found: derive.Derived) -> Remedy:

@@ -19,6 +19,7 @@ from docker_fsck.api import (
     rule,
     short,
 )
+from docker_fsck_plugins import derive
 from docker_fsck_plugins.remedies import put_away, reclaim
 
 PROBE = re.compile(r"(check-overlayfs-support|opaque-bug-check|multiple-lowerdir-check|metacopy-check|fsutils-dummy)[0-9]+|userxattr-check", re.ASCII)
@@ -192,10 +193,19 @@ def driver_orphan(model: Model) -> Iterator[Fault]:
             continue
         group = [ident] + ([f"{ident}-init"] if f"{ident}-init" in dead else [])
         yield _orphan(model, group)
-    if model.marks.needy and len(model.marks.pairs) > 1:
-        for pair in model.marks.pairs:
-            fault = _orphan(model, [pair, f"{pair}-init"])
-            yield Fault(fault.subject, fault.message, fault.paths, "", "", fault.remedies, confidence=Confidence.PROBABLE)
+    for pair in _doubtful(model):
+        fault = _orphan(model, [pair, f"{pair}-init"])
+        yield Fault(fault.subject, fault.message, fault.paths, "", "", fault.remedies, confidence=Confidence.PROBABLE)
+
+
+def _doubtful(model: Model) -> list[str]:
+    """Writable layers that nothing claims while some container lacks its own, less those of which it is known whose they are."""
+    pairs, needy = model.marks.pairs, model.marks.needy
+    if not needy or len(pairs) < 2:  # noqa: PLR2004 - a single one is that container's
+        return []
+    found = [derive.derive(model, model.containers[name], model.mounts.mounts.get(name)) for name in needy]
+    known = {each.mount_id for each in found if not isinstance(each, str)}
+    return [pair for pair in pairs if pair not in known]
 
 
 def _orphan(model: Model, group: list[str]) -> Fault:

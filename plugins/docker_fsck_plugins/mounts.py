@@ -169,7 +169,7 @@ def id_duplicate(model: Model) -> Iterator[Fault]:
             yield Fault(Ref("driverdir", ident), f"{len(everyone)} records claim the directory {ident}", everyone, "one", str(len(everyone)))
 
 
-@rule("init-pair-broken", Severity.ERROR, after=("mount-record-broken",))
+@rule("init-pair-broken", Severity.ERROR, after=("mount-record-broken", "mount-id-duplicate"))
 def init_pair_broken(model: Model) -> Iterator[Fault]:
     """The two ids of a mount record are not a pair X and X-init.
 
@@ -179,8 +179,10 @@ def init_pair_broken(model: Model) -> Iterator[Fault]:
     """
     for mount in _owned(model):
         if isinstance(mount.mount_id, str) and isinstance(mount.init_id, str) and mount.init_id != f"{mount.mount_id}-init":
-            paths = (f"{mount.path}/mount-id", f"{mount.path}/init-id")
-            yield Fault(_ref(mount), "mount-id and init-id are not a pair", paths, f"{mount.mount_id}-init", mount.init_id)
+            odd = ("init-id", "mount-id") if f"{mount.mount_id}-init" in model.home.ids() else ("mount-id", "init-id")
+            paths = tuple(f"{mount.path}/{name}" for name in odd)
+            through = (Ref("driverdir", mount.mount_id), _ref(mount))
+            yield Fault(_ref(mount), "mount-id and init-id are not a pair", paths, f"{mount.mount_id}-init", mount.init_id, (), through)
 
 
 @rule(

@@ -2,7 +2,7 @@
 
 import base64
 import hashlib
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import cast
 
@@ -113,14 +113,14 @@ class OverlayHome:
 
         A child's text is one element before its parent's: read in order of length, each is one step on a known tail.
         """
-        known: dict[str, tuple[str | None, ...]] = {"": ()}
+        known: dict[str, tuple[str | None, ...]] = {"": (None,)}
         for text in sorted({text for text in self._lowers.values() if isinstance(text, str)}, key=len):
-            head, _, tail = text.partition(":")
-            rest = known.get(tail)
+            head, colon, tail = text.partition(":")
+            rest = known.get(tail) if colon else ()
             known[text] = (self.resolve(head), *(rest if rest is not None else map(self.resolve, tail.split(":"))))
         return known
 
-    def _text(self, ident: str, name: str, good: "overlay2_rules.Test") -> str | Trouble:
+    def _text(self, ident: str, name: str, good: Callable[[str], bool]) -> str | Trouble:
         path = f"{self.path(ident)}/{name}"
         data = self.dirs[ident].files.get(name)
         if data is None:
@@ -181,7 +181,12 @@ class OverlayHome:
         choice = used or pointing
         if len(choice) == 1 or used:
             return sorted(choice)[0]
-        return link if isinstance(link, str) and link not in self.target else None
+        return link if isinstance(link, str) and self._alone(ident, link) else None
+
+    def _alone(self, ident: str, link: str) -> bool:
+        """Whether no other layer has the short name `link`, wherever the link in `l/` leads."""
+        other = self.target.get(link)
+        return self.linked[link] == [ident] and (other is None or other not in self.dirs or len(self.shorts[other]) > 1)
 
     def fresh(self, ident: str) -> str:
         """A new short name, the same for the same id, that nothing uses yet."""
@@ -191,10 +196,11 @@ class OverlayHome:
                 return name
         raise ValueError(f"no free short name for {ident}")
 
-    def lower_of(self, parents: Iterable[str]) -> str | None:
-        """The `lower` over these driver ids, None while one of them has no short name or no content."""
-        shorts = [self.short(ident) if self.missing(ident) is None else None for ident in parents]
-        return None if None in shorts else ":".join(f"l/{short}" for short in shorts)
+    def lower_of(self, parents: Iterable[str], told: Mapping[str, str]) -> str | None:
+        """The `lower` over these driver ids, None while one has no content; `told`: names that only children know."""
+        if any(self.missing(ident) is not None for ident in parents):
+            return None
+        return ":".join(f"l/{self.short(ident) or told.get(ident) or self.fresh(ident)}" for ident in parents)
 
 
 def _plain(text: str) -> bool:

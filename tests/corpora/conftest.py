@@ -1,50 +1,17 @@
-"""The corpora, each unpacked once a session when it is first wanted, and removed when the last test that wants it is done."""
+"""The corpora as fixtures: each is unpacked once a session, when a test first wants it, and gone after the last that does."""
 
-import os
-import subprocess
 import tempfile
 from collections.abc import Iterator
-from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import pytest
 import unpacking
-
-MEMORY = Path("/dev/shm")
-ROOM = 1 << 29
-
-class Corpus:
-    """An unpacked data root that nobody may change, and what its engine said about it."""
-
-    def __init__(self, name: str, root: Path) -> None:
-        self.name = name
-        self.root = root
-
-    @cached_property
-    def report(self) -> dict[str, Any]:
-        """The engine's report."""
-        return unpacking.report(self.name)
-
-    def copy(self, to: Path) -> Path:
-        """A root of a test's own, at `to`."""
-        subprocess.run(["cp", "-a", "--reflink=auto", str(self.root), str(to)], check=True)
-        return to
+from unpacking import Corpus, workshop
 
 
 def pytest_report_header() -> str:
-    """Says what an unpacked corpus lacks on this machine."""
-    lack = unpacking.lacks(workshop())
-    return f"corpora: unpacked in {workshop()}, {lack or 'whole'}"
-
-
-def workshop() -> Path:
-    """Where the corpora are unpacked: in memory if there is room, since they are many small files."""
-    if os.access(MEMORY, os.W_OK):
-        room = os.statvfs(MEMORY)
-        if room.f_bavail * room.f_frsize > ROOM and not unpacking.lacks(MEMORY):
-            return MEMORY
-    return Path(tempfile.gettempdir())
+    """Says where corpora are unpacked and what they lack on this machine."""
+    return f"corpora: unpacked in {workshop()}, {unpacking.lacks(workshop()) or 'whole'}"
 
 
 def _unpacked(name: str) -> Iterator[Corpus]:

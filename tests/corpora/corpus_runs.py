@@ -19,9 +19,9 @@ from docker_fsck.apply.site import Applied, Site, Undone
 from docker_fsck.apply.undo import undo
 from docker_fsck.engine import Checked
 from docker_fsck.host import HostView
-from docker_fsck.store import open_store
-from docker_fsck.policy import DAY, Policy
+from docker_fsck.policy import Policy
 from docker_fsck.reader import Reader
+from docker_fsck.store import open_store
 from docker_fsck.values import Finding, Level, Plan, PutAway, Source, Step
 
 STOPPED = HostView(state="stopped", why="no process uses this data root")
@@ -122,5 +122,3 @@ def without_run(text: str) -> str:
     assert set(value) == {"id", "started", "ended", "level", "argv"}
     at = text.index("{", start)
     return text[:at] + text[at + length :]
-
-

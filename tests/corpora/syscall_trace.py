@@ -14,13 +14,13 @@ from pathlib import Path
 import msgspec
 
 OPENS = frozenset({"open", "openat", "openat2", "creat"})
-CHANGES = frozenset(
-    """rename renameat renameat2 unlink unlinkat rmdir mkdir mkdirat mknod mknodat link linkat symlink symlinkat truncate
-    chmod fchmod fchmodat fchmodat2 chown fchown lchown fchownat utime utimes futimesat utimensat
-    setxattr lsetxattr fsetxattr setxattrat removexattr lremovexattr fremovexattr removexattrat
-    mount umount2 move_mount open_tree mount_setattr fsopen pivot_root swapon quotactl quotactl_fd
-    flock io_uring_setup""".split()
-)
+_CHANGES = """
+rename renameat renameat2 unlink unlinkat rmdir mkdir mkdirat mknod mknodat link linkat symlink symlinkat truncate
+chmod fchmod fchmodat fchmodat2 chown fchown lchown fchownat utime utimes futimesat utimensat
+setxattr lsetxattr fsetxattr setxattrat removexattr lremovexattr fremovexattr removexattrat
+mount umount2 move_mount open_tree mount_setattr fsopen pivot_root swapon quotactl quotactl_fd flock io_uring_setup
+"""
+CHANGES = frozenset(_CHANGES.split())
 MAYBE = frozenset({"fcntl", "fcntl64", "ioctl"})
 _CALL = re.compile(r"^(?:\d+ +)?(\w+)\((.*)$")
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
@@ -42,7 +42,7 @@ def lacks() -> str:
     if shutil.which("strace") is None:
         return "strace is not installed"
     done = subprocess.run(["strace", "-o", "/dev/null", "true"], check=False, capture_output=True, text=True)
-    return f"strace may not trace here: {done.stderr.strip()}" if done.returncode else ""
+    return f"strace may not trace here: {done.stderr.splitlines()[0]}" if done.returncode else ""
 
 
 def trace(argv: Sequence[str], folder: Path, log: Path) -> Trace:

@@ -1,4 +1,4 @@
-"""On a root that an engine left by a clean stop there is nothing to find, and no run of the command line says otherwise (promise 2)."""
+"""On a root that an engine left by a clean stop there is nothing to find, by the library and by the command line (promise 2)."""
 
 import json
 from pathlib import Path
@@ -8,8 +8,8 @@ import engine_truth
 import jsonschema
 import pytest
 import unpacking
-from conftest import Corpus
 from corpus_runs import command, run, survey, without_run
+from unpacking import Corpus
 
 from docker_fsck import reports
 
@@ -31,7 +31,9 @@ def test_the_files_of_the_corpora_are_those_that_were_committed() -> None:
 def test_the_engine_accounts_for_all_that_its_root_holds(clean: Corpus) -> None:
     """So the truth of the dirty corpora, which is read in the same way, leaves nothing out that is in use."""
     held = {str(path.relative_to(clean.root)) for pattern in HELD for path in clean.root.glob(pattern)}
-    assert held - NOBODYS == {path for path in engine_truth.used(clean.root, clean.report) if not path.startswith("image/") or "/layerdb/" in path}
+    assert held - NOBODYS == {
+        path for path in engine_truth.used(clean.root, clean.report) if not path.startswith("image/") or "/layerdb/" in path
+    }
 
 
 def test_nothing_is_found_and_nothing_planned(clean: Corpus) -> None:

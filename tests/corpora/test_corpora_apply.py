@@ -6,9 +6,9 @@ from pathlib import Path
 
 import engine_truth
 import pytest
-from conftest import Corpus
 from corpus_runs import apply, command, run, survey, take_back
 from test_dirty_corpora import EXPECTED
+from unpacking import Corpus
 
 from docker_fsck.testing.tree import changes, snapshot
 

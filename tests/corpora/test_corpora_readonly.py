@@ -1,4 +1,4 @@
-"""Check and plan change nothing on any real root: not by its picture, not on a read-only mount, not by the calls they make (promise 1)."""
+"""Check and plan change no real root: its picture stays, a read-only mount does, no system call could change it (promise 1)."""
 
 import os
 import stat
@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 import syscall_trace
-from conftest import Corpus, workshop
 from corpus_runs import Run, command, run, without_run
+from unpacking import Corpus, workshop
 
 from docker_fsck.cli import main
 from docker_fsck.testing.tree import changes, snapshot_with_atimes
@@ -72,7 +72,7 @@ def test_reading_without_care_would_show_in_the_picture() -> None:
 @pytest.fixture(scope="module")
 def _mountable(tmp_path_factory: pytest.TempPathFactory) -> None:
     if lack := mounted_read_only(tmp_path_factory.mktemp("mounted"), "true").err:
-        pytest.skip(f"nothing can be mounted here: {lack.strip()}")
+        pytest.skip(f"nothing can be mounted here: {lack.splitlines()[0]}")
 
 
 def mounted_read_only(root: Path, *argv: str) -> Run:

@@ -9,6 +9,7 @@ import subprocess
 import tarfile
 import tempfile
 from collections.abc import Callable
+from functools import cache, cached_property
 from pathlib import Path
 from typing import IO, Any
 
@@ -43,6 +44,35 @@ DIRTY = (
     "dirty-docker28.5-overlay2-volume-create",
 )
 CONTAINERD = "docker29.7-overlayfs-managed"
+MEMORY = Path("/dev/shm")
+ROOM = 1 << 29
+
+
+class Corpus:
+    """An unpacked data root that nobody may change, and what its engine said about it."""
+
+    def __init__(self, name: str, root: Path) -> None:
+        self.name = name
+        self.root = root
+
+    @cached_property
+    def report(self) -> dict[str, Any]:
+        """The engine's report."""
+        return report(self.name)
+
+    def copy(self, to: Path) -> Path:
+        """A root of a test's own, at `to`."""
+        subprocess.run(["cp", "-a", "--reflink=auto", str(self.root), str(to)], check=True)
+        return to
+
+
+def workshop() -> Path:
+    """The folder in which corpora are unpacked: in memory where there is room, since they are thousands of small files."""
+    disk = Path(tempfile.gettempdir())
+    if not os.access(MEMORY, os.W_OK):
+        return disk
+    room = os.statvfs(MEMORY)
+    return MEMORY if room.f_bavail * room.f_frsize > ROOM and lacks(MEMORY) == lacks(disk) else disk
 
 
 def archive(name: str) -> Path:
@@ -81,6 +111,7 @@ def unpack(name: str, into: Path) -> Path:
     return into / DATA_ROOT
 
 
+@cache
 def lacks(folder: Path) -> str:
     """What cannot be made in `folder`, so that corpora are not whole there; nothing if all can."""
     with tempfile.TemporaryDirectory(dir=folder) as name:
@@ -111,7 +142,12 @@ def _as_it_was(whole: IO[bytes], into: Path) -> None:
 
 
 def _without_privilege(whole: IO[bytes], into: Path) -> None:
-    """Names, bytes, links, modes and times as they were; owners are the caller's, device nodes are left out."""
+    """Names, bytes, links and times as they were; the caller owns and may read all, device nodes are left out."""
     with tarfile.open(fileobj=whole, mode="r|") as tar:
         tar.extraction_filter = lambda member, _: member  # an engine's links point where they like, and nobody follows them
-        tar.extractall(into, (member for member in tar if not member.isdev()))
+        tar.extractall(into, (_readable(member) for member in tar if not member.isdev()))
+
+
+def _readable(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    member.mode |= 0o700 if member.isdir() else 0o600
+    return member

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from dockerd import Engine, lacks
 from population import Populated, populate
+from repairkit import Stock, stock_up
 
 HERE = Path(__file__).parent
 
@@ -62,6 +63,25 @@ def pristine(driver: str) -> Iterator[tuple[Populated, Path]]:
 def populated(pristine: tuple[Populated, Path]) -> Iterator[Populated]:
     """A stopped, populated root of the test's own. It lies where it was made, since container records hold absolute paths."""
     made, kept = pristine
+    subprocess.run(["cp", "-a", "--reflink=auto", kept, made.root], check=True)
+    yield made
+    made.engine.kill()
+    shutil.rmtree(made.root)
+
+
+@pytest.fixture(scope="session")
+def stocked(pristine: tuple[Populated, Path]) -> tuple[Stock, Path]:
+    """A populated root with more in it, and the copy of it that no test touches."""
+    made, kept = pristine
+    subprocess.run(["cp", "-a", "--reflink=auto", kept, made.root], check=True)
+    stock = stock_up(made, kept.with_name("stocked"))
+    return stock, kept.with_name("stocked")
+
+
+@pytest.fixture
+def stock(stocked: tuple[Stock, Path]) -> Iterator[Stock]:
+    """A stopped, stocked root of the test's own, where it was made."""
+    made, kept = stocked
     subprocess.run(["cp", "-a", "--reflink=auto", kept, made.root], check=True)
     yield made
     made.engine.kill()

@@ -21,7 +21,7 @@ DAY = 86400.0
 
 __all__ = [
     "AUFS", "CRITICAL", "DAY", "DRIVERS", "ERROR", "INFO", "LOSSLESS", "LOSSY", "LOSSY_USER", "OTHER", "OTHER_ID", "OVERLAY", "RECLAIM",
-    "UNION", "VFS", "WARNING", "How", "Row", "Spot", "Told", "Whole", "all_images", "cut", "deleted", "does", "emptied", "file", "flipped",
+    "UNION", "VFS", "WARNING", "How", "Row", "Spot", "Told", "Whole", "all_images", "cut", "deleted", "does", "emptied", "file", "flipped", "forgotten",
     "foldered", "hurting", "linked", "nulled", "piped", "retagged", "rows", "spot", "told", "written",
 ]  # fmt: skip
 
@@ -148,6 +148,19 @@ def all_images(_: Whole) -> Collection[str]:
 def retagged(store: Whole, repository: str, reference: str, image: str) -> None:
     """An entry of the tag store, whatever it says."""
     store.root.repositories.setdefault(repository, {})[reference] = image
+    built.write_tags(store.root)
+
+
+def forgotten(store: Whole, image: str) -> None:
+    """The image was removed by force, as `docker rmi -f` does it: its names, metadata and configuration are gone."""
+    store.root.delete(store.root.image_file(image))
+    if store.root.image_metadata(image).exists():
+        store.root.delete(store.root.image_metadata(image))
+    for references in store.root.repositories.values():
+        for reference in [each for each, target in references.items() if target == image]:
+            del references[reference]
+    for repository in [each for each, references in store.root.repositories.items() if not references]:
+        del store.root.repositories[repository]
     built.write_tags(store.root)
 
 

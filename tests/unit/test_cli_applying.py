@@ -1,6 +1,8 @@
 """The commands that carry out a plan: consent, refusals, saved plans, and what is told and logged of it."""
 
 import json
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -120,6 +122,13 @@ def test_preen_does_the_lossless_part_without_a_question_and_reports_the_rest(br
 
 def test_preen_on_a_clean_root_is_silent_and_0(healthy: DataRoot) -> None:
     assert Ended(0, "", "") == run(*on(healthy, "-p"))
+
+
+def test_an_interrupt_during_apply_ends_it_between_two_steps_with_32(broken: DataRoot) -> None:
+    before = snapshot(broken.path)
+    ended = run(*on(broken, "apply", "--class", "lossless", "--yes"), sleep=lambda _seconds: os.kill(os.getpid(), signal.SIGINT))
+    after = snapshot(broken.path, leave_out=(".docker-fsck",))
+    assert (36, before, True) == (ended.status, after, "recover --finish" in ended.out)
 
 
 @pytest.fixture

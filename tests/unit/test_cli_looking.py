@@ -9,7 +9,7 @@ import pytest
 from freezegun import freeze_time
 from test_cli_kit import LIVE, Ended, broken_root, healthy_root, on, run
 
-from docker_fsck.cli import session
+from docker_fsck.cli import roots, session
 from docker_fsck.host import HostView
 from docker_fsck.reports import document
 from docker_fsck.testing.builder import DataRoot
@@ -141,6 +141,16 @@ def test_a_damaged_file_that_cannot_be_read_is_bit_8(broken: DataRoot, monkeypat
     monkeypatch.setattr(session.plugins, "load", lambda *_: msgspec.structs.replace(registry, rules=rules))
     ended = run(*on(broken, "check"))
     assert (12, True) == (ended.status, "rule driver-orphan: KeyError" in ended.out)
+
+
+@pytest.mark.parametrize("argv", [(), ("-p",), ("check",), ("plan",), ("history",), ("apply", "--class", "lossless", "--yes")])
+def test_a_host_on_which_docker_never_started_is_one_line_and_0(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, argv: tuple[str, ...]
+) -> None:
+    default = roots.Root(str(tmp_path / "absent"), "built-in", explicit=False)
+    monkeypatch.setattr(roots, "choose", lambda _config: default)
+    ended = run(*argv)
+    assert (0, 1, "") == (ended.status, ended.out.count("\n"), ended.err)
 
 
 # beside a running engine

@@ -236,11 +236,17 @@ def test_a_hostile_name_can_neither_move_the_cursor_nor_make_a_line_of_its_own()
 
 
 def test_what_was_not_read_is_named() -> None:
-    coverage = Coverage(
-        (Outcome("layer-x", "failed", "KeyError: 1"),), 0, (Source("buildkit/snapshots.db", "newer", "version 9"),)
-    )
-    told = shown(report(coverage=coverage))
-    assert (True, True) == ("rule layer-x: KeyError: 1" in told, "buildkit/snapshots.db: newer (version 9)" in told)
+    outcomes = (Outcome("layer-x", "failed", "KeyError: 1"), Outcome("graphdriver:zfs", "skipped", "it is not known"))
+    store = StoreInfo("/r", ("graphdriver:overlay2", "graphdriver:zfs"), "stopped", None, {})
+    sources = (Source("buildkit/snapshots.db", "newer", "version 9"),)
+    told = shown(report(coverage=Coverage(outcomes, 0, sources), store=store))
+    rows = ["  rule layer-x: KeyError: 1", "  graphdriver:zfs: it is not known", "  buildkit/snapshots.db: newer (version 9)"]
+    assert ["Not checked completely:", *rows] == told.splitlines()[2:6]
+
+
+def test_a_rule_for_another_driver_is_no_gap() -> None:
+    told = shown(report(coverage=Coverage((Outcome("aufs-x", "skipped", "no tree of aufs here"),), 0, ())))
+    assert "Not checked" not in told
 
 
 def test_an_unfinished_transaction_is_told_before_the_findings() -> None:

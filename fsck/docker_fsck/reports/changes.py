@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from docker_fsck.apply.history import Record
 from docker_fsck.apply.site import Applied, Purged, Skip, Undone
-from docker_fsck.reports.lines import BLANK, Line, field, line, wrapped
+from docker_fsck.reports.lines import BLANK, Line, field, line
 from docker_fsck.reports.plantext import action_lines
 from docker_fsck.reports.view import View
 from docker_fsck.reports.words import escape, many, size
@@ -48,12 +48,12 @@ def applied(done: Applied, actions: tuple[Action, ...], left: Left, view: View) 
     yield from _skips(done.skipped, view)
     yield from left_out(left)
     if done.interrupted:
-        yield from wrapped(
-            f"Interrupted. `{view.call(f'undo {done.txn}')}` takes it back, `{view.call('recover --finish')}` does the rest.",
-            style="warning",
+        yield (
+            ("warning", "Interrupted; the rest was not done."),
+            ("", " To do it: "),
+            ("command", view.call("recover --finish")),
         )
-    if done.done:
-        yield from after(done, view)
+    yield from after(done, view)
 
 
 def finished(done: Applied, view: View) -> Iterator[Line]:
@@ -74,9 +74,11 @@ def story(record: Record, actions: tuple[Action, ...], skipped: tuple[Skip, ...]
 
 def after(done: Applied, view: View) -> Iterator[Line]:
     """Where the space is, and the way back."""
-    purge = view.call(f"purge --txn {done.txn}")
-    yield (("", "0 bytes freed so far; "), ("command", purge), ("", f" frees {size(done.bytes_quarantined)}"))
-    yield (("", "To take it back: "), ("command", view.call(f"undo {done.txn}")))
+    if done.done:
+        purge = ("command", view.call(f"purge --txn {done.txn}"))
+        yield (("", "0 bytes freed so far; "), purge, ("", f" frees {size(done.bytes_quarantined)}"))
+    if done.done or done.interrupted:
+        yield (("", "To take it back: "), ("command", view.call(f"undo {done.txn}")))
 
 
 def _skips(skipped: tuple[Skip, ...], view: View) -> Iterator[Line]:

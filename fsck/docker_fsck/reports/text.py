@@ -9,7 +9,7 @@ from docker_fsck.reports.lines import BLANK, Line, field, fields, line, plain, w
 from docker_fsck.reports.plantext import plan_lines, title_of
 from docker_fsck.reports.view import View
 from docker_fsck.reports.words import escape, listing, many, size
-from docker_fsck.values import Action, Coverage, Finding, Report, Severity, StoreInfo
+from docker_fsck.values import Action, Finding, Report, Severity, StoreInfo
 
 MOST_FINDINGS = 5
 MOST_NAMES = 6
@@ -165,7 +165,7 @@ def _sufferers(found: Finding) -> str:
 
 
 def _gaps(report: Report) -> Iterator[Line]:
-    told = [*_unread(report.coverage)]
+    told = [*_unread(report)]
     if told:
         yield line("Not checked completely:", "warning")
         for each in told:
@@ -173,13 +173,13 @@ def _gaps(report: Report) -> Iterator[Line]:
         yield BLANK
 
 
-def _unread(coverage: Coverage) -> Iterator[str]:
-    for outcome in coverage.rules:
+def _unread(report: Report) -> Iterator[str]:
+    for outcome in report.coverage.rules:
         if outcome.state == "failed":
             yield f"rule {outcome.rule}: {outcome.reason or 'failed'}"
-        elif outcome.state == "skipped" and ":" in outcome.rule:  # a layout, not a rule: nothing in it was looked at
+        elif outcome.rule in report.store.layouts:  # no rule but a whole store that was not looked at
             yield f"{outcome.rule}: {outcome.reason}"
-    for source in coverage.sources:
+    for source in report.coverage.sources:
         if source.state not in {"read", "absent"}:
             yield f"{source.source}: {source.state}{f' ({source.why})' if source.why else ''}"
 

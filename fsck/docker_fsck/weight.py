@@ -1,0 +1,33 @@
+"""How much a tree on the data root takes and how young it is; reads through the reader alone."""
+
+from docker_fsck.facts import Weight
+from docker_fsck.reader import Reader
+from docker_fsck.values import Trouble
+
+DEEPEST = 200
+
+
+def weigh(reader: Reader, path: str) -> Weight | Trouble:
+    """How much the tree at `path` takes and how young it is; links are not followed, other mounts not entered."""
+    top = reader.facts(path)
+    if isinstance(top, Trouble):
+        return top
+    total, newest, partial, stack = top.blocks * 512, top.ctime_ns, "", [path] if top.kind == "dir" else []
+    seen: set[tuple[int, int]] = set()
+    while stack:
+        here = stack.pop()
+        for name, facts in reader.members(here):
+            if isinstance(facts, Trouble):
+                partial = partial or f"{facts.path}: {facts.why}"
+                continue
+            newest = max(newest, facts.ctime_ns)
+            if facts.nlink == 1 or facts.kind == "dir" or (facts.dev, facts.ino) not in seen:
+                total += facts.blocks * 512
+                if facts.nlink > 1:
+                    seen.add((facts.dev, facts.ino))
+            if facts.kind == "dir":
+                if here.count("/") > DEEPEST:
+                    partial = partial or f"{here}: more than {DEEPEST} folders deep"
+                    continue
+                stack.append(f"{here}/{name}")
+    return Weight(total, newest, partial)

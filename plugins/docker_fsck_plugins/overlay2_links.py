@@ -1,0 +1,127 @@
+"""The short links of overlay2: the file `link`, the symlinks in l/, and the names that only children still tell (classic-store 9.2)."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, cast
+
+from docker_fsck.api import ActionClass, Fault, Model, Ref, Relink, Remedy, Rule, Severity, Trouble, WriteFile, rule, spell
+from docker_fsck_plugins.remedies import reclaim
+
+if TYPE_CHECKING:
+    from docker_fsck_plugins.overlay2 import OverlayHome
+
+DRIVERS = ("overlay2",)
+
+
+def home_of(model: Model) -> "OverlayHome":
+    """The home of overlay2."""
+    return cast("OverlayHome", model.home)
+
+
+def ref(ident: str) -> Ref:
+    """A driver dir as a node of the graph."""
+    return Ref("driverdir", ident)
+
+
+def write(path: str, text: str) -> WriteFile:
+    """The step that puts `text` at a path of the file system."""
+    shown, coded = spell(path)
+    return WriteFile(path=shown, path_b64=coded, data=text.encode())
+
+
+def _relink(path: str, target: str) -> Relink:
+    shown, coded = spell(path)
+    return Relink(path=shown, path_b64=coded, target=target)
+
+
+@rule("ovl-link-file", Severity.ERROR, actions=(ActionClass.LOSSLESS,), drivers=DRIVERS)
+def link_file(model: Model) -> Iterator[Fault]:
+    """The file `link` of an overlay2 layer is missing, empty or not a short name.
+
+    Why it matters: a container made above a layer with an empty link mounts the folder l/ itself in its place: the layer's
+        files are missing there, and no command says so. With the file gone, create fails.
+    How it comes about: power was lost after the plain, unsynced write that engines before 25 (20.10.27, 23.0.8, 24.0.7) use.
+    Repair: the name is taken from the link in l/ that points to the layer, else from the lower of a child, else made anew.
+    Never: delete l/ or the layer's folder.
+    Daemon says: readlink …/overlay2/l: invalid argument
+    Seen in: FC-02
+    """
+    home, told = home_of(model), from_children(model)
+    for ident in model.living:
+        link, short = home.link(ident), home.short(ident)
+        if link == short:
+            continue
+        path = f"{home.path(ident)}/link"
+        name = short or told.get(ident) or home.fresh(ident)
+        steps: tuple[WriteFile | Relink, ...] = (write(path, name),)
+        if name not in home.links:
+            steps = (*steps, _relink(f"{home.name}/l/{name}", f"../{ident}/diff"))
+        does = f"write the short name {name} to {path}"
+        remedies = (Remedy(cls=ActionClass.LOSSLESS, does=does, steps=steps),) if home.target.get(name, ident) == ident else ()
+        actual = link.why if isinstance(link, Trouble) else link
+        yield Fault(ref(ident), f"the link file of {ident} gives no usable short name", (path,), name, actual, remedies)
+
+
+def from_children(model: Model) -> dict[str, str]:
+    """Short names that only children still tell: by layer without one, what stands at its position in the lower of a child."""
+    home = home_of(model)
+    broken = {ident for ident in model.living if home.short(ident) is None}
+    found: dict[str, str] = {}
+    for child in sorted(home.dirs) if broken else ():
+        expected, elements = model.expected_parents(child), home.elements(child)
+        for ident, element in zip(expected or (), elements, strict=False):
+            short = element.removeprefix("l/")
+            free = short not in home.links and short not in home.linked and len(short) == 26  # noqa: PLR2004 - a short name's length
+            if ident in broken and free and len(elements) == len(expected or ()):
+                found.setdefault(ident, short)
+    return found
+
+
+@rule("ovl-link-symlink", Severity.ERROR, actions=(ActionClass.LOSSLESS,), after=("ovl-link-file",), drivers=DRIVERS)
+def link_symlink(model: Model) -> Iterator[Fault]:
+    """The short link in l/ that a layer's `link` file names is missing or leads elsewhere.
+
+    Why it matters: every layer and container above mounts this layer through the short link and cannot start without it.
+    How it comes about: l/ was cleaned by hand, copied with links resolved, or lost in a crash; the engine never makes it again.
+    Repair: the symlink is made again from the layer's `link` file.
+    Daemon says: readlink …/overlay2/l/<SHORT>: no such file or directory
+    Seen in: FC-02, FC-44
+    """
+    home = home_of(model)
+    for ident in model.living:
+        link = home.link(ident)
+        if not isinstance(link, str) or home.short(ident) != link:
+            continue
+        path, target = f"{home.name}/l/{link}", home.links.get(link)
+        if target == f"../{ident}/diff":
+            continue
+        rivals = [each for each in home.linked.get(link, ()) if each != ident]
+        steps = (_relink(path, f"../{ident}/diff"),)
+        remedies = () if rivals else (Remedy(cls=ActionClass.LOSSLESS, does=f"make the short link {path} again", steps=steps),)
+        mount = model.dir_mount.get(ident)
+        harmless = mount is not None and ident == mount.mount_id
+        actual = target.why if isinstance(target, Trouble) else target or "no such link"
+        yield Fault(
+            ref(ident), f"the short link of {ident} does not lead to it", (path, f"{home.path(ident)}/link"), f"../{ident}/diff", actual,
+            remedies, (ref(ident),), severity=Severity.WARNING if harmless else None,
+        )  # fmt: skip
+
+
+@rule("ovl-link-dangling", Severity.INFO, actions=(ActionClass.RECLAIM,), drivers=DRIVERS)
+def link_dangling(model: Model) -> Iterator[Fault]:
+    """A short link in l/ leads to no layer, and no `lower` needs it.
+
+    Why it matters: it does not; it is a leftover of a few bytes.
+    How it comes about: a create that failed, in all versions; a removal while the layer's `link` was empty.
+    Repair: the link is put away.
+    Seen in: FC-01
+    """
+    home = home_of(model)
+    for short, ident in sorted(home.target.items()):
+        path = f"{home.name}/l/{short}"
+        if ident in home.rows or ident in model.marks.dirs or short in home.wanted:
+            continue
+        remedy = reclaim(path)
+        yield Fault(Ref("file", path), f"the short link {short} leads to no layer", (path,), "", f"../{ident}/diff", (remedy,))
+
+
+RULES: tuple[Rule, ...] = (link_file, link_symlink, link_dangling)

@@ -1,0 +1,246 @@
+"""The table of the rules on containers and their folders (classic-store 10; FC-20, FC-21, FC-22, FC-25, FC-37)."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from docker_fsck.testing import tree
+from docker_fsck.testing.table import Row, Told, Whole, disagreements, fires, folds, run, silent, whole
+
+from .cases import (
+    CRITICAL,
+    DAY,
+    LOSSLESS,
+    LOSSY_USER,
+    OTHER,
+    RECLAIM,
+    UNION,
+    VFS,
+    WARNING,
+    How,
+    Spot,
+    cut,
+    deleted,
+    does,
+    emptied,
+    file,
+    flipped,
+    foldered,
+    hurting,
+    linked,
+    nulled,
+    piped,
+    rows,
+    spot,
+    told,
+    written,
+)
+
+REMNANT, CORRUPT, MISMATCH, HOST = (
+    "container-remnant", "container-config-corrupt", "container-id-mismatch", "container-hostconfig-corrupt",
+)  # fmt: skip
+NO_HOST, NO_RECORD, FOREIGN, RESIDUE = (
+    "container-hostconfig-missing", "container-record-missing", "container-foreign-entry", "container-temp-residue",
+)  # fmt: skip
+Name = Callable[[Whole], str]
+
+
+def ran(store: Whole) -> str:
+    """The container above `app`."""
+    return store.ran
+
+
+def busy(store: Whole) -> str:
+    """One of the two above `web`."""
+    return store.busy
+
+
+def made(store: Whole) -> str:
+    """The other one, which never started."""
+    return store.made
+
+
+def part(name: str, container: Name = ran) -> Spot:
+    """A file in a container's folder, blamed on the container."""
+    return spot("container", container, lambda store: store.root.container_dir(container(store)) / name)
+
+
+def loose(name: str, container: Name = ran) -> Spot:
+    """A file in a container's folder, blamed itself."""
+    return file(lambda store: store.root.container_dir(container(store)) / name)
+
+
+def folder(container: Name = ran) -> Spot:
+    """The folder."""
+    return spot("container", container, lambda store: store.root.container_dir(container(store)))
+
+
+def record(container: Name = ran) -> Spot:
+    """The mount record that a container must have."""
+    return spot("container", container, lambda store: store.root.mount_record(container(store)))
+
+
+CONFIG, HOSTCONFIG = part("config.v2.json"), part("hostconfig.json")
+TEMP, HOST_TEMP = loose(".tmp-config.v2.json123"), loose(".tmp-hostconfig.json456")
+
+
+def copy(source: str, name: str, size: int | None = None, container: Name = ran) -> Callable[[Whole], None]:
+    """A temporary copy of a file of the container, cut to `size` bytes if given."""
+
+    def blow(store: Whole) -> None:
+        base = store.root.container_dir(container(store))
+        store.root.write(base / name, (base / source).read_bytes()[:size])
+
+    return blow
+
+
+def stated(container: Name = ran, **fields: object) -> Callable[[Whole], None]:
+    """The config says something else."""
+
+    def blow(store: Whole) -> None:
+        path = store.root.container_dir(container(store)) / "config.v2.json"
+        document = json.loads(path.read_bytes())
+        for key, value in fields.items():
+            document[key] = document[key] | value if isinstance(value, dict) else value
+        store.root.write(path, json.dumps(document).encode())
+
+    return blow
+
+
+def remnant(*names: str) -> How:
+    """The folder that a removal left, with these files in it."""
+
+    def how(store: Whole) -> Told:
+        where = store.root.container_dir(OTHER)
+        store.root.make_dir(where)
+        store.root.make_dir(where / "checkpoints")
+        for name in names:
+            (where / name).parent.mkdir(exist_ok=True)
+            store.root.write(where / name, b"" if name.startswith("empty") else b"x")
+        return told(store, "container", OTHER, where)
+
+    return how
+
+
+def lost_pair(container: Name) -> Callable[[Whole], None]:
+    """Neither record nor folders of a container are there."""
+
+    def blow(store: Whole) -> None:
+        for ident in (store.root.mount_id(container(store)), store.root.init_id(container(store))):
+            for path in store.root.path.glob(f"{store.root.driver}/**/{ident}"):
+                store.root.delete(path)
+            if store.root.driver == "overlay2":
+                store.root.delete(store.root.short_link(ident))
+        store.root.delete(store.root.mount_record(container(store)))
+
+    return blow
+
+
+def create_cut_short(store: Whole) -> Told:
+    """A create that ended after the folder was made: a mount record with its pair, but no config."""
+    name = store.root.orphan_mount(store.app)
+    where = store.root.container_dir(name)
+    store.root.make_dir(where)
+    return told(store, "container", name, where / "config.v2.json")
+
+
+ORPHANS = ("driver-orphan", "driver-orphan")
+LOST = (lambda _: (), lambda store: [store.ran])
+# fmt: off
+ROWS: tuple[Row, ...] = (
+    fires(REMNANT, "a removal left an empty folder", remnant(), cls=RECLAIM),
+    fires(REMNANT, "it left files that the engine makes", remnant("hosts", "hostname", "empty.log"), cls=RECLAIM),
+    fires(REMNANT, "it left a log", remnant(f"{OTHER}-json.log"), cls=LOSSY_USER),
+    fires(REMNANT, "it left a log of the local driver", remnant("local-logs/container.log"), cls=LOSSY_USER),
+    fires(REMNANT, "it left a checkpoint", remnant("checkpoints/one"), cls=LOSSY_USER),
+    fires(REMNANT, "it left a log and nobody consents", remnant(f"{OTHER}-json.log"), cls=LOSSY_USER, refused="needs consent"),
+    fires(REMNANT, "it is young", remnant(), cls=RECLAIM, grace=DAY, refused="grace period"),
+    silent(REMNANT, "an unclaimed writable layer may be its own", does(folder(), remnant(), lambda store: store.root.orphan_pair(store.app)),
+           also=(CORRUPT,)),
+    silent(REMNANT, "a whole copy of its config is there", does(
+        folder(), remnant(), written(spot("container", lambda _: OTHER, lambda store: store.root.container_dir(OTHER) / ".tmp-config.v2.json7"),
+                                     json.dumps({"ID": OTHER, "Name": "/x", "Driver": "", "Image": ""}).encode())), also=(CORRUPT,)),
+    *(fires(CORRUPT, f"it {what}", hurting(blow(CONFIG), *LOST)) for what, blow in (
+        ("is empty", emptied), ("is cut in half", cut), ("is all NUL", nulled), ("is a folder", foldered), ("is a pipe", piped))),
+    fires(CORRUPT, "it is a link", linked(CONFIG, "/etc/hostname")),
+    fires(CORRUPT, "it is a number", written(CONFIG, b"7")),
+    fires(CORRUPT, "it is null", written(CONFIG, b"null")),
+    fires(CORRUPT, "a field has another type", does(CONFIG, stated(Name=5))),
+    fires(CORRUPT, "it is gone", deleted(CONFIG), cls=LOSSY_USER),
+    fires(CORRUPT, "it is gone and nobody consents", deleted(CONFIG), cls=LOSSY_USER, refused="needs consent"),
+    fires(CORRUPT, "the create was cut short", create_cut_short, cls=LOSSY_USER),
+    fires(CORRUPT, "a whole copy lies beside it", does(CONFIG, copy("config.v2.json", ".tmp-config.v2.json99"), emptied(CONFIG)), cls=LOSSLESS),
+    fires(CORRUPT, "it is gone and an old engine left a whole copy", does(
+        CONFIG, copy("config.v2.json", "config.v2.json.tmp"), deleted(CONFIG)), cls=LOSSLESS),
+    fires(CORRUPT, "two whole copies lie beside it", does(
+        CONFIG, copy("config.v2.json", ".tmp-config.v2.json1"), copy("config.v2.json", ".tmp-config.v2.json2"), nulled(CONFIG)), cls=LOSSLESS),
+    fires(CORRUPT, "the copy is cut too", does(CONFIG, copy("config.v2.json", ".tmp-config.v2.json99", 99), emptied(CONFIG))),
+    fires(CORRUPT, "the copy is of another container", does(
+        CONFIG, lambda store: store.root.write(TEMP.path(store), (store.root.container_dir(store.busy) / "config.v2.json").read_bytes()),
+        emptied(CONFIG))),
+    silent(CORRUPT, "garbage follows the first value", written(CONFIG, lambda store: CONFIG.path(store).read_text() + "}}")),
+    silent(CORRUPT, "it holds fields of a newer engine", does(CONFIG, stated(Future=[1]))),
+    fires(MISMATCH, "it states another id", does(CONFIG, stated(ID=OTHER))),
+    fires(MISMATCH, "it states no id", does(CONFIG, stated(ID=""))),
+    folds(NO_RECORD, MISMATCH, "the folder was copied", does(
+        spot("container", lambda _: OTHER, lambda store: store.root.container_dir(OTHER) / "config.v2.json"),
+        lambda store: [store.root.make_dir(store.root.container_dir(OTHER)), *(
+            store.root.write(store.root.container_dir(OTHER) / name, (store.root.container_dir(store.ran) / name).read_bytes())
+            for name in ("config.v2.json", "hostconfig.json"))])),
+    silent(MISMATCH, "the name has no slash", does(CONFIG, stated(Name="ran"))),
+    *(fires(HOST, f"it {what}", hurting(blow(HOSTCONFIG), *LOST)) for what, blow in (
+        ("is empty", emptied), ("is cut in half", cut), ("is all NUL", nulled), ("is a folder", foldered), ("is a pipe", piped))),
+    fires(HOST, "it is null", written(HOSTCONFIG, b"null"), severity=CRITICAL),
+    fires(HOST, "it is a list", written(HOSTCONFIG, b"[]")),
+    fires(HOST, "a whole copy lies beside it", does(HOSTCONFIG, copy("hostconfig.json", ".tmp-hostconfig.json99"), emptied(HOSTCONFIG)), cls=LOSSLESS),
+    fires(HOST, "the copy is cut too", does(HOSTCONFIG, copy("hostconfig.json", ".tmp-hostconfig.json99", 9), emptied(HOSTCONFIG))),
+    fires(HOST, "the config is gone bad too", does(HOSTCONFIG, emptied(CONFIG), written(HOSTCONFIG, b"null")), also=(CORRUPT,)),
+    silent(HOST, "it is an empty object", written(HOSTCONFIG, b"{}")),
+    fires(NO_HOST, "it is gone", hurting(deleted(HOSTCONFIG), *LOST)),
+    fires(NO_HOST, "it is gone and a copy was left, which is kept", does(
+        HOSTCONFIG, copy("hostconfig.json", ".tmp-hostconfig.json99"), deleted(HOSTCONFIG))),
+    silent(NO_HOST, "the config is gone with it", does(HOSTCONFIG, deleted(HOSTCONFIG), emptied(CONFIG)), also=(CORRUPT,)),
+    fires(NO_RECORD, "it is gone and one writable layer is unclaimed", hurting(deleted(record()), *LOST), cls=LOSSLESS),
+    fires(NO_RECORD, "those of two containers of two images are gone", does(record(), deleted(record()), deleted(record(busy))),
+          drivers=UNION, cls=LOSSLESS, also=(NO_RECORD,)),
+    fires(NO_RECORD, "those of two containers of two images are gone and nothing tells them apart",
+          does(record(), deleted(record()), deleted(record(busy))), drivers=VFS, also=(NO_RECORD, *ORPHANS)),
+    fires(NO_RECORD, "those of two containers of one image are gone", does(record(busy), deleted(record(busy)), deleted(record(made))),
+          also=(NO_RECORD, *ORPHANS)),
+    fires(NO_RECORD, "a container that cannot be read lacks its own too", does(record(busy), emptied(part("config.v2.json", made)),
+          deleted(record(made)), deleted(record(busy))), also=(CORRUPT, *ORPHANS)),
+    fires(NO_RECORD, "the writable layer is gone with it", does(record(), lost_pair(ran))),
+    fires(NO_RECORD, "a file stands in its place", written(record(), b"x")),
+    fires(NO_RECORD, "the removal was cut short", does(record(), stated(State={"Dead": True}), lost_pair(ran)), severity=WARNING),
+    fires(NO_RECORD, "the image is gone too and the init layer tells the parent", does(record(made), lambda store: [
+        store.root.delete(store.root.image_file(store.web)), store.root.delete(store.root.image_metadata(store.web)),
+        store.root.repositories.pop("web"), store.root.tag("app:1", store.app)], deleted(record(made))), drivers=UNION, cls=LOSSLESS),
+    silent(NO_RECORD, "the container is of another driver", does(folder(), lambda store: store.root.container(
+        store.app, "foreign", driver="zfs"))),
+    silent(NO_RECORD, "the container is of the new store", does(folder(), lambda store: store.root.container(
+        store.app, "newer", driver="overlayfs"))),
+    fires(FOREIGN, "a file lies there", written(file(lambda store: store.root.path / "containers/notes.txt"), b"x"), cls=RECLAIM),
+    fires(FOREIGN, "a folder has another name", foldered(file(lambda store: store.root.path / "containers/backup")), cls=RECLAIM),
+    fires(FOREIGN, "a file has the name of a container", written(file(lambda store: store.root.container_dir(OTHER)), b"x"), cls=RECLAIM),
+    fires(FOREIGN, "a link has the name of a container", linked(file(lambda store: store.root.container_dir(OTHER)), "/etc"), cls=RECLAIM),
+    silent(FOREIGN, "a container has a file that nobody knows", written(loose("notes.txt"), b"x")),
+    fires(RESIDUE, "a copy of the config was left", written(TEMP, b""), cls=RECLAIM),
+    fires(RESIDUE, "a copy of the host configuration was left", written(HOST_TEMP, b"{}"), cls=RECLAIM),
+    fires(RESIDUE, "some other file was not finished", written(loose(".tmp-resolv.conf7"), b""), cls=RECLAIM),
+    fires(RESIDUE, "it is young", written(TEMP, b""), cls=RECLAIM, grace=DAY, refused="grace period"),
+    silent(RESIDUE, "the config is damaged, so that the copy is evidence", does(CONFIG, written(TEMP, b"{"), emptied(CONFIG)), also=(CORRUPT,)),
+    silent(RESIDUE, "the host configuration is damaged", does(HOSTCONFIG, written(HOST_TEMP, b"{"), emptied(HOSTCONFIG)), also=(HOST,)),
+)
+# fmt: on
+
+
+@rows(ROWS)
+def test_the_table_of_containers_holds(row: Row, driver: str, place: Path) -> None:
+    assert "" == "\n".join(disagreements(row, driver, place))
+
+
+def test_the_volumes_of_a_container_suffer_with_it(place: Path) -> None:
+    store = whole(place, "overlay2")
+    store.root.delete(store.root.container_dir(store.ran) / "hostconfig.json")
+    (finding,) = run(place).findings
+    assert (store.data,) == finding.impact.volumes
