@@ -16,7 +16,6 @@ from whole_roots import (
     OWN,
     Damaged,
     DeadlyStream,
-    Ended,
     Shot,
     Stalled,
     apply,
@@ -27,14 +26,16 @@ from whole_roots import (
     in_child,
     killer,
     looked_at,
+    needs_host,
+    on,
     operations,
+    said,
     site_of,
     snapshot,
     steps_of,
     timeless,
 )
 
-from docker_fsck import host
 from docker_fsck.apply.history import history, unfinished
 from docker_fsck.apply.site import Applied, Undone
 from docker_fsck.apply.undo import finish, recover, undo
@@ -88,13 +89,6 @@ def root(master: Damaged, tmp_path: Path) -> Path:
     return copy(master.path, tmp_path / "root")
 
 
-@pytest.fixture
-def told() -> None:
-    """Skips where nothing may be changed, since it cannot be told who uses a root."""
-    if (view := host.look("/")).state == "unknown":
-        pytest.skip(view.why)
-
-
 def plan_of(root: Path, master: Damaged) -> Plan:
     """What all classes, with consent, would do."""
     return looked_at(root, (master.lost,)).plan
@@ -103,17 +97,6 @@ def plan_of(root: Path, master: Damaged) -> Plan:
 def states(root: Path) -> list[str]:
     """How the transactions stand."""
     return [record.state for record in history(str(root))]
-
-
-def on(root: Path, *argv: str) -> tuple[str, ...]:
-    """The arguments of a command about this root."""
-    return (*argv, "--root", str(root), "--grace", "0s")
-
-
-def said(root: Path, *argv: str) -> Ended:
-    """A command in this process, with the real host."""
-    out, err = io.StringIO(), io.StringIO()
-    return Ended(command(*on(root, *argv), out=out, err=err), out.getvalue(), err.getvalue())
 
 
 def apply_words(master: Damaged) -> tuple[str, ...]:
@@ -254,7 +237,7 @@ def test_finish_killed_at_every_event_can_be_finished_and_then_taken_back(
 # by the command line
 
 
-@pytest.mark.usefixtures("told")
+@needs_host
 @pytest.mark.parametrize("share", [0.0, 0.15, 0.5, 1.0], ids=["first", "early", "middle", "last"])
 def test_an_apply_command_killed_after_a_step_is_taken_back_or_finished_by_the_recover_command(
     root: Path, master: Damaged, before: Shot, after: Shot, share: float
@@ -286,7 +269,7 @@ def test_an_apply_command_killed_after_a_step_is_taken_back_or_finished_by_the_r
     assert (0, before) == (said(root, "undo", "last").status, snapshot(root))
 
 
-@pytest.mark.usefixtures("told")
+@needs_host
 def test_the_program_killed_in_the_middle_is_taken_back_and_in_another_root_finished(
     master: Damaged, tmp_path: Path, before: Shot, after: Shot
 ) -> None:
@@ -315,7 +298,7 @@ def cut_short(root: Path, master: Damaged) -> tuple[Path, str]:
     return root, txn
 
 
-@pytest.mark.usefixtures("told")
+@needs_host
 @pytest.mark.parametrize("argv", [("check",), ("plan",), (), ("-n",)])
 def test_while_a_transaction_is_unfinished_every_look_says_so_first(cut_short: tuple[Path, str], argv: tuple[str, ...]) -> None:
     root, txn = cut_short
@@ -327,7 +310,7 @@ def test_while_a_transaction_is_unfinished_every_look_says_so_first(cut_short: t
     assert was == tree.snapshot_with_atimes(root)
 
 
-@pytest.mark.usefixtures("told")
+@needs_host
 @pytest.mark.parametrize(
     "argv",
     [
@@ -352,7 +335,7 @@ def test_while_a_transaction_is_unfinished_every_other_change_is_refused(
     assert was == tree.snapshot(root)
 
 
-@pytest.mark.usefixtures("told")
+@needs_host
 def test_a_saved_plan_is_refused_while_a_transaction_is_unfinished(
     root: Path, master: Damaged, tmp_path: Path, before: Shot
 ) -> None:

@@ -1,6 +1,7 @@
 """A whole overlay2 root with every kind of damage, its plan, a site to change it on, and children that die at one event of it."""
 
 import fcntl
+import io
 import json
 import os
 import shutil
@@ -16,6 +17,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, TextIO
 
+import pytest
 from msgspec import Struct, structs
 
 from docker_fsck import config, host
@@ -37,6 +39,10 @@ OWN = ".docker-fsck"
 FSCK = (sys.executable, "-m", "docker_fsck")
 CLASSES = "lossless,reclaim,lossy"
 Shot = dict[str, tree.Entry]
+
+view = host.look("/")
+needs_host = pytest.mark.skipif(view.state == "unknown", reason=f"nothing may be changed on this host: {view.why}")
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: mounts, attributes of files, processes of others")
 
 
 class Damaged(Struct, frozen=True):
@@ -219,6 +225,17 @@ def command(*argv: str, out: TextIO, err: TextIO, **edge: Any) -> int:
     parts = {"settle": 0.0, **edge}
     made = Edge(environ={}, terminal=Terminal({"NO_COLOR": "1"}, None, out, err), log=log, **parts)
     return guarded(work_of(chosen), Call(given=given, argv=argv, config=settings, edge=made))
+
+
+def on(root: Path, *argv: str) -> tuple[str, ...]:
+    """The arguments of a command about this root."""
+    return (*argv, "--root", str(root), "--grace", "0s")
+
+
+def said(root: Path, *argv: str, **edge: Any) -> Ended:
+    """A command about this root inside this process."""
+    out, err = io.StringIO(), io.StringIO()
+    return Ended(command(*on(root, *argv), out=out, err=err, **edge), out.getvalue(), err.getvalue())
 
 
 class DeadlyStream:

@@ -104,7 +104,7 @@ class Reader:
 
     def _rows(self, fd: int, base: str, todo: list[str], files: tuple[str, ...]) -> Iterator[tuple[str, Row | Trouble]]:
         fd = os.dup(fd)
-        pool: "ThreadPoolExecutor | None" = None
+        pool: ThreadPoolExecutor | None = None
         try:
             for start in range(0, len(todo), _CHUNK):
                 part = todo[start : start + _CHUNK]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 import pytest
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from docker_fsck.testing import images as built
 from docker_fsck.testing.table import DRIVERS, UNION, How, Row, Told, Whole, label, spread
@@ -22,7 +22,7 @@ DAY = 86400.0
 __all__ = [
     "AUFS", "CRITICAL", "DAY", "DRIVERS", "ERROR", "INFO", "LOSSLESS", "LOSSY", "LOSSY_USER", "OTHER", "OTHER_ID", "OVERLAY", "RECLAIM",
     "UNION", "VFS", "WARNING", "How", "Row", "Spot", "Told", "Whole", "all_images", "cut", "deleted", "does", "emptied", "file", "flipped", "forgotten",
-    "foldered", "hurting", "linked", "nulled", "piped", "retagged", "rows", "spot", "told", "written",
+    "foldered", "hurting", "linked", "nulled", "only", "piped", "retagged", "rows", "spot", "told", "written",
 ]  # fmt: skip
 
 
@@ -167,6 +167,11 @@ def forgotten(store: Whole, image: str) -> None:
 def bolt_garbage(store: Whole, name: str) -> None:
     """A database of BuildKit becomes pages of noise behind a magic number that is none."""
     store.root.write(f"buildkit/{name}", struct.pack("<QHHI", 0, 4, 0, 0) + b"\xed\xda\x0c\xee" * 4096)
+
+
+def only(drivers: tuple[str, ...], table: tuple[Row, ...]) -> tuple[Row, ...]:
+    """The rows for these drivers alone."""
+    return tuple(structs.replace(row, drivers=drivers) for row in table)
 
 
 def rows(table: tuple[Row, ...]) -> pytest.MarkDecorator:

@@ -25,6 +25,7 @@ from .cases import (
     hurting,
     linked,
     nulled,
+    only,
     piped,
     rows,
     spot,
@@ -108,7 +109,7 @@ def copied_link(store: Whole) -> Told:
 
 EVERYONE = (all_images, lambda store: [store.ran, store.busy, store.made])
 # fmt: off
-ROWS: tuple[Row, ...] = (
+ROWS = only(ONLY, (
     *(fires(LINK, f"that of the lowest layer {what}", hurting(blow(part("link")), *EVERYONE), cls=LOSSLESS) for what, blow in (
         ("is empty", emptied), ("is all NUL", nulled), ("is cut", cut), ("is gone", deleted), ("is a folder", foldered), ("is a pipe", piped))),
     fires(LINK, "it is a link itself", linked(part("link"), "../l"), cls=LOSSLESS),
@@ -182,9 +183,8 @@ ROWS: tuple[Row, ...] = (
         host=lambda store: HostView(state="stopped", why="", mount_points=frozenset({store.rel(part("merged", rw).path(store))}))),
     fires(RESIDUE, "the engine was killed", written(file(lambda store: part(".tmp-link12").path(store)), b""), cls=RECLAIM),
     silent(RESIDUE, "it lies in the content", written(part("diff/.tmp-data"), b"")),
-)
+))
 # fmt: on
-ROWS = tuple(row if row.drivers == ONLY else type(row)(**{name: getattr(row, name) for name in row.__struct_fields__} | {"drivers": ONLY}) for row in ROWS)
 
 
 @rows(ROWS)

@@ -10,7 +10,7 @@ from docker_fsck.apply.tree import Tree
 from docker_fsck.facts import Weight, kind_of
 from docker_fsck.reader import QUARANTINE, Reader
 from docker_fsck.values import Action, PutAway, Step, spell
-from docker_fsck.weight import weigh
+from docker_fsck.weight import weigh as tree_weight
 
 CAPABILITY = "security.capability"
 
@@ -59,6 +59,6 @@ def weigh(tree: Tree, txn: str, actions: Iterable[Action], made: dict[int, int])
                 total += action.bytes
                 continue
             for step in done:
-                weight = weigh(reader, f"{QUARANTINE}/{txn}/q/{step.n}") if isinstance(step, PutAway) else None
+                weight = tree_weight(reader, f"{QUARANTINE}/{txn}/q/{step.n}") if isinstance(step, PutAway) else None
                 total += weight.bytes if isinstance(weight, Weight) else 0
     return total
