@@ -10,13 +10,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from msgspec import Struct, structs
 from whole_roots import (
     CLASSES,
+    NOW,
     OWN,
+    TXN,
     Damaged,
     Shot,
     Stalled,
-    apply,
     copy,
     damaged,
     looked_at,
@@ -27,12 +29,11 @@ from whole_roots import (
     site_of,
     snapshot,
     steps_of,
-    timeless,
 )
 
 from docker_fsck import host
+from docker_fsck.apply.executor import execute
 from docker_fsck.apply.history import history, unfinished
-from docker_fsck.apply.undo import recover
 from docker_fsck.testing import tree
 from docker_fsck.testing.builder import DataRoot
 
@@ -126,8 +127,9 @@ def test_in_the_middle_of_an_apply_every_other_change_is_refused_at_once_and_che
 # signals
 
 
-@pytest.mark.parametrize("way", [("recover",), ("recover", "--finish")])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("number", "way"), [(signal.SIGINT, ("recover",)), (signal.SIGTERM, ("recover", "--finish"))], ids=["SIGINT", "SIGTERM"]
+)
 def test_a_signal_in_the_middle_stops_apply_between_two_steps_and_recover_goes_either_way(
     root: Path, before: Shot, number: int, way: tuple[str, ...]
 ) -> None:
@@ -185,16 +187,15 @@ def test_an_immutable_folder_stays_is_named_and_everything_else_is_done(root: Pa
         ended = said(root, *ALL)
         assert (64, 0) == (ended.status & 64, ended.status & 1)
         assert folder in ended.out
-        assert "not permitted; it may be immutable (lsattr shows it)" in ended.out
+        assert "not permitted; it may be immutable (lsattr shows it)" in " ".join(ended.out.split())
         (record,) = history(str(root))
         assert ("applied", 1, len(steps_of(plan)) - 1) == (record.state, record.skipped, record.done)
         left = looked_at(root).plan.actions
         assert [folder] == [step.path for action in left for step in action.steps]
         assert 64 == said(root, *ALL).status & 64
     assert 1 == said(root, *ALL).status
-    for _ in history(str(root)):
-        if [each for each in state(root) if each == "applied"]:
-            assert 0 == said(root, "undo", "last").status
+    for _ in range(state(root).count("applied")):
+        assert 0 == said(root, "undo", "last").status
     assert before == snapshot(root)
 
 
@@ -232,9 +233,11 @@ def small(master: Damaged, tmp_path: Path) -> Iterator[Path]:
 
 
 @needs_root
-def test_on_a_full_disk_check_works_apply_refuses_and_purge_frees(small: Path, master: Damaged, before: Shot, tmp_path: Path) -> None:
+def test_on_a_full_disk_check_works_apply_refuses_and_purge_frees(
+    small: Path, master: Damaged, before: Shot, tmp_path: Path
+) -> None:
     pure = said(small, "check")
-    assert 1 == said(small, "apply", "--class", "reclaim", "--yes", "--allow-mass").status & 1 or state(small) == ["applied"]
+    assert 0 == said(small, "apply", "--class", "reclaim", "--yes", "--allow-mass").status & (64 | 32)
     half = snapshot(small)
     fill(small.parent)
     full = said(small, "check")
@@ -284,37 +287,37 @@ def test_where_no_byte_can_be_written_what_only_moves_is_done_and_what_writes_is
 # a process in it
 
 
-class Garbage:
-    """A healthy root with one piece of garbage of each kind, and the paths in which a process may be found."""
+class Garbage(Struct, frozen=True):
+    """A healthy root with one piece of garbage of each kind, and the folders in which a process may be found."""
 
-    def __init__(self, path: Path) -> None:
-        root = self.root = DataRoot(path)
-        root.container(root.image("app:1"), "web")
-        self.other = root.orphan_dir()
-        orphan = root.orphan_dir(files={"data": b"x" * 8192})
-        (chain,) = root.unreferenced_layers(1)
-        mount = root.orphan_mount()
-        write_set, removing = root.layer_tmp(), root.removing()
-        tmp_dir, removed_dir = root.lost_dirs
-        self.content = root.content(orphan)
-        self.places = {
-            "an orphan's content": self.content,
-            "the folder of an unreferenced layer": root.driver_dir(root.dir_of(chain)),
-            "the record of an unreferenced layer": root.record(chain),
-            "the writable layer of an orphan mount": root.content(root.mount_id(mount)),
-            "the init layer of an orphan mount": root.driver_dir(root.init_id(mount)),
-            "the record of an orphan mount": root.mount_record(mount),
-            "an unfinished registration": write_set,
-            "the folder of an unfinished registration": root.driver_dir(tmp_dir),
-            "a record that was being removed": removing,
-            "the folder of a record that was being removed": root.content(removed_dir),
-        }
+    root: DataRoot
+    other: str
+    content: Path
+    places: dict[str, Path]
 
 
 @pytest.fixture
 def garbage(tmp_path: Path) -> Garbage:
     """The root with garbage."""
-    return Garbage(tmp_path / "docker")
+    root = DataRoot(tmp_path / "docker")
+    root.container(root.image("app:1"), "web")
+    other, orphan = root.orphan_dir(), root.orphan_dir(files={"data": b"x" * 8192})
+    (chain,) = root.unreferenced_layers(1)
+    mount, write_set, removing = root.orphan_mount(), root.layer_tmp(), root.removing()
+    places = (
+        root.content(orphan), root.driver_dir(root.dir_of(chain)), root.record(chain), root.content(root.mount_id(mount)),
+        root.driver_dir(root.init_id(mount)), root.mount_record(mount), write_set, root.driver_dir(root.lost_dirs[0]), removing,
+        root.content(root.lost_dirs[1]),
+    )  # fmt: skip
+    return Garbage(root, other, root.content(orphan), dict(zip(PLACES, places, strict=True)))
+
+
+PLACES = (
+    "the content of an orphan", "the folder of an unreferenced layer", "the record of an unreferenced layer",
+    "the writable layer of an orphan mount", "the init layer of an orphan mount", "the record of an orphan mount",
+    "an unfinished registration", "the folder of an unfinished registration", "a record that was being removed",
+    "the folder of a record that was being removed",
+)  # fmt: skip
 
 
 def settled_without(garbage: Garbage, place: Path, held: subprocess.Popen[str]) -> None:
@@ -339,12 +342,7 @@ def settled_without(garbage: Garbage, place: Path, held: subprocess.Popen[str]) 
     assert () == looked_at(root).findings
 
 
-@pytest.mark.parametrize("where", sorted(Garbage.__init__.__code__.co_consts, key=str)[:0] or [
-    "an orphan's content", "the folder of an unreferenced layer", "the record of an unreferenced layer",
-    "the writable layer of an orphan mount", "the init layer of an orphan mount", "the record of an orphan mount",
-    "an unfinished registration", "the folder of an unfinished registration", "a record that was being removed",
-    "the folder of a record that was being removed",
-])
+@pytest.mark.parametrize("where", PLACES)
 def test_garbage_in_which_a_process_stands_is_left_and_the_rest_is_moved(garbage: Garbage, start: Start, where: str) -> None:
     place = garbage.places[where]
     settled_without(garbage, place, start("sh", "-c", WAIT, cwd=place))
@@ -364,11 +362,13 @@ def test_garbage_of_which_a_process_has_a_file_open_or_mapped_is_left(garbage: G
         'mount --bind "$1"/data "$2"/../file',
         'mount -t overlay -o lowerdir="$1":"$2" overlay "$2"',
         'mount -t overlay -o lowerdir="$2",upperdir="$1",workdir="$3" overlay "$2"',
-        'cd "$1"/../.. && mount -t overlay -o lowerdir="${1##*overlay2/}":/ overlay "$2"',
+        'cd "$1"/../.. && mount -t overlay -o lowerdir="${1##*overlay2/}":l overlay "$2"',
     ],
     ids=["bind of it", "bind on it", "bind of a file", "overlay on it", "overlay that writes to it", "overlay by relative paths"],
 )
-def test_garbage_that_another_mount_namespace_has_mounted_is_left(garbage: Garbage, start: Start, tmp_path: Path, mount: str) -> None:
+def test_garbage_that_another_mount_namespace_has_mounted_is_left(
+    garbage: Garbage, start: Start, tmp_path: Path, mount: str
+) -> None:
     point, work = tmp_path / "point", garbage.root.driver_dir(garbage.content.parent.name) / "newwork"
     point.mkdir()
     work.mkdir()
@@ -378,18 +378,14 @@ def test_garbage_that_another_mount_namespace_has_mounted_is_left(garbage: Garba
     settled_without(garbage, garbage.content, process)
 
 
-def test_a_process_that_comes_into_garbage_after_the_plan_keeps_it_there(garbage: Garbage, start: Start) -> None:
-    plan = looked_at(garbage.root.path).plan
-    process = start("sh", "-c", WAIT, cwd=garbage.content)
-    used = str(garbage.content.parent.relative_to(garbage.root.path))
-    site = site_of(garbage.root.path)
-    import msgspec
-
-    from docker_fsck.apply.executor import execute
-    from whole_roots import NOW, TXN
-
-    done = execute(plan, msgspec.structs.replace(site, look=host.look), txn=TXN, now=NOW)
+def test_a_process_that_comes_into_garbage_after_the_plan_keeps_it_there(garbage: Garbage, start: Start, tmp_path: Path) -> None:
+    root, saved = garbage.root.path, tmp_path / "plan.json"
+    assert 0 == said(root, "plan", "-o", str(saved)).status
+    plan = looked_at(root).plan
+    start("sh", "-c", WAIT, cwd=garbage.content)
+    done = execute(plan, structs.replace(site_of(root), look=host.look), txn=TXN, now=NOW)
+    used = str(garbage.content.parent.relative_to(root))
     assert used in {skip.path for skip in done.skipped}
     assert garbage.content.exists()
     assert not garbage.root.driver_dir(garbage.other).exists()
-    process.kill()
+    assert 64 == said(root, "apply", str(saved), "--class", "reclaim", "--yes").status & 64

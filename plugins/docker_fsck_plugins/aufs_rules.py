@@ -47,10 +47,12 @@ def layers_file(model: Model) -> Iterator[Fault]:
     """
     home = _home(model)
     for ident in _living(model):
-        if home.missing(ident) is not None:
+        if home.missing(ident) is not None or home.partial:
             continue
         actual, expected = home.list_of(ident), model.expected_parents(ident)
         path = home.part("layers", ident)
+        if isinstance(actual, Trouble) and actual.state == "unreadable":
+            continue
         if isinstance(actual, Trouble):
             yield _list_fault(path, ident, f"the list of ancestors of {ident} is not usable: {actual.why}", expected, actual.why)
         elif expected is not None and actual != expected:
@@ -102,7 +104,7 @@ def dir_missing(model: Model) -> Iterator[Fault]:
     Seen in: FC-09
     """
     home = _home(model)
-    for ident in _living(model):
+    for ident in () if home.partial else _living(model):
         part = home.missing(ident)
         layer = model.dir_owner.get(ident)
         if part is not None and part.name == "diff":

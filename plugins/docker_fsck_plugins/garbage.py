@@ -187,6 +187,8 @@ def driver_orphan(model: Model) -> Iterator[Fault]:
     Never: on the word of `docker inspect`; while any source cannot be read; l/ itself.
     Seen in: FC-01, FC-07, FC-47
     """
+    if model.layers.faults or model.mounts.faults:
+        return
     dead = set(model.marks.dead_dirs)
     for ident in sorted(dead):
         if ident.endswith("-init"):
@@ -226,7 +228,7 @@ def driver_orphan_init(model: Model) -> Iterator[Fault]:
     Repair: the folder and its short link are put away.
     Seen in: FC-01
     """
-    dead = set(model.marks.dead_dirs)
+    dead = set() if model.layers.faults or model.mounts.faults else set(model.marks.dead_dirs)
     for ident in sorted(dead):
         if ident.endswith("-init") and ident.removesuffix("-init") not in dead:
             fault = _orphan(model, [ident])

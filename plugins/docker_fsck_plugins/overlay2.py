@@ -24,6 +24,7 @@ class OverlayHome:
         links = reader.links(f"{name}/l")
         self.partial = tuple(each for each in (rows, links) if isinstance(each, Trouble) and each.state != "absent")
         self.links: dict[str, str | Trouble] = {} if isinstance(links, Trouble) else links
+        self.linkless = links if isinstance(links, Trouble) else None
         self.rows: dict[str, Row | Trouble] = {} if isinstance(rows, Trouble) else dict(rows)
         self.strange = {ident: row for ident, row in self.rows.items() if isinstance(row, Trouble) and ident != "l"}
         self.dirs = {ident: row for ident, row in self.rows.items() if isinstance(row, Row) and DRIVER_ID.fullmatch(ident)}
@@ -63,8 +64,9 @@ class OverlayHome:
 
     @cached_property
     def gone(self) -> frozenset[str]:
-        """Driver ids that some `lower` or short link leads to and that have no content."""
-        return frozenset(ident for ident in {*self.target.values(), *self.dirs} if self.missing(ident) is not None)
+        """Driver ids that some `lower` or short link leads to and that are known to have no content."""
+        missing = {ident: self.missing(ident) for ident in {*self.target.values(), *self.dirs}}
+        return frozenset(ident for ident, part in missing.items() if part is not None and part.trouble.state != "unreadable")
 
     def ids(self) -> Collection[str]:
         """Every driver id with a folder."""

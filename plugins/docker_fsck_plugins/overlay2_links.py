@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, cast
 
-from docker_fsck.api import ActionClass, Fault, Model, Ref, Relink, Remedy, Rule, Severity, Trouble, WriteFile, rule, spell
+from docker_fsck.api import ActionClass, Fault, MakeDir, Model, Ref, Relink, Remedy, Rule, Severity, Trouble, WriteFile, rule, spell
 from docker_fsck_plugins.remedies import reclaim
 
 if TYPE_CHECKING:
@@ -48,7 +48,8 @@ def link_file(model: Model) -> Iterator[Fault]:
     home, told = home_of(model), from_children(model)
     for ident in model.living:
         link, short = home.link(ident), home.short(ident)
-        if link == short:
+        unread = link if isinstance(link, Trouble) else home.linkless
+        if link == short or (unread is not None and unread.state == "unreadable"):
             continue
         path = f"{home.path(ident)}/link"
         name = short or told.get(ident) or home.fresh(ident)
@@ -87,6 +88,9 @@ def link_symlink(model: Model) -> Iterator[Fault]:
     Seen in: FC-02, FC-44
     """
     home = home_of(model)
+    if not home.links and len(model.living) > 1:
+        yield from _all_lost(model)
+        return
     for ident in model.living:
         link = home.link(ident)
         if not isinstance(link, str) or home.short(ident) != link:
@@ -104,6 +108,21 @@ def link_symlink(model: Model) -> Iterator[Fault]:
             ref(ident), f"the short link of {ident} does not lead to it", (path, f"{home.path(ident)}/link"), f"../{ident}/diff", actual,
             remedies, (ref(ident),), severity=Severity.WARNING if harmless else None,
         )  # fmt: skip
+
+
+def _all_lost(model: Model) -> Iterator[Fault]:
+    """The one fault of a folder l/ in which there is no link at all."""
+    home = home_of(model)
+    place, fault = f"{home.name}/l", home.linkless
+    if fault is not None and fault.state == "unreadable":
+        return
+    own = {ident: link for ident in model.living if isinstance(link := home.link(ident), str) and home.short(ident) == link}
+    links = tuple(_relink(f"{place}/{link}", f"../{ident}/diff") for ident, link in own.items())
+    steps = links if fault is None else (MakeDir(path=place, mode=0o700), *links)
+    does = f"make {len(links)} short links in {place} again"
+    remedies = (Remedy(cls=ActionClass.LOSSLESS, does=does, steps=steps),) if fault is None or fault.state == "absent" else ()
+    actual = "an empty folder" if fault is None else fault.why
+    yield Fault(Ref("file", place), f"all {len(links)} short links are gone", (place,), f"{len(links)} links", actual, remedies)
 
 
 @rule("ovl-link-dangling", Severity.INFO, actions=(ActionClass.RECLAIM,), drivers=DRIVERS)

@@ -62,6 +62,8 @@ def lower(model: Model) -> Iterator[Fault]:
     for ident in model.living:
         text, expected = home.lower(ident), model.expected_parents(ident)
         paths = home.resolved(ident)
+        if (isinstance(text, Trouble) and text.state == "unreadable") or (home.linkless and home.linkless.state == "unreadable"):
+            continue
         if isinstance(text, Trouble):
             yield _lower_fault(model, ident, f"the lower of {ident} is not usable: {text.why}", [], told)
         elif text is None and expected:
@@ -99,7 +101,7 @@ def _folding(model: Model, fault: Fault, told: dict[str, str]) -> Fault:
     names = {element.removeprefix("l/") for element in home.elements(ident)}
     named = [each for name in sorted(names) for each in home.linked.get(name, ())]
     named += [each for each, name in told.items() if name in names]
-    through = [cause for each in (*home.needs(ident), *named) for cause in _causes(model, each)]
+    through = [Ref("file", f"{home.name}/l"), *(cause for each in (*home.needs(ident), *named) for cause in _causes(model, each))]
     if expected is None and mount is not None and mount.parent_id is not None:
         through.append(Ref("layer", mount.parent_id))
     if not fault.remedies:

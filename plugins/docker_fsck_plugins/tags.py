@@ -33,7 +33,9 @@ def unparsable(model: Model) -> Iterator[Fault]:
     Seen in: FC-16, FC-17
     """
     store = model.tags
-    if store.trouble is None or (store.trouble.state == "absent" and not model.images.images):
+    if store.trouble is None or store.trouble.state == "unreadable":
+        return
+    if store.trouble.state == "absent" and not model.images.images:
         return
     sibling = store.whole_sibling
     remedies: tuple[Remedy, ...] = ()

@@ -37,3 +37,9 @@ def dirty(request: pytest.FixtureRequest) -> Iterator[Corpus]:
 def containerd() -> Iterator[Corpus]:
     """A root with the containerd image store and no graph driver."""
     yield from _unpacked(unpacking.CONTAINERD)
+
+
+@pytest.fixture(scope="session")
+def migrated() -> Iterator[Corpus]:
+    """A root with a graph driver store and a containerd store beside it."""
+    yield from _unpacked(unpacking.MIGRATED)

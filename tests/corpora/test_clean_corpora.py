@@ -22,7 +22,7 @@ def test_the_files_of_the_corpora_are_those_that_were_committed() -> None:
     found = {path.name: unpacking.digest(path) for path in unpacking.HERE.glob("*.zst")}
     if not found:
         pytest.skip("a source distribution has no corpora")
-    names = [*unpacking.CLEAN, *unpacking.DIRTY, unpacking.CONTAINERD]
+    names = [*unpacking.CLEAN, *unpacking.DIRTY, unpacking.CONTAINERD, unpacking.MIGRATED]
     files = {path.name for name in names for path in (unpacking.archive(name), unpacking.report_file(name))}
     assert files == found.keys()
     assert unpacking.sums() == found
@@ -71,3 +71,18 @@ def test_a_root_with_only_the_containerd_store_is_refused(containerd: Corpus) ->
         ended = run(command(containerd.root, *words))
         assert (ended.exit, ended.out) == (64, "")
         assert "containerd image store" in ended.err
+
+
+def test_a_root_that_also_holds_a_containerd_store_is_never_called_clean(migrated: Corpus) -> None:
+    """The graph driver store in it is judged: the driver dirs of six deleted containers are all that is left over."""
+    ended = run(command(migrated.root, "plan", "--grace", "0s", "--format", "json"))
+    document = ended.document
+    jsonschema.Draft202012Validator(SCHEMA).validate(document)
+    assert (ended.exit, document["verdict"]) == (8, "incomplete")
+    assert document["store"]["layouts"] == ["graphdriver:overlay2", "containerd"]
+    unjudged = [each["reason"] for each in document["coverage"]["rules"] if each["rule"] == "containerd"]
+    assert unjudged == ["the containerd image store in it is not judged by this version"]
+    assert [each["rule"] for each in document["findings"]] == ["driver-orphan"] * 6
+    named = {f"overlay2/{file.read_text()}" for file in migrated.root.glob("image/overlay2/layerdb/sha256/*/cache-id")}
+    away = {step["path"] for action in document["plan"]["actions"] for step in action["steps"]}
+    assert (len(named), named & away) == (12, set())

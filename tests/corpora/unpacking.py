@@ -44,6 +44,7 @@ DIRTY = (
     "dirty-docker28.5-overlay2-volume-create",
 )
 CONTAINERD = "docker29.7-overlayfs-managed"
+MIGRATED = "mixed-docker28.5to29.7-overlay2-migrated"
 MEMORY = Path("/dev/shm")
 ROOM = 1 << 29
 

@@ -87,6 +87,9 @@ def stray(name: str = STRAY) -> Spot:
     return file(lambda store: store.root.path / "overlay2/l" / name)
 
 
+LINKS = file(lambda store: store.root.path / "overlay2/l")
+
+
 def gone(where: Spot) -> Callable[[Whole], object]:
     """It is gone too."""
     return deleted(where)
@@ -130,8 +133,10 @@ ROWS = only(ONLY, (
     fires(SYMLINK, "it leads out of the folder", linked(short(), "../../../../etc"), cls=LOSSLESS),
     fires(SYMLINK, "it leads to another layer", does(short(), lambda store: store.root.link_to(short().path(store), f"../{top(store)}/diff")), cls=LOSSLESS),
     fires(SYMLINK, "that of a writable layer is gone", deleted(short(rw)), severity=WARNING, cls=LOSSLESS),
-    fires(SYMLINK, "the whole folder l is empty", does(short(), emptied(file(lambda store: store.root.path / "overlay2/l"))), cls=LOSSLESS,
-          also=(SYMLINK,) * 12),
+    *(fires(SYMLINK, f"the whole folder l {what}", hurting(blow(LINKS), *EVERYONE), cls=cls) for what, blow, cls in (
+        ("is empty", emptied, LOSSLESS), ("is gone", deleted, LOSSLESS), ("is a file", lambda where: written(where, b""), None),
+        ("is a link", lambda where: linked(where, "/etc"), None))),
+    folds(LOWER, SYMLINK, "all links are gone", deleted(LINKS), cls=LOSSLESS),
     folds(LOWER, SYMLINK, "children cannot resolve it", deleted(short()), cls=LOSSLESS),
     silent(SYMLINK, "a second link leads to the same layer and no lower needs it", does(short(), lambda store: store.root.link_to(
         stray().path(store), f"../{low(store)}/diff"))),
