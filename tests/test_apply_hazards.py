@@ -179,21 +179,20 @@ def immutable(path: Path) -> Iterator[None]:
 
 
 @needs_root
-def test_an_immutable_folder_stays_is_named_and_everything_else_is_done(root: Path, before: Shot) -> None:
-    plan = looked_at(root).plan
+def test_an_immutable_folder_stays_is_named_and_everything_else_is_done(root: Path, master: Damaged, before: Shot) -> None:
+    plan, words = looked_at(root, (master.lost,)).plan, (*ALL, "--consent", master.lost)
     orphan = next(action for action in plan.actions if action.does.startswith("put overlay2/") and len(action.steps) == 2)
     folder = next(step.path for step in orphan.steps if step.path.startswith("overlay2/") and "/l/" not in step.path)
     with immutable(root / folder):
-        ended = said(root, *ALL)
+        ended = said(root, *words)
         assert (64, 0) == (ended.status & 64, ended.status & 1)
         assert folder in ended.out
         assert "not permitted; it may be immutable (lsattr shows it)" in " ".join(ended.out.split())
         (record,) = history(str(root))
         assert ("applied", 1, len(steps_of(plan)) - 1) == (record.state, record.skipped, record.done)
-        left = looked_at(root).plan.actions
-        assert [folder] == [step.path for action in left for step in action.steps]
-        assert 64 == said(root, *ALL).status & 64
-    assert 1 == said(root, *ALL).status
+        assert [folder] == [step.path for step in steps_of(looked_at(root).plan)]
+        assert 64 == said(root, *words).status & 64
+    assert 1 == said(root, *words).status
     for _ in range(state(root).count("applied")):
         assert 0 == said(root, "undo", "last").status
     assert before == snapshot(root)
