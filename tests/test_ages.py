@@ -1,8 +1,9 @@
-"""Grace and retention by the clock: nothing young is reclaimed, nothing young is purged, a clock that went back makes all young."""
+"""Grace and retention by the clock: nothing young is reclaimed or purged, and a clock that went back makes everything young."""
 
 import os
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +61,8 @@ MEMBERS = (
     "the folder of an orphan", "a file deep in an orphan", "a link in an orphan", "the short link of an orphan",
     "the folder of a dead layer", "the record of a dead layer", "the record of an orphan mount",
     "the writable layer of an orphan mount", "the init layer of an orphan mount", "an unfinished registration",
-    "the folder of an unfinished registration", "a record that was being removed", "the folder of a record that was being removed",
-    "a dangling short link", "a temporary copy of the tag store",
+    "the folder of an unfinished registration", "a record that was being removed",
+    "the folder of a record that was being removed", "a dangling short link", "a temporary copy of the tag store",
 )  # fmt: skip
 KINDS = 7
 
@@ -76,10 +77,9 @@ def aged(tmp_path: Path) -> Aged:
     root.link_to("overlay2/l/" + "A" * 26, "../" + "7" * 64 + "/diff")
     root.write(root.image_home / ".tmp-repositories.json123", b"{")
     (root.driver_dir(orphan) / "diff" / "opt" / "link").symlink_to("elsewhere")
-    made = Aged(root, orphan, chain, mount, write_set, removing, 0.0)
     newest = max(path.lstat().st_ctime for path in root.path.rglob("*"))
     time.sleep(GAP)
-    return Aged(root, orphan, chain, mount, write_set, removing, newest) if made.members.keys() == set(MEMBERS) else made
+    return Aged(root, orphan, chain, mount, write_set, removing, newest)
 
 
 @pytest.fixture
@@ -91,8 +91,6 @@ def clock() -> Iterator[FrozenDateTimeFactory]:
 
 def at(clock: Any, seconds: float) -> None:
     """Put the clock to a moment."""
-    from datetime import UTC, datetime
-
     clock.move_to(datetime.fromtimestamp(seconds, UTC))
 
 
@@ -111,6 +109,10 @@ def touched(path: Path) -> float:
     facts = path.lstat()
     os.chown(path, facts.st_uid, facts.st_gid, follow_symlinks=False)
     return path.lstat().st_ctime
+
+
+def test_there_is_a_test_for_each_member(aged: Aged) -> None:
+    assert set(MEMBERS) == aged.members.keys()
 
 
 def test_before_the_grace_period_is_over_nothing_is_reclaimed_and_afterwards_all_of_it(aged: Aged, clock: Any) -> None:
@@ -177,7 +179,7 @@ def test_lossless_repairs_do_not_wait_for_the_grace_period(aged: Aged, clock: An
 def command(aged: Aged, *argv: str) -> Ended:
     """A command by the frozen clock, on a host where nothing runs."""
     return said(
-        aged.root.path, *argv, clock=lambda: time.time(), sleep=lambda _: None, engine_processes=lambda _: (),
+        aged.root.path, *argv, clock=time.time, sleep=lambda _: None, engine_processes=lambda _: (),
         look=lambda _: HostView(state="stopped", why="a test says so"),
     )  # fmt: skip
 

@@ -31,11 +31,12 @@ def _all(model: Model) -> Iterator[containers.Container]:
 
 
 def _sibling(container: containers.Container, target: str) -> Remedy | None:
-    """The remedy that puts a whole temporary copy in a config's place."""
+    """The remedy that puts a whole temporary copy in a config's place and the copies away."""
     for sibling in container.siblings:
         if sibling.whole and target in sibling.path:
             path = f"{container.path}/{target}"
-            steps = (WriteFile(path=path, data=sibling.data, mode=0o600),)
+            aside = (put_away(each.path) for each in container.siblings if target in each.path)
+            steps = (WriteFile(path=path, data=sibling.data, mode=0o600), *aside)
             return Remedy(cls=ActionClass.LOSSLESS, does=f"restore {path} from {sibling.path.rpartition('/')[2]}", steps=steps)
     return None
 

@@ -62,6 +62,8 @@ def record_broken(model: Model) -> Iterator[Fault]:
 
 def _rewrite(mount: mounts.Mount, found: derive.Derived, names: set[str]) -> Remedy:
     wanted = dict(derive.texts(found))
+    lacking = (name for name, value in (("init-id", mount.init_id), ("parent", mount.parent)) if value is None and name in wanted)
+    names = names.union(lacking)
     steps = tuple(
         WriteFile(path=f"{mount.path}/{name}", data=wanted[name].encode()) if name in wanted else put_away(f"{mount.path}/{name}")
         for name in sorted(names)

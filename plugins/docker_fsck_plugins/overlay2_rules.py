@@ -90,7 +90,9 @@ def _lower_fault(model: Model, ident: str, message: str, elements: list[str], to
     text = home.lower_of(expected, told) if expected else None
     remedies: tuple[Remedy, ...] = ()
     if text:
-        remedies = (Remedy(cls=ActionClass.LOSSLESS, does=f"write {path} from the layer records", steps=(write(path, text),)),)
+        work = () if "work" in home.dirs[ident].entries else (MakeDir(path=f"{home.path(ident)}/work", mode=0o700),)
+        does = f"write {path} from the layer records"
+        remedies = (Remedy(cls=ActionClass.LOSSLESS, does=does, steps=(write(path, text), *work)),)
     return Fault(ref(ident), message, (path,), text or "", ":".join(elements) or "nothing", remedies)
 
 

@@ -17,7 +17,7 @@ from docker_fsck.api import (
     rule,
     short,
 )
-from docker_fsck_plugins.remedies import reclaim
+from docker_fsck_plugins.remedies import put_away, reclaim
 
 
 @rule("tags-unparsable", Severity.CRITICAL, actions=(ActionClass.LOSSLESS,))
@@ -27,7 +27,8 @@ def unparsable(model: Model) -> Iterator[Fault]:
     Why it matters: the engine does not start, or it starts with every image as <none> and the next image prune deletes
         them.
     How it comes about: power was lost while an engine before 1.12 wrote it, the disk was full, or it was edited by hand.
-    Repair: a whole temporary copy that a writer left beside it takes its place. Image content is not affected.
+    Repair: the newest whole temporary copy that a writer left beside it takes its place, the copies are put away. Image
+        content is not affected.
     Never: delete the file, which makes every image dangling.
     Daemon says: failed to start daemon: Couldn't create reference store repository: EOF
     Seen in: FC-16, FC-17
@@ -41,7 +42,8 @@ def unparsable(model: Model) -> Iterator[Fault]:
     remedies: tuple[Remedy, ...] = ()
     if sibling is not None:
         does = f"restore {len(sibling.tags or {})} tags from {sibling.path}"
-        steps = (WriteFile(path=store.path, data=sibling.data, mode=0o600),)
+        aside = (put_away(each.path) for each in store.siblings)
+        steps = (WriteFile(path=store.path, data=sibling.data, mode=0o600), *aside)
         remedies = (Remedy(cls=ActionClass.LOSSLESS, does=does, steps=steps),)
     images = len(model.images.images)
     message = f"the tags of {images} images cannot be read: {store.trouble.why}"

@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from archives import member
-from docker_fsck import ids
+from docker_fsck import host, ids
+from docker_fsck.apply.site import Site
+from docker_fsck.apply.undo import undo
 from docker_fsck.testing import tree
 from dockerd import Engine, EngineError
 from population import Populated
@@ -227,7 +229,7 @@ def refusal(engine: Engine, *words: str) -> str:
     """What the docker command says that must fail."""
     done = engine.docker(*words, check=False)
     if done.returncode == 0:
-        raise EngineError(f"docker {' '.join(words)} did not fail: {done.stdout}")
+        raise EngineError(f"docker {' '.join(words)} did not fail: {done.stdout!r:.200}")
     return done.stderr.strip()
 
 
@@ -267,18 +269,27 @@ def told(run: Run, least: str = "info", *, plain: bool = False) -> list[Told]:
 def explains(run: Run, rule: str, words: str) -> bool:
     """Whether the daemon error that a finding of `rule` quotes is in the engine's own `words`."""
     quotes = {each["daemon_error"] for each in run.report["findings"] if each["rule"] == rule}
-    return bool(quotes) and all(re.search(_pattern(quote), words) for quote in quotes)
+    return bool(quotes) and all(re.search(_pattern(quote), words, re.IGNORECASE) for quote in quotes)
 
 
 def _pattern(quote: str) -> str:
     """A daemon error of a card as a regular expression: `…` is anything, `<name>`, `sha256:X` and `-N` are one word."""
-    text = re.escape(quote).replace("…", ".*").replace("sha256:X", r"sha256:\S+")
+    text = re.sub(r"(\\ )?…(\\ )?", ".*", re.escape(quote)).replace("sha256:X", r"sha256:\S+")
     return re.sub(r"<[^>]+>", r"\\S+", text)
 
 
 def copy(where: Path, target: Path) -> None:
     """Copies a folder with all that the file system knows of it."""
     subprocess.run(["cp", "-a", where, target], check=True)
+
+
+def drop_image(places: Places, image: str) -> None:
+    """Takes configuration, notes and names of an image away, as an engine that is killed while it removes it; its layers stay."""
+    places.config(image).unlink()
+    shutil.rmtree(places.metadata(image), ignore_errors=True)
+    groups = json.loads(places.tags.read_bytes())["Repositories"]
+    kept = {group: {tag: each for tag, each in tags.items() if each != image} for group, tags in groups.items()}
+    places.tags.write_bytes(json.dumps({"Repositories": {group: tags for group, tags in kept.items() if tags}}).encode())
 
 
 def orphan(places: Places, ident: str, model: Path, short: str) -> Path:
@@ -301,9 +312,15 @@ def apply(root: Path, classes: str) -> Run:
     return fsck(root, "apply", "--class", classes, "--yes", "--grace", "0s")
 
 
+def take_back(root: Path) -> None:
+    """`undo last` without the wait for an engine that is just starting: none is."""
+    site = Site(root=str(root), hold=host.hold, engine_processes=host.engine_processes, look=host.look, settle=0.0)
+    undo(site, "last")
+
+
 @contextlib.contextmanager
 def mended(stock: Stock, classes: str, status: int = 1) -> Iterator[Run]:
-    """Applies; inside, the root is a copy for the engine, while the real one, moved aside, is taken back; both are stopped at the end.
+    """Applies, takes that back in the root itself, moved aside, and leaves a copy of what apply made for the engine.
 
     Raises AssertionError if apply does not end with `status`, or the tree that was taken back is not the one before.
     """
@@ -315,13 +332,10 @@ def mended(stock: Stock, classes: str, status: int = 1) -> Iterator[Run]:
     stock.root.rename(aside)
     copy(aside, stock.root)
     try:
-        with ThreadPoolExecutor(1) as pool:
-            undone = pool.submit(fsck, aside, "undo", "last")
-            yield done
-        if undone.result().exit:
-            raise AssertionError(f"undo: {undone.result()}")
+        take_back(aside)
         if differ := tree.changes(before, tree.snapshot(aside, OURS)):
             raise AssertionError(f"undo left: {differ}")
+        yield done
     finally:
         stock.engine.kill()
         shutil.rmtree(aside)

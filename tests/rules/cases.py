@@ -9,7 +9,8 @@ import pytest
 from msgspec import Struct, structs
 
 from docker_fsck.testing import images as built
-from docker_fsck.testing.table import DRIVERS, UNION, How, Row, Told, Whole, label, spread
+from docker_fsck.testing.table import DRIVERS, UNION, How, Row, Told, label, spread
+from docker_fsck.testing.whole import Whole
 from docker_fsck.values import ActionClass, Severity
 
 OVERLAY, AUFS, VFS = ("overlay2",), ("aufs",), ("vfs",)

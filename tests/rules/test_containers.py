@@ -5,7 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from docker_fsck.testing import tree
-from docker_fsck.testing.table import Row, Told, Whole, disagreements, fires, folds, run, silent, whole
+from docker_fsck.testing.table import Row, Told, disagreements, fires, folds, run, silent
+from docker_fsck.testing.whole import Whole, whole
 
 from .cases import (
     CRITICAL,

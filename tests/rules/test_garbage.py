@@ -5,7 +5,8 @@ from pathlib import Path
 
 from docker_fsck.host import HostView
 from docker_fsck.testing.buildcache import write_buildkit
-from docker_fsck.testing.table import ANY, Row, Told, Whole, disagreements, fires, run, silent, whole
+from docker_fsck.testing.table import Row, Told, disagreements, fires, run, silent
+from docker_fsck.testing.whole import Whole, whole
 
 from .cases import (
     DAY,
@@ -222,7 +223,7 @@ ROWS: tuple[Row, ...] = (
     fires(MOUNT, "the old builder was killed", builder_mount, cls=RECLAIM),
     fires(MOUNT, "a container has no record", does(spot("mount", lambda store: list(store.root.mounts)[-1], lambda store: (
         store.root.mount_record(list(store.root.mounts)[-1]))), mount(), lambda store: store.root.delete(store.root.mount_record(store.ran))),
-        cls=RECLAIM, refused="ambiguous", also=("container-record-missing",)),
+        cls=RECLAIM, refused="ambiguous", also=("container-record-missing",), leaves=(MOUNT,)),
     fires(MOUNT, "it is young", mount(), cls=RECLAIM, grace=DAY, refused="grace period"),
     silent(MOUNT, "the container cannot be read", does(file(lambda store: store.root.tags), lambda store: store.root.empty(
         store.root.container_dir(store.ran) / "config.v2.json")), also=("container-config-corrupt",)),

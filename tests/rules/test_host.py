@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from docker_fsck.testing.table import DRIVERS, Row, Told, Whole, disagreements, fires, refusing, run, silent, whole
+from docker_fsck.testing.refusals import refusing
+from docker_fsck.testing.table import DRIVERS, Row, Told, disagreements, fires, run, silent
+from docker_fsck.testing.whole import Whole, whole
 
 from .cases import AUFS, OVERLAY, file, linked, rows, written
 

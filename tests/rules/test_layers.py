@@ -4,7 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from docker_fsck.ids import hex_of
-from docker_fsck.testing.table import Row, Told, Whole, disagreements, fires, folds, run, silent, whole
+from docker_fsck.testing.table import Row, Told, disagreements, fires, folds, run, silent
+from docker_fsck.testing.whole import Whole, whole
 
 from .cases import (
     LOSSY,
@@ -38,6 +39,7 @@ INCOMPLETE, IDENTITY, NO_PARENT, NO_DIR = (
 )  # fmt: skip
 TWICE, NO_SPLIT, DEEP, ORPHAN = "layer-cacheid-duplicate", "layer-tarsplit-missing", "layer-too-deep", "driver-orphan"
 AGAIN = (NO_PARENT,)
+STEP = (*AGAIN, "ovl-lower")  # a build step needs the layer too, and no record tells of its loss
 
 
 def top(store: Whole) -> str:
@@ -163,8 +165,9 @@ ROWS: tuple[Row, ...] = (
     silent(IDENTITY, "a layer is in two images at different heights", does(
         record(low), lambda store: store.root.image("again:1", [{"a": b"1"}, {"a": b"1"}]))),
     fires(NO_PARENT, "only a container's record still names it", without_images, drivers=UNION),
+    fires(NO_PARENT, "only a container's record still names it", without_images, drivers=VFS, also=(ORPHAN,)),
     silent(NO_PARENT, "a whole layer stands on a whole one", does(record(low), lambda store: store.root.image("more:1", 3))),
-    *(fires(NO_DIR, what, hurting(how, *EVERYONE), drivers=drivers, cls=LOSSY, leaves=AGAIN) for what, how, drivers in (
+    *(fires(NO_DIR, what, hurting(how, *EVERYONE), drivers=drivers, cls=LOSSY, leaves=STEP) for what, how, drivers in (
         ("the folder below everything is gone", deleted(dir_of(low)), ("overlay2", "vfs")),
         ("a link stands in its place", linked(dir_of(low), "/etc"), ("overlay2", "vfs")),
         ("a file stands in its place", written(dir_of(low), b"x"), ("overlay2", "vfs")),
@@ -178,6 +181,7 @@ ROWS: tuple[Row, ...] = (
         record(low), lambda store: store.root.delete(store.root.driver_dir(store.cache.committed_dir))), drivers=VFS),
     folds("ovl-lower", NO_DIR, "the folder is gone and children name it", deleted(dir_of(low)), drivers=OVERLAY, cls=LOSSY, leaves=AGAIN),
     fires(TWICE, "a record was copied", copied, drivers=UNION),
+    fires(TWICE, "a record was copied and a folder is unclaimed, which stays", copied, drivers=VFS, also=(ORPHAN,)),
     silent(TWICE, "two layers have the same content", does(record(low), lambda store: store.root.image("twin:1", [{"a": b"1"}] * 2))),
     fires(NO_SPLIT, "it is gone", deleted(file(lambda store: store.root.record(mid(store)) / "tar-split.json.gz"))),
     fires(NO_SPLIT, "a folder stands there", foldered(file(lambda store: store.root.record(mid(store)) / "tar-split.json.gz"))),

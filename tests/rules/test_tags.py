@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from docker_fsck.testing.table import Row, Told, Whole, disagreements, fires, run, silent, whole
+from docker_fsck.testing.table import Row, Told, disagreements, fires, run, silent
+from docker_fsck.testing.whole import Whole, whole
 from .cases import (
     CRITICAL,
     DAY,

@@ -1,5 +1,6 @@
 """The straight way, from a root to a report; check, plan and apply are three places to stop on it. Changes nothing."""
 
+import gc
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -79,6 +80,7 @@ def load(call: Call) -> Registry:
 
 def survey(call: Call, allowed: Policy) -> Survey:
     """Check the root and plan what `allowed` permits. Raises `FsckError`s where there is nothing to be checked."""
+    gc.disable()  # a check makes a million small values and no cycles worth collecting: a fifth of the time on 20,000 layers
     registry = load(call)
     chosen = rules.select(registry.rules, call.config.level, call.config.rule, call.config.skip)
     root = roots.choose(call.config)

@@ -9,10 +9,9 @@ import functools
 import os
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Literal
-from unittest import mock
 
 from msgspec import Struct
 
@@ -22,62 +21,13 @@ from docker_fsck.host import HostView
 from docker_fsck.policy import Policy
 from docker_fsck.reader import Reader
 from docker_fsck.store import open_store
-from docker_fsck.testing.buildcache import BuildCache
-from docker_fsck.testing.builder import DataRoot
+from docker_fsck.testing.refusals import refusing
+from docker_fsck.testing.whole import Whole, whole
 from docker_fsck.values import ActionClass, Finding, Level, Plan, Severity, Source
 
 DRIVERS = ("overlay2", "vfs", "aufs")
 UNION = ("overlay2", "aufs")
 STOPPED = HostView(state="stopped", why="no process uses this data root")
-ANY = "*"
-NEVER_STARTED = {"StartedAt": "0001-01-01T00:00:00Z", "FinishedAt": "0001-01-01T00:00:00Z"}
-
-
-class Whole(Struct, frozen=True, kw_only=True):
-    """A healthy store. Images by id: `app` and `web` share the two layers of `base`, `built` came out of a build above `app`.
-
-    `base` and `web` look pulled, `app` and `built` were made here. Containers by id: `ran` above `app` has ended and uses
-    the volume `data`, `busy` above `web` was running and uses the anonymous volume, `made` above `web` was never started.
-    """
-
-    root: DataRoot
-    base: str
-    app: str
-    web: str
-    built: str
-    ran: str
-    busy: str
-    made: str
-    data: str
-    anonymous: str
-    cache: BuildCache
-
-    def dir_of(self, image: str, layer: int = -1) -> str:
-        """The driver id of a layer of an image, the top one unless said otherwise."""
-        return self.root.dir_of(self.root.chains_of(image)[layer])
-
-    def rel(self, path: Path | str) -> str:
-        """`path` as findings spell it: relative to the root."""
-        return str((self.root.path / path).relative_to(self.root.path))
-
-
-def whole(path: Path, driver: str) -> Whole:
-    """The healthy store of `driver` at `path`, which must be absent or empty."""
-    root = DataRoot(path, driver)
-    base = root.image("base:1", 2, digest_ref=True)
-    app = root.image("app:1", 1, base=base)
-    web = root.image("web:1", 1, base=base, digest_ref=True)
-    data, anonymous = root.volume("data", {"kept": b"by the user\n"}), root.volume()
-    ran = root.container(app, "ran", files={"tmp/changed": b"in the container\n"}, volumes={data: "/data"})
-    busy = root.container(web, "busy", volumes={anonymous: "/data"}, config={"State": {"Running": True, "Pid": 4711}})
-    made = root.container(web, "made", config={"State": NEVER_STARTED})
-    for name in ("hostname", "hosts", "resolv.conf", "resolv.conf.hash", f"{made}-json.log"):
-        root.delete(root.container_dir(made) / name)
-    cache = root.build_cache(app, export="built:1")
-    return Whole(
-        root=root, base=base, app=app, web=web, built=cache.exported_image, ran=ran, busy=busy, made=made, data=data,
-        anonymous=anonymous, cache=cache,
-    )  # fmt: skip
 
 
 class Told(Struct, frozen=True):
@@ -194,50 +144,41 @@ def run(
         return Run(checked, findings, plan, store.sources, store.counts)
 
 
-def judged(row: Row, store: Whole) -> Run:
-    """Check and plan a damaged store under the terms of the row. Consent to everything is given unless a refusal is expected."""
+class Terms(Struct, frozen=True, kw_only=True):
+    """All that decides a run beside the root's content, as a value that another process can be given."""
+
+    root: str
+    host: HostView
+    now: float
+    grace: float
+    consents: tuple[str, ...]
+    denied: str
+    error: int
+
+    def run(self) -> Run:
+        """Check and plan."""
+        with refusing(Path(self.denied), self.error) if self.denied else nullcontext():
+            return run(Path(self.root), host=self.host, now=self.now, grace=self.grace, consents=self.consents)
+
+
+def terms(row: Row, store: Whole) -> Terms:
+    """The terms of the row. Consent to everything is given unless a refusal is expected."""
     consents = () if row.refused else names(store.root.path / "containers")
-    denied = row.denied(store)
-    with nullcontext() if denied is None else refusing(denied, row.error):
-        return run(store.root.path, host=row.host(store), now=time.time() + row.age, grace=row.grace, consents=consents)
+    denied, now = row.denied(store), time.time() + row.age
+    return Terms(
+        root=str(store.root.path), host=row.host(store), now=now, grace=row.grace, consents=consents, denied=str(denied or ""),
+        error=row.error,
+    )  # fmt: skip
+
+
+def judged(row: Row, store: Whole) -> Run:
+    """Check and plan a damaged store under the terms of the row."""
+    return terms(row, store).run()
 
 
 def names(folder: Path) -> tuple[str, ...]:
     """What a folder holds, nothing if it is none."""
     return tuple(sorted(os.listdir(folder))) if folder.is_dir() else ()  # noqa: PTH208 - names are wanted
-
-
-@contextmanager
-def refusing(path: Path, error: int) -> Iterator[None]:
-    """While it lasts, the kernel seems to refuse to open `path` (EACCES, EPERM) or, with another error, to read or list it."""
-    real_open, real_read, real_scandir = os.open, os.read, os.scandir
-    failure = OSError(error, os.strerror(error), str(path))
-    at_open = error in {errno.EACCES, errno.EPERM}
-
-    def bad(where: str) -> bool:
-        return where == str(path)
-
-    def fake_open(name: str, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
-        if at_open and bad(name if dir_fd is None else str(Path(_place(dir_fd), name))):
-            raise failure
-        return real_open(name, flags, mode, dir_fd=dir_fd)
-
-    def fake_read(fd: int, length: int) -> bytes:
-        if bad(_place(fd)):
-            raise failure
-        return real_read(fd, length)
-
-    def fake_scandir(where: Any) -> Any:  # noqa: ANN401 - as os.scandir
-        if isinstance(where, int) and bad(_place(where)):
-            raise failure
-        return real_scandir(where)
-
-    with mock.patch.object(os, "open", fake_open), mock.patch.object(os, "read", fake_read), mock.patch.object(os, "scandir", fake_scandir):
-        yield
-
-
-def _place(fd: int) -> str:
-    return os.readlink(f"/proc/self/fd/{fd}")
 
 
 def disagreements(row: Row, driver: str, path: Path) -> list[str]:

@@ -1,0 +1,105 @@
+"""The laws of the house over all tables (architecture section 8)."""
+
+import re
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
+
+from docker_fsck.testing import laws
+from docker_fsck.testing.builder import DataRoot
+from docker_fsck.testing.table import DRIVERS, Row, label, registry, run, spread
+from docker_fsck.testing.whole import whole
+
+from . import test_aufs, test_containers, test_garbage, test_host, test_images, test_layers, test_mounts, test_overlay2, test_tags
+
+TABLES = (test_aufs, test_containers, test_garbage, test_host, test_images, test_layers, test_mounts, test_overlay2, test_tags)
+ROWS: tuple[Row, ...] = tuple(row for table in TABLES for row in table.ROWS)
+FIRING = spread(row for row in ROWS if row.kind == "fires")
+LONE = {"init-parent-wrong": ("overlay2", "aufs")}
+LIMIT = 120
+
+
+@pytest.fixture(scope="session")
+def elsewhere() -> Iterator[laws.Elsewhere]:
+    """The other interpreter, one for all rows."""
+    with laws.Elsewhere(seed=4711) as process:
+        yield process
+
+
+@pytest.fixture(autouse=True)
+def ends() -> Iterator[None]:
+    """A run that does not end fails."""
+
+    def stop(*_: object) -> None:
+        raise TimeoutError(f"no end within {LIMIT} seconds")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(LIMIT)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_law_1_a_whole_store_gives_nothing(driver: str, place: Path) -> None:
+    assert [] == laws.whole_is_clean(place, driver)
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_law_1_a_store_in_which_nothing_was_ever_made_gives_nothing(driver: str, place: Path) -> None:
+    assert [] == laws.clean(run(DataRoot(place, driver).path))
+
+
+def test_law_2_each_rule_has_its_rows_its_page_and_its_classes() -> None:
+    assert [] == laws.cards(registry().rules, ROWS, LONE)
+
+
+@pytest.mark.parametrize(("row", "driver"), FIRING, ids=[label(row, driver) for row, driver in FIRING])
+def test_laws_3_to_7_hold_on_the_way_through(row: Row, driver: str, place: Path, elsewhere: laws.Elsewhere) -> None:
+    assert "" == "\n".join(laws.journey(row, driver, place, elsewhere))
+
+
+def kind(store: laws.Whole, path: Path) -> str:
+    """What sort of file a path is: its name with the ids taken out."""
+    return re.sub(r"[0-9a-f]{64}|\b[0-9a-z]{25}\b|\b[A-Z2-7]{26}\b", "#", store.rel(path))
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_law_8_any_kind_of_file_may_be_damaged_in_any_way(driver: str, place: Path) -> None:
+    store = whole(place, driver)
+    first = {kind(store, path): path for path in reversed(laws.metadata(store))}
+    aside = place.with_name("aside")
+    breaches = {
+        (name, strike): found
+        for name, path in first.items()
+        for strike in laws.STRIKES
+        if (found := laws.survives(place, path, strike, aside=aside))
+    }
+    assert {} == breaches
+    assert [] == laws.clean(run(place))
+
+
+@pytest.fixture(scope="module", params=DRIVERS)
+def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> laws.Whole:
+    """A whole store that outlives one example."""
+    return whole(tmp_path_factory.mktemp("law8") / "root", request.param)
+
+
+@settings(derandomize=True, deadline=None, database=None, max_examples=120)
+@given(choice=some.integers(0, 10_000), strike=some.sampled_from(sorted(laws.STRIKES)), also=some.integers(0, 10_000))
+def test_law_8_any_two_files_may_be_damaged(shared: laws.Whole, choice: int, strike: str, also: int) -> None:
+    paths = laws.metadata(shared)
+    path, other = paths[choice % len(paths)], paths[also % len(paths)]
+    apart = path not in other.parents and other not in path.parents and path != other
+    spare = shared.root.path.with_name("spare")
+    if apart:
+        other.rename(spare)
+    try:
+        assert [] == laws.survives(shared.root.path, path, strike, aside=shared.root.path.with_name("aside"))
+    finally:
+        if apart:
+            spare.rename(other)
