@@ -12,17 +12,16 @@ def unescape(field: str) -> str:
     return _OCTAL.sub(lambda found: chr(int(found[1], 8)), field).encode("latin-1").decode("utf-8", "surrogateescape")
 
 
-def foreign_mounts(root: str, mountinfo: str = "/proc/self/mountinfo") -> frozenset[str]:
+def foreign_mounts(root: str, mountinfo: str = "/proc/self/mountinfo") -> frozenset[str] | None:
     """Mount points below `root`, relative to it, less folders that are bind-mounted onto themselves.
 
     Engines bind their driver home onto itself (btrfs; all drivers up to 17.03) and leave that behind when killed
-    (classic-store 16): the same files are there, so that such a mount is entered. Without /proc the set is empty and the
-    device number alone is left to tell.
+    (classic-store 16): the same files are there, so that such a mount is entered. None where /proc does not tell.
     """
     try:
         lines = Path(mountinfo).read_text("latin-1").splitlines()
     except OSError:
-        return frozenset()
+        return None
     mounts = [_parse(line) for line in lines]
     found: set[str] = set()
     for device, source, point in mounts:
@@ -32,9 +31,13 @@ def foreign_mounts(root: str, mountinfo: str = "/proc/self/mountinfo") -> frozen
             (each for each in mounts if each[2] != point and _inside(point, each[2])), key=lambda each: len(each[2]), default=None
         )
         rest = os.path.relpath(point, around[2]) if around else ""
-        if around is None or (device, os.path.normpath(source)) != (around[0], os.path.normpath(f"{around[1]}/{rest}")):
+        if around is None or (device, os.path.normpath(source)) != (
+            around[0],
+            os.path.normpath(f"{around[1].rstrip('/')}/{rest}"),
+        ):
             found.add(os.path.relpath(point, root))
-    return frozenset(found)
+    inside = {os.path.relpath(point, root) for _, _, point in mounts if any(_inside(point, f"{root}/{each}") for each in found)}
+    return frozenset(found | inside)
 
 
 def _parse(line: str) -> tuple[str, str, str]:

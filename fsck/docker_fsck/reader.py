@@ -5,7 +5,6 @@ checks for a regular file. What cannot be had comes back as a `Trouble`, never a
 """
 
 import os
-import resource
 import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Self
 
 from docker_fsck.errors import RootError
 from docker_fsck.facts import Facts, Row, entries_of, facts_of, kind_of, trouble
+from docker_fsck.fdread import THREADS, all_of, disk_reads, possible, short, threads
 from docker_fsck.mounttable import foreign_mounts
 from docker_fsck.values import Trouble
 
@@ -23,8 +23,7 @@ SMALL = 64 << 10
 BIG = 64 << 20
 QUARANTINE = ".docker-fsck"
 _CHUNK = 512
-_ONE_READ = 2048
-_THREADS = 4  # measured on a cold disk with two cores: 8 took longer than 4, one three times as long
+MOUNTED = "another file system is mounted here"
 _FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 _DIR_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -47,7 +46,10 @@ class Reader:
             raise RootError(f"{root}: {(error.strerror or str(error)).lower()}") from None
         self._open: dict[str, int] = {}
         self._shapes: dict[tuple[tuple[str, str], ...], dict[str, str]] = {}
-        self.mounts = foreign_mounts(self.root)
+        found = foreign_mounts(self.root)
+        self.mounts = found or frozenset()
+        self.blind = found is None  # without /proc the device number alone tells a mount
+        self._dev = os.fstat(self._fd).st_dev
 
     def __enter__(self) -> Self:
         return self
@@ -56,9 +58,10 @@ class Reader:
         self.close()
 
     def close(self) -> None:
-        """Close every descriptor."""
+        """Close every descriptor; once is enough."""
         for fd in (*self._open.values(), self._fd):
-            os.close(fd)
+            if fd >= 0:
+                os.close(fd)
         self._open.clear()
         self._fd = -1
 
@@ -79,6 +82,8 @@ class Reader:
     def read(self, path: str, limit: int = BIG) -> bytes | Trouble:
         """The bytes of the regular file `path`; one that is larger than `limit` is wrong."""
         place = self._place(path)
+        if path in self.mounts:
+            return Trouble(path, "wrong", MOUNTED)
         return place if isinstance(place, Trouble) else self._slurp(place[0], place[1], path, limit)
 
     def names(self, path: str) -> dict[str, str] | Trouble:
@@ -109,17 +114,17 @@ class Reader:
         try:
             for start in range(0, len(todo), _CHUNK):
                 part = todo[start : start + _CHUNK]
-                before = _disk_reads()
+                before = disk_reads()
                 if pool is None:
                     yield from self._some(fd, base, part, files)
                 else:
-                    shares = [part[first::_THREADS] for first in range(_THREADS)]
+                    shares = [part[first::THREADS] for first in range(THREADS)]
                     rows = dict(
                         row for share in pool.map(lambda names: self._some(fd, base, names, files), shares) for row in share
                     )
                     yield from ((name, rows[name]) for name in part)
-                if pool is None and _disk_reads() - before > len(part):
-                    pool = _threads()
+                if pool is None and disk_reads() - before > len(part):
+                    pool = threads()
         finally:
             if pool is not None:
                 pool.shutdown()
@@ -167,13 +172,13 @@ class Reader:
         except PermissionError:
             if not self.noatime:
                 raise
-            fd = os.open(name, flags, dir_fd=dir_fd)
-            self.noatime = 0
-            return fd
+            return os.open(name, flags, dir_fd=dir_fd)  # another owner's: its access time cannot be spared
 
     def _place(self, path: str) -> tuple[int, str] | Trouble:
         """The open folder around `path` and its last name."""
         base, _, name = path.rpartition("/")
+        if path and (name in {"", ".", ".."} or not possible(path)):
+            return Trouble(path, "wrong", "no name that a file can have")
         fd = self._folder(base)
         return Trouble(path, fd.state, fd.why) if isinstance(fd, Trouble) else (fd, name)
 
@@ -202,16 +207,19 @@ class Reader:
         opened = -1  # the descriptor that this walk itself holds
         for part in parts:
             at = f"{at}/{part}" if at else part
-            fault = Trouble(at, "wrong", "leads out of the folder") if part in {"", ".", ".."} else None
+            fault = Trouble(at, "wrong", "leads out of the folder") if part in {"", ".", ".."} or not possible(part) else None
             if at in self.mounts:
-                fault = Trouble(at, "wrong", "another file system is mounted here")
+                fault = Trouble(at, "wrong", MOUNTED)
             try:
                 if fault is None:
                     previous, opened = opened, self._open_at(part, _DIR_FLAGS, here)
+                    if self.blind and os.fstat(opened).st_dev != self._dev:
+                        fault = Trouble(at, "wrong", MOUNTED)
                     here = opened
                     if previous >= 0:
                         os.close(previous)
-                    continue
+                    if fault is None:
+                        continue
             except OSError as error:
                 fault = self._note(trouble(at, error))
             if opened >= 0:
@@ -223,9 +231,9 @@ class Reader:
         return [(name, self._row(fd, base, name, files)) for name in names]
 
     def _row(self, base_fd: int, base: str, name: str, files: Iterable[str]) -> Row | Trouble:
-        path = f"{base}/{name}"
+        path = f"{base}/{name}" if base else name
         if path in self.mounts:
-            return Trouble(path, "wrong", "another file system is mounted here")
+            return Trouble(path, "wrong", MOUNTED)
         try:
             fd = self._open_at(name, _DIR_FLAGS, base_fd)
         except OSError as error:
@@ -235,7 +243,7 @@ class Reader:
             found: dict[str, bytes | Trouble] = {}
             for file in files:
                 if file in entries:
-                    data = _short(fd, file, _FILE_FLAGS | self.noatime)
+                    data = short(fd, file, _FILE_FLAGS | self.noatime)
                     found[file] = self._slurp(fd, file, f"{path}/{file}", SMALL) if data is None else data
         except OSError as error:
             return self._note(trouble(path, error))
@@ -259,47 +267,8 @@ class Reader:
                 return Trouble(path, "wrong", f"a {kind_of(facts.st_mode)} where a file belongs")
             if facts.st_size > limit:
                 return Trouble(path, "wrong", f"{facts.st_size} bytes, more than the {limit} that are read")
-            return _all(fd, facts.st_size, limit)
+            return all_of(fd, facts.st_size, limit)
         except OSError as error:
             return self._note(trouble(path, error))
         finally:
             os.close(fd)
-
-
-def _short(dir_fd: int, name: str, flags: int) -> bytes | None:
-    """The bytes of a regular file that fits one read, on the shortest way; None where it must be looked at with care."""
-    try:
-        fd = os.open(name, flags, dir_fd=dir_fd)
-    except OSError:
-        return None
-    try:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            return None
-        data = os.read(fd, _ONE_READ)
-        return data if len(data) < _ONE_READ else None
-    except OSError:
-        return None
-    finally:
-        os.close(fd)
-
-
-def _all(fd: int, size: int, limit: int) -> bytes:
-    data = os.read(fd, size + 1)
-    if len(data) == size:
-        return data
-    parts = [data]
-    while data and sum(map(len, parts)) <= limit:
-        data = os.read(fd, 1 << 20)
-        parts.append(data)
-    return b"".join(parts)
-
-
-def _threads() -> "ThreadPoolExecutor":
-    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - only a cold disk pays for loading it
-
-    return ThreadPoolExecutor(_THREADS)
-
-
-def _disk_reads() -> int:
-    """Pages of 4 KiB that came from a disk for this process: the one sign of a cold cache that a busy host does not blur."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_inblock // 8

@@ -1,7 +1,7 @@
 """Rules on what nothing refers to: mark and sweep over the union of all sources (classic-store 14, 18.1)."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from docker_fsck.api import (
     BUILDKIT_ID,
@@ -48,10 +48,11 @@ def mount_orphan(model: Model) -> Iterator[Fault]:
         any container lacks a usable record: this one could be its own.
     Seen in: FC-01, FC-13
     """
+    dead = set(model.marks.dead_layers)
     for name in model.marks.orphan_mounts:
         mount = model.mounts.mounts[name]
         dirs = [ident for ident in mount.dir_ids if ident in model.home.ids() and ident not in model.marks.dirs]
-        chains = _only_through(model, mount.parent_id)
+        chains = _only_through(model, mount.parent_id, dead)
         layer_dirs = _layer_dirs(model, chains)
         forget = (Ref("mount", name), *(Ref("driverdir", ident) for ident in dirs), *(Ref("layer", chain) for chain in chains))
         knowing = ("mounts", *(("layers",) if chains else ()), *_knowing(layer_dirs))
@@ -64,14 +65,13 @@ def mount_orphan(model: Model) -> Iterator[Fault]:
         yield Fault(Ref("mount", name), f"the mount record {short(name)} belongs to no container", tuple(paths), "", "", (remedy,))
 
 
-def _only_through(model: Model, chain: str | None) -> list[str]:
-    """Dead layer records from `chain` down, nearest first."""
-    found: list[str] = []
-    dead = set(model.marks.dead_layers)
-    while chain is not None and chain in dead and chain not in found:
-        found.append(chain)
+def _only_through(model: Model, chain: str | None, dead: Collection[str], told: Collection[str] = ()) -> list[str]:
+    """Dead layer records from `chain` down, nearest first, as far as nobody has told of them."""
+    found: dict[str, None] = {}
+    while chain is not None and chain in dead and chain not in found and chain not in told:
+        found[chain] = None
         chain = model.layers.layers[chain].parent_id
-    return found
+    return list(found)
 
 
 def _held(model: Model, chain: str | None, told: list[str]) -> list[str]:
@@ -102,12 +102,13 @@ def layer_unreferenced(model: Model) -> Iterator[Fault]:
     Seen in: FC-13
     """
     dead = set(model.marks.dead_layers)
-    held = {chain for name in model.marks.orphan_mounts for chain in _only_through(model, model.mounts.mounts[name].parent_id)}
-    told: set[str] = set(held)
+    told: set[str] = set()
+    for name in model.marks.orphan_mounts:
+        told.update(_only_through(model, model.mounts.mounts[name].parent_id, dead, told))
     tops = sorted(chain for chain in dead if not any(child in dead for child in model.children.get(chain, ())))
     for top in (*tops, *sorted(dead)):
-        chains = [chain for chain in _only_through(model, top) if chain not in told]
-        if top in told or not chains:
+        chains = _only_through(model, top, dead, told)
+        if not chains:
             continue
         told.update(chains)
         idents = _layer_dirs(model, chains)

@@ -101,7 +101,8 @@ def driverdir_missing(model: Model) -> Iterator[Fault]:
         if part is not None and part.name in {"dir", "id"} and part.trouble.state != "unreadable":
             message = f"the content of layer {short(layer.chain)} is gone: {part.trouble.why}"
             paths = (part.path, f"{layer.path}/cache-id") if part.name == "dir" else (f"{layer.path}/cache-id",)
-            yield Fault(Ref("layer", layer.chain), message, paths, "a folder", part.trouble.why, (forget(layer.chain),))
+            remedies = () if part.path in model.store.reader.mounts else (forget(layer.chain),)
+            yield Fault(Ref("layer", layer.chain), message, paths, "a folder", part.trouble.why, remedies)
 
 
 @rule("layer-cacheid-duplicate", Severity.ERROR)

@@ -4,11 +4,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from dockerd import Engine
 
 from docker_fsck.ids import digest
 from docker_fsck.testing import images as built
 from docker_fsck.testing.builder import DataRoot
+from dockerd import Engine
 
 sys.path.append(str(Path(__file__).parents[1] / "unit"))
 
@@ -17,9 +17,6 @@ import json
 from test_gojson import CONFIGS, FATAL_CONFIGS, IMAGES, STRICTER, TAG_STORES, A, B, Edit
 from test_ids import REFERENCES
 from test_records import LAYER_FILES, MOUNT_FILES, TAG_TIMES
-
-ORDERLY = {"no ID", "null as ID"}
-"""Rows in which the engine's way with a folder shows, not only its way with JSON."""
 
 
 @pytest.fixture
@@ -67,7 +64,9 @@ def test_the_engine_parses_the_references_that_the_table_says(root: DataRoot) ->
     built.write_tags(root)
     with running(root) as engine:
         engine.start()
-        named = {row: engine.docker("image", "inspect", "-f", "{{.RepoTags}}{{.RepoDigests}}", image) for row, image in images.items()}
+        named = {
+            row: engine.docker("image", "inspect", "-f", "{{.RepoTags}}{{.RepoDigests}}", image) for row, image in images.items()
+        }
     assert {row: case.engine for row, case in REFERENCES.items()} == {row: done.stdout != "[][]\n" for row, done in named.items()}
 
 

@@ -356,7 +356,8 @@ def test_a_member_is_found_by_its_very_name_before_any_other() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "expected"), [({"A": "x"}, "x"), ({"a": "x"}, "x"), ({}, ""), ({"A": None}, ""), ({"A": 1}, None), ({"A": []}, None)]
+    ("value", "expected"),
+    [({"A": "x"}, "x"), ({"a": "x"}, "x"), ({}, ""), ({"A": None}, ""), ({"A": 1}, None), ({"A": []}, None)],
 )
 def test_a_text_member_is_empty_where_absent_and_none_where_of_another_type(value: Document, expected: str | None) -> None:
     assert expected == text(value, "A")

@@ -166,10 +166,13 @@ def test_the_chain_ids_of_all_prefixes_come_with_the_base_first() -> None:
     assert ((), (first, second, chain_id(second, diffs[2]))) == (chain_ids(()), chain_ids(diffs))
 
 
-def test_chain_ids_are_those_that_the_engine_computes() -> None:
-    """Of an image of Docker 20.10.24: tests/corpora/docker20.10-vfs-mixed."""
-    empty = "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef"
-    assert "sha256:" + hashlib.sha256(f"{empty} {empty}".encode()).hexdigest() == chain_ids((empty, empty))[1]
+def test_chain_ids_are_those_that_an_engine_gave_its_folders() -> None:
+    """Two records of Docker 28.5, one above the other, from the corpus docker28.5-overlay2-buildkit."""
+    base = "sha256:59fb78d98de6b139035854179beb63bd3533568f1dc0d6b16b32a79db0e993b6"
+    middle = "sha256:0fb82b12329fa22f9baf2c15152d8d0eabda0080a57e04465990477b5ed45524"
+    top = "sha256:7c6a84de12aa7d6fdc854ae7bba981e1adfb12117713b4325db3360043aa301e"
+    assert middle == chain_id(base, "sha256:8ddcc46091d1d52abef4b7fbb1931108774c75ed9399660d9d25a713facc07f6")
+    assert top == chain_id(middle, "sha256:63ba7c3d8b2702458ee98d64504f4ad297734202fe9d86469524e22d32e0a2eb")
 
 
 @pytest.mark.parametrize(

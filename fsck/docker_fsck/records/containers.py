@@ -7,12 +7,26 @@ import msgspec
 
 from docker_fsck import ids
 from docker_fsck.reader import BIG, Reader
-from docker_fsck.records.gojson import first, member, text
+from docker_fsck.records.gojson import first, ill_typed, member, text
 from docker_fsck.values import Trouble
 
 BASE = "containers"
 CONFIG = "config.v2.json"
 HOSTCONFIG = "hostconfig.json"
+
+
+PANIC = "the engine does not start"
+SHAPE = {
+    "ID": "text", "Name": "text", "Driver": "text", "Image": "text", "State": "object", "Config": "object", "MountPoints": "object",
+    "NetworkSettings": "object", "Created": "time", "Path": "text", "Args": "texts", "LogPath": "text", "RestartCount": "integer",
+    "Managed": "flag", "OS": "text", "MountLabel": "text", "ProcessLabel": "text", "HostnamePath": "text", "HostsPath": "text",
+    "ResolvConfPath": "text", "ShmPath": "text", "HasBeenStartedBefore": "flag", "HasBeenManuallyStopped": "flag",
+}  # fmt: skip
+"""The types of the members of config.v2.json (container/container.go): Go rejects a document with another one."""
+STATE = {
+    "Running": "flag", "Paused": "flag", "Restarting": "flag", "OOMKilled": "flag", "RemovalInProgress": "flag", "Dead": "flag",
+    "Pid": "integer", "ExitCode": "integer", "Error": "text", "StartedAt": "time", "FinishedAt": "time",
+}  # fmt: skip
 
 
 class Sibling(msgspec.Struct, frozen=True):
@@ -71,7 +85,7 @@ def read(reader: Reader) -> ContainerTable:
     foreign: dict[str, str] = {}
     for name, kind in names.items():
         path = f"{BASE}/{name}"
-        if kind == "dir" and ids.HEX64.fullmatch(name):
+        if ids.HEX64.fullmatch(name):
             found[name] = _container(reader, name, path)
         else:
             foreign[path] = kind
@@ -93,7 +107,7 @@ def _container(reader: Reader, ident: str, path: str) -> Container:
     inner = member(config, "Config")
     return Container(
         ident, path, entries, None, hostconfig,
-        stated_id=text(config, "ID") or "",
+        stated_id=ident if member(config, "ID") is None else text(config, "ID") or "",
         name=text(config, "Name") or "",
         driver=text(config, "Driver") or "",
         image=text(config, "Image") or "",
@@ -112,13 +126,26 @@ def parse(data: bytes, path: str) -> dict[str, Any] | Trouble:
         return value
     if not isinstance(value, dict):
         return Trouble(path, "malformed", "not a JSON object")
-    for name in ("ID", "Name", "Driver", "Image"):
-        if text(value, name) is None:
-            return Trouble(path, "malformed", f"{name} is not a string")
-    for name in ("State", "Config", "MountPoints", "NetworkSettings"):
-        if not isinstance(member(value, name), dict | None):
-            return Trouble(path, "malformed", f"{name} is not an object")
+    for part, shape in (
+        (value, SHAPE),
+        (member(value, "State") or {}, STATE),
+        (_points(value), dict.fromkeys(_points(value), "object")),
+    ):
+        wrong = ill_typed(part, shape) if isinstance(part, dict) else None
+        if wrong:
+            return Trouble(path, "malformed", wrong)
+    if member(value, "Config") is None or (_holds(value, "State") and member(value, "State") is None):
+        return Trouble(path, "malformed", f"{'State' if member(value, 'Config') is not None else 'Config'} is null: {PANIC}")
     return value
+
+
+def _points(value: dict[str, Any]) -> dict[str, Any]:
+    found = member(value, "MountPoints")
+    return found if isinstance(found, dict) else {}
+
+
+def _holds(value: dict[str, Any], name: str) -> bool:
+    return any(key.casefold() == name.casefold() for key in value)
 
 
 def _config(reader: Reader, path: str, entries: dict[str, str]) -> dict[str, Any] | Trouble:
@@ -171,8 +198,7 @@ def _user_data(reader: Reader, path: str, entries: dict[str, str]) -> Iterator[s
 
 
 def _volumes(config: dict[str, Any]) -> tuple[str, ...]:
-    points = member(config, "MountPoints")
-    points = points if isinstance(points, dict) else {}
+    points = _points(config)
     names = {
         text(point, "Name")
         for point in points.values()

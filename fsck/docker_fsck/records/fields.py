@@ -8,12 +8,18 @@ from docker_fsck.ids import is_digest
 from docker_fsck.values import Trouble
 
 INT64 = 1 << 63
+GO_SPACE = "\t\n\v\f\r \u0085\u00a0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
 T = TypeVar("T")
 
 
 def decoded(data: bytes) -> str:
     """`data` as text; bytes that are no UTF-8 stay visible."""
     return data.decode("utf-8", "backslashreplace")
+
+
+def trimmed(data: bytes) -> str:
+    """`data` as text without the white space around it that Go's strings.TrimSpace takes away."""
+    return decoded(data).strip(GO_SPACE)
 
 
 def shown(data: bytes) -> str:
@@ -23,7 +29,7 @@ def shown(data: bytes) -> str:
     if not data.strip(b"\0"):
         return f"{len(data)} bytes, all of them zero"
     head = decoded(data[:80])
-    return f"holds {head!r}" + (" and more" if len(data) > len(head) else "")
+    return f"holds {head!r}" + (" and more" if len(data) > 80 else "")  # noqa: PLR2004 - as many as are shown
 
 
 def field(row: Row, base: str, name: str, parse: Callable[[bytes], T | None]) -> T | Trouble:
@@ -47,13 +53,13 @@ def optional(row: Row, base: str, name: str, parse: Callable[[bytes], T | None])
 
 def digest_text(data: bytes) -> str | None:
     """A digest; white space around it is trimmed by the engine (layer/filestore.go)."""
-    value = decoded(data).strip()
+    value = trimmed(data)
     return value if is_digest(value) else None
 
 
 def cache_id(data: bytes) -> str | None:
     """A driver id as the engine reads it: any text that is not empty (classic-store 5.1)."""
-    return decoded(data).strip() or None
+    return trimmed(data) or None
 
 
 def int64(data: bytes) -> int | None:
@@ -62,7 +68,8 @@ def int64(data: bytes) -> int | None:
     digits = value[1:] if value[:1] in {"+", "-"} else value
     if not (digits.isascii() and digits.isdigit()):
         return None
-    number = int(value) if len(digits) < 20 else INT64  # noqa: PLR2004 - an int64 has at most 19 digits
+    short = digits.lstrip("0") or "0"
+    number = int(value[: len(value) - len(digits)] + short) if len(short) < 20 else INT64  # noqa: PLR2004 - int64: 19 digits
     return number if -INT64 <= number < INT64 else None
 
 
@@ -70,7 +77,7 @@ def matching(pattern: "Callable[[str], object]") -> Callable[[bytes], str | None
     """A parser of trimmed text that must match."""
 
     def parse(data: bytes) -> str | None:
-        value = decoded(data).strip()
+        value = trimmed(data)
         return value if pattern(value) else None
 
     return parse

@@ -1,9 +1,12 @@
 """JSON as Go's encoding/json reads it: member names fold their case, bytes that are no UTF-8 are replaced.
 
-The engine is the judge of what can be read (classic-store 2, 10.4), so its leniencies are ours.
+The engine is the judge of what can be read (classic-store 2, 10.4), so its leniencies are ours, and so is what it rejects:
+a member of the wrong type makes the whole document unreadable for it.
 """
 
 import json
+import re
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -11,37 +14,66 @@ import msgspec
 from docker_fsck.values import Trouble
 
 _decoder = msgspec.json.Decoder()
-_first = json.JSONDecoder()
+_TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d?):(\d\d):(\d\d)([.,]\d{1,9})?(?:Z|[+-](\d\d):(\d\d))", re.ASCII)
+_DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+_LONG = 400
+
+
+def _number(text: str) -> float:
+    return int(text) if len(text) < _LONG else float("inf")
+
+
+def _constant(text: str) -> None:
+    raise ValueError(f"{text} is no JSON")
+
+
+_lenient = json.JSONDecoder(parse_int=_number, parse_constant=_constant)
 
 
 def strict(data: bytes, path: str) -> Any:  # noqa: ANN401 - JSON is any value
     """The value of `data`, which holds nothing else (json.Unmarshal); a `Trouble` otherwise."""
-    if not data:
-        return Trouble(path, "malformed", "the file is empty")
-    try:
-        return _decoder.decode(data)
-    except msgspec.DecodeError as error:
-        why = str(error)
-    except RecursionError:
-        return Trouble(path, "malformed", "nested too deeply")
-    try:
-        return _decoder.decode(data.decode("utf-8", "replace").encode())
-    except (msgspec.DecodeError, RecursionError):
-        return Trouble(path, "malformed", _words(data, why))
+    value, rest = _value(data, path)
+    if isinstance(value, Trouble) or not rest.strip(" \t\r\n"):
+        return value
+    return Trouble(path, "malformed", f"not JSON: something follows the value: {rest.strip()[:20]!r}")
 
 
 def first(data: bytes, path: str) -> Any:  # noqa: ANN401 - JSON is any value
     """The first value of `data`; what follows is ignored (json.NewDecoder(f).Decode)."""
-    value = strict(data, path)
-    if not isinstance(value, Trouble) or not data.strip(b"\0"):
-        return value
+    return _value(data, path)[0]
+
+
+def _value(data: bytes, path: str) -> tuple[Any, str]:
+    """The first value and what follows it; by the quick reader where it agrees, else by the lenient one."""
+    if not data:
+        return Trouble(path, "malformed", "the file is empty"), ""
+    if not data.strip(b"\0"):
+        return Trouble(path, "malformed", f"{len(data)} bytes, all of them zero"), ""
+    try:
+        return _decoder.decode(data), ""
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        why = str(error)
     text = data.decode("utf-8", "replace").lstrip(" \t\r\n")
     try:
-        end = _first.raw_decode(text)[1]
-    except (ValueError, RecursionError):
-        return value
-    again = strict(text[:end].encode(), path)
-    return value if isinstance(again, Trouble) else again
+        value, end = _lenient.raw_decode(text)
+    except RecursionError:
+        return Trouble(path, "malformed", "nested too deeply"), ""
+    except ValueError:
+        return Trouble(path, "malformed", f"not JSON: {why if why[:2].isupper() else why[:1].lower() + why[1:]}"), ""
+    return _whole(value), text[end:]
+
+
+def _whole(value: Any) -> Any:  # noqa: ANN401 - JSON is any value
+    """Halves of surrogate pairs replaced, as Go does."""
+    return json.loads(json.dumps(value).encode("utf-8", "replace")) if not _encodes(value) else value
+
+
+def _encodes(value: Any) -> bool:  # noqa: ANN401 - JSON is any value
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def member(value: dict[str, Any], name: str) -> Any:  # noqa: ANN401 - JSON is any value
@@ -60,7 +92,44 @@ def text(value: dict[str, Any], name: str) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def _words(data: bytes, why: str) -> str:
-    if not data.strip(b"\0"):
-        return f"{len(data)} bytes, all of them zero"
-    return f"not JSON: {why[0].lower()}{why[1:]}"
+def ill_typed(value: Any, shape: Mapping[str, str]) -> str | None:  # noqa: ANN401 - JSON is any value
+    """The first member of the object `value` whose type Go would reject, in words; None if there is none.
+
+    `shape` maps names to text, flag, integer, time, object, texts (a list of strings), list. Null fits every type.
+    """
+    for name, kind in shape.items():
+        found = member(value, name)
+        if found is not None and not _fits(found, kind):
+            return f"{name} is no {kind}"
+    return None
+
+
+def _fits(value: Any, kind: str) -> bool:  # noqa: ANN401 - JSON is any value
+    match kind:
+        case "text":
+            return isinstance(value, str)
+        case "flag":
+            return isinstance(value, bool)
+        case "integer":
+            return isinstance(value, int) and not isinstance(value, bool)
+        case "time":
+            return isinstance(value, str) and is_time(value)
+        case "object":
+            return isinstance(value, dict)
+        case "texts":
+            return isinstance(value, list) and all(isinstance(each, str | None) for each in value)
+        case _:
+            return isinstance(value, list)
+
+
+def is_time(value: str) -> bool:
+    """Whether Go's time.Parse takes `value` as RFC 3339: there must be such a time."""
+    found = _TIME.fullmatch(value)
+    if found is None:
+        return False
+    year, month, day, hour, minute, second, _, zone_hour, zone_minute = (
+        int(each) if each and each.isdigit() else 0 for each in found.groups()
+    )
+    leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+    days = _DAYS[month - 1] + (month == 2 and leap) if 1 <= month <= len(_DAYS) else 0  # noqa: PLR2004 - February
+    return 1 <= day <= days and hour < 24 and minute < 60 and second < 60 and zone_hour < 24 and zone_minute < 60  # noqa: PLR2004 - a day's

@@ -1,6 +1,5 @@
 """Image configurations and their metadata, `image/<driver>/imagedb/` (classic-store 3)."""
 
-import re
 from typing import Any
 
 import msgspec
@@ -9,11 +8,23 @@ from docker_fsck import ids
 from docker_fsck.facts import Row
 from docker_fsck.reader import Reader
 from docker_fsck.records.fields import digest_text, optional
-from docker_fsck.records.gojson import member, strict, text
+from docker_fsck.records.gojson import ill_typed, is_time, member, strict, text
 from docker_fsck.values import Trouble
 
 CONFIG_LIMIT = 64 << 20
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
+SHAPE = {
+    "architecture": "text", "os": "text", "author": "text", "docker_version": "text", "created": "time", "config": "object",
+    "container_config": "object", "history": "list", "rootfs": "object", "parent": "text", "variant": "text",
+}  # fmt: skip
+RUN_SHAPE = {
+    "Env": "texts",
+    "Cmd": "texts",
+    "Entrypoint": "texts",
+    "OnBuild": "texts",
+    "Labels": "object",
+    "WorkingDir": "text",
+    "User": "text",
+}
 
 
 class Image(msgspec.Struct, frozen=True):
@@ -109,6 +120,10 @@ def _hash_words(data: bytes, actual: str) -> str:
 def _diffs(config: Any, path: str) -> tuple[str, ...] | Trouble:  # noqa: ANN401 - JSON is any value
     if not isinstance(config, dict):
         return Trouble(path, "malformed", "not a JSON object")
+    wrong = ill_typed(config, SHAPE) or ill_typed(member(config, "config") or {}, RUN_SHAPE)
+    wrong = wrong or ill_typed(member(config, "rootfs") or {}, {"type": "text"})
+    if wrong:
+        return Trouble(path, "malformed", wrong)
     rootfs = member(config, "rootfs")
     if rootfs is None:
         return Trouble(path, "malformed", "no rootfs in the configuration")
@@ -120,7 +135,7 @@ def _diffs(config: Any, path: str) -> tuple[str, ...] | Trouble:  # noqa: ANN401
 
 def _time(data: bytes) -> str | None:
     value = data.decode("utf-8", "replace")
-    return value if _TIME.fullmatch(value) else None
+    return value if not value or is_time(value) else None
 
 
 def _metadata(reader: Reader, base: str) -> tuple[dict[str, Metadata], list[str], list[Trouble]]:

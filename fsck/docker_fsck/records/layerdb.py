@@ -6,10 +6,20 @@ from docker_fsck import ids
 from docker_fsck.facts import Row
 from docker_fsck.reader import Reader
 from docker_fsck.records.fields import cache_id, digest_text, field, int64, optional
-from docker_fsck.records.gojson import strict
+from docker_fsck.records.gojson import ill_typed, strict
 from docker_fsck.values import Trouble
 
 FILES = ("diff", "size", "cache-id", "parent", "descriptor.json")
+
+
+DESCRIPTOR = {
+    "mediaType": "text",
+    "digest": "text",
+    "size": "integer",
+    "urls": "texts",
+    "annotations": "object",
+    "platform": "object",
+}
 
 
 class Layer(msgspec.Struct, frozen=True):
@@ -102,7 +112,10 @@ def _layer(chain: str, path: str, row: Row | Trouble) -> Layer:
 
 
 def _json_object(data: bytes) -> bool | None:
-    return True if isinstance(strict(data, ""), dict) else None
+    value = strict(data, "")
+    if isinstance(value, Trouble):
+        return None
+    return True if value is None or (isinstance(value, dict) and ill_typed(value, DESCRIPTOR) is None) else None
 
 
 def _tmp(reader: Reader, base: str) -> tuple[tuple[Leftover, ...], list[Trouble]]:

@@ -25,7 +25,6 @@ class _Action(msgspec.Struct):
 
 
 class _Record(msgspec.Struct):
-    rec: str = ""
     actions: list[_Action] = []
 
 
@@ -40,30 +39,40 @@ def read(reader: Reader) -> Wanted:
     """What the images of all transactions that are not purged need."""
     names = reader.names(QUARANTINE)
     chains: set[str] = set()
-    unknown: list[str] = []
-    for txn in names if isinstance(names, dict) else ():
-        for image_id, place in _images(reader, f"{QUARANTINE}/{txn}"):
-            data = reader.read(place, imagedb.CONFIG_LIMIT)
-            if isinstance(data, Trouble):
-                continue
-            image = imagedb.load(place, image_id, data)
+    unknown = [f"{QUARANTINE}: {names.why}"] if isinstance(names, Trouble) and names.state != "absent" else []
+    for txn, kind in names.items() if isinstance(names, dict) else ():
+        if kind != "dir":
+            continue
+        images = _images(reader, f"{QUARANTINE}/{txn}")
+        if isinstance(images, str):
+            unknown.append(f"an image in the quarantine may need them: {images}")
+            continue
+        for image_id, place in images:
+            image = imagedb.load(place, image_id, reader.read(place, imagedb.CONFIG_LIMIT))
             chains |= set(image.chains)
-            if not image.usable:
+            if not image.usable and not (image.fault and image.fault.state == "absent"):
                 unknown.append(f"{place} is a damaged image that may need them: pull it, or purge the transaction {txn}")
     return Wanted(frozenset(chains), tuple(unknown))
 
 
-def _images(reader: Reader, txn: str) -> list[tuple[str, str]]:
-    """Image ids and where their configurations lie in the quarantine, by the journal of the transaction."""
+def _images(reader: Reader, txn: str) -> list[tuple[str, str]] | str:
+    """Image ids and where their configurations lie in the quarantine, by the journal; why that cannot be told."""
+    held = reader.names(f"{txn}/q")
+    if held == {} or (isinstance(held, Trouble) and held.state == "absent"):
+        return []
     data = reader.read(f"{txn}/journal.jsonl", JOURNAL_LIMIT)
+    if isinstance(data, Trouble):
+        return f"{data.path}: {data.why}"
     found = []
-    for line in data.splitlines() if isinstance(data, bytes) else ():
+    planned = False
+    for line in data.splitlines():
         try:
             record = msgspec.json.decode(line, type=_Record)
         except (msgspec.DecodeError, UnicodeDecodeError):
             continue
+        planned = planned or bool(record.actions)
         for step in (step for action in record.actions for step in action.steps):
             name = step.path.rpartition("/")[2]
             if step.op == "quarantine" and "/imagedb/content/sha256/" in step.path and HEX64.fullmatch(name):
                 found.append((f"sha256:{name}", f"{txn}/q/{step.n}"))
-    return found
+    return found if planned else f"{txn}/journal.jsonl does not tell what was put away"

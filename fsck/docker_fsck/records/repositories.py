@@ -59,17 +59,19 @@ def parse(data: bytes, path: str) -> Tags | Trouble:
         if references is not None and not isinstance(references, dict):
             return Trouble(path, "malformed", f"the entry of {repository!r} is {_type(references)}, not an object")
         for reference, image in (references or {}).items():
-            if not isinstance(image, str):
+            if not isinstance(image, str | None):
                 return Trouble(path, "malformed", f"the value of {reference!r} is {_type(image)}, not a string")
-            tags[repository, reference] = image
+            tags[repository, reference] = image or ""
     return tags
 
 
 def without(data: bytes, drop: set[tuple[str, str]]) -> bytes:
-    """The tag store `data` less the tags `drop`, in the engine's own form; a repository without tags goes too."""
+    """The tag store `data` less the tags `drop`, in the engine's own form; a repository without tags goes too.
+
+    One that cannot be parsed stays as it is.
+    """
     tags = parse(data, NAME)
-    kept = {} if isinstance(tags, Trouble) else {key: image for key, image in tags.items() if key not in drop}
-    return encode(kept)
+    return data if isinstance(tags, Trouble) else encode({key: image for key, image in tags.items() if key not in drop})
 
 
 def encode(tags: Tags) -> bytes:

@@ -1,0 +1,61 @@
+"""The reader's system calls in small: bytes of an open file, threads, what a name may be. Only reader.py uses it."""
+
+import os
+import resource
+import stat
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
+
+THREADS = 4  # measured on a cold disk with two cores: 8 took longer than 4, one three times as long
+ONE_READ = 2048
+
+
+def short(dir_fd: int, name: str, flags: int) -> bytes | None:
+    """The bytes of a regular file that fits one read, on the shortest way; None where it must be looked at with care."""
+    try:
+        fd = os.open(name, flags, dir_fd=dir_fd)
+    except OSError:
+        return None
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            return None
+        data = os.read(fd, ONE_READ)
+        return data if len(data) < ONE_READ else None
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
+
+
+def all_of(fd: int, size: int, limit: int) -> bytes:
+    """The bytes of an open file of `size`; of one that grows meanwhile at most a little more than `limit`."""
+    data = os.read(fd, size + 1)
+    if len(data) == size:
+        return data
+    parts = [data]
+    while data and sum(map(len, parts)) <= limit:
+        data = os.read(fd, 1 << 20)
+        parts.append(data)
+    return b"".join(parts)
+
+
+def possible(path: str) -> bool:
+    """Whether the kernel can be asked for such a name."""
+    try:
+        return b"\0" not in os.fsencode(path)
+    except UnicodeEncodeError:
+        return False
+
+
+def threads() -> "ThreadPoolExecutor":
+    """A pool for reading ahead."""
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - only a cold disk pays for loading it
+
+    return ThreadPoolExecutor(THREADS)
+
+
+def disk_reads() -> int:
+    """Pages of 4 KiB that came from a disk for this process: the one sign of a cold cache that a busy host does not blur."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_inblock // 8
