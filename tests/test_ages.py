@@ -2,20 +2,18 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from freezegun import freeze_time
-from freezegun.api import FrozenDateTimeFactory
 from msgspec import Struct
 from whole_roots import CLASSES, OWN, Ended, said
 
-from docker_fsck.host import HostView
 from docker_fsck.testing.builder import DataRoot
-from docker_fsck.testing.table import run
+from docker_fsck.testing.table import STOPPED, run
 from docker_fsck.values import ActionClass, Plan
 
 DAY = 86400.0
@@ -23,8 +21,8 @@ GAP = 0.05
 """How long after the rest one member changes; file systems count in units of a few milliseconds."""
 
 
-class Aged(Struct, frozen=True):
-    """A root with garbage of every kind; `rest` is the moment after which nothing in it changed."""
+class Aged(Struct):
+    """A root with garbage of every kind; `rest` is the moment after which nothing in it changed, `now` what the clock says."""
 
     root: DataRoot
     orphan: str
@@ -33,6 +31,7 @@ class Aged(Struct, frozen=True):
     write_set: Path
     removing: Path
     rest: float
+    now: float = 0.0
 
     @property
     def members(self) -> dict[str, Path]:
@@ -82,21 +81,20 @@ def aged(tmp_path: Path) -> Aged:
     return Aged(root, orphan, chain, mount, write_set, removing, newest)
 
 
-@pytest.fixture
-def clock() -> Iterator[FrozenDateTimeFactory]:
-    """A clock that only stands where it is put; what the kernel notes goes on with the real time."""
-    with freeze_time() as frozen:
-        yield frozen
+def at(aged: Aged, seconds: float) -> None:
+    """Put the clock of what follows to a moment."""
+    aged.now = seconds
 
 
-def at(clock: Any, seconds: float) -> None:
-    """Put the clock to a moment."""
-    clock.move_to(datetime.fromtimestamp(seconds, UTC))
+def frozen(aged: Aged) -> Any:
+    """Meanwhile the program's clock stands; what the kernel notes goes on with the real time."""
+    return freeze_time(datetime.fromtimestamp(aged.now, UTC))
 
 
 def plan(aged: Aged, grace: float = DAY) -> Plan:
     """What would be reclaimed by the frozen clock."""
-    return run(aged.root.path, now=time.time(), grace=grace).plan
+    with frozen(aged):
+        return run(aged.root.path, now=time.time(), grace=grace).plan
 
 
 def moved(plan: Plan) -> set[str]:
@@ -115,13 +113,13 @@ def test_there_is_a_test_for_each_member(aged: Aged) -> None:
     assert set(MEMBERS) == aged.members.keys()
 
 
-def test_before_the_grace_period_is_over_nothing_is_reclaimed_and_afterwards_all_of_it(aged: Aged, clock: Any) -> None:
-    at(clock, aged.rest + DAY - 1)
+def test_before_the_grace_period_is_over_nothing_is_reclaimed_and_afterwards_all_of_it(aged: Aged) -> None:
+    at(aged, aged.rest + DAY - 1)
     early = plan(aged)
     assert set() == moved(early)
     assert KINDS == len(early.blocked)
     assert {"changed within the grace period of 24 h"} == {each.why for each in early.blocked}
-    at(clock, aged.rest + DAY + 1)
+    at(aged, aged.rest + DAY + 1)
     late = plan(aged)
     assert () == late.blocked
     assert KINDS == len(late.actions)
@@ -131,45 +129,45 @@ def test_before_the_grace_period_is_over_nothing_is_reclaimed_and_afterwards_all
 
 
 @pytest.mark.parametrize("which", MEMBERS)
-def test_one_young_member_keeps_the_whole_thing_and_nothing_else(aged: Aged, clock: Any, which: str) -> None:
+def test_one_young_member_keeps_the_whole_thing_and_nothing_else(aged: Aged, which: str) -> None:
     member = aged.members[which]
     young = touched(member)
     assert young > aged.rest
-    at(clock, (aged.rest + young) / 2 + DAY)
+    at(aged, (aged.rest + young) / 2 + DAY)
     found = plan(aged)
     path = str(member.relative_to(aged.root.path))
     assert not {each for each in moved(found) if f"{path}/".startswith(f"{each}/")}
     assert ["changed within the grace period of 24 h"] == [each.why for each in found.blocked]
     assert KINDS - 1 == len(found.actions)
-    at(clock, young + DAY + 1)
+    at(aged, young + DAY + 1)
     assert ((), KINDS) == ((late := plan(aged)).blocked, len(late.actions))
 
 
-def test_an_old_mtime_makes_nothing_old(aged: Aged, clock: Any) -> None:
+def test_an_old_mtime_makes_nothing_old(aged: Aged) -> None:
     for member in aged.members.values():
         os.utime(member, (0, 0), follow_symlinks=False)
-    at(clock, aged.rest + DAY - 1)
+    at(aged, aged.rest + DAY - 1)
     assert set() == moved(plan(aged))
 
 
 @pytest.mark.parametrize("back", [1.0, 3600.0, 400 * DAY])
-def test_a_clock_that_went_back_makes_everything_young(aged: Aged, clock: Any, back: float) -> None:
-    at(clock, aged.rest - back)
+def test_a_clock_that_went_back_makes_everything_young(aged: Aged, back: float) -> None:
+    at(aged, aged.rest - back)
     found = plan(aged)
     assert (set(), KINDS) == (moved(found), len(found.blocked))
     assert set() == moved(plan(aged, grace=1.0))
 
 
-def test_a_grace_of_0_reclaims_what_was_made_a_moment_ago_and_what_comes_from_the_future(aged: Aged, clock: Any) -> None:
+def test_a_grace_of_0_reclaims_what_was_made_a_moment_ago_and_what_comes_from_the_future(aged: Aged) -> None:
     for moment in (aged.rest + 1, aged.rest - DAY):
-        at(clock, moment)
+        at(aged, moment)
         assert KINDS == len(plan(aged, grace=0.0).actions)
 
 
-def test_lossless_repairs_do_not_wait_for_the_grace_period(aged: Aged, clock: Any) -> None:
+def test_lossless_repairs_do_not_wait_for_the_grace_period(aged: Aged) -> None:
     layer = next(iter(aged.root.layers.values()))
     aged.root.empty(aged.root.driver_dir(layer.cache_id) / "link")
-    at(clock, aged.rest + 1)
+    at(aged, aged.rest + 1)
     assert [ActionClass.LOSSLESS] == [action.cls for action in plan(aged).actions]
 
 
@@ -178,10 +176,10 @@ def test_lossless_repairs_do_not_wait_for_the_grace_period(aged: Aged, clock: An
 
 def command(aged: Aged, *argv: str) -> Ended:
     """A command by the frozen clock, on a host where nothing runs."""
-    return said(
-        aged.root.path, *argv, clock=time.time, sleep=lambda _: None, engine_processes=lambda _: (),
-        look=lambda _: HostView(state="stopped", why="a test says so"),
-    )  # fmt: skip
+    with frozen(aged):
+        return said(
+            aged.root.path, *argv, clock=time.time, sleep=lambda _: None, engine_processes=lambda _: (), look=lambda _: STOPPED
+        )  # fmt: skip
 
 
 def states(aged: Aged) -> list[str]:
@@ -190,13 +188,13 @@ def states(aged: Aged) -> list[str]:
 
 
 @pytest.fixture
-def three(aged: Aged, clock: Any) -> Callable[[float], None]:
+def three(aged: Aged) -> Callable[[float], None]:
     """Three applies, a week apart; puts the clock to some days after the first."""
     rules = ("driver-orphan", "layer-unreferenced", "mount-orphan")
     for number, rule in enumerate(rules):
-        at(clock, aged.rest + 7 * number * DAY)
+        at(aged, aged.rest + 7 * number * DAY)
         assert 1 == command(aged, "apply", "--class", CLASSES, "--rule", rule, "--yes").status & 1
-    return lambda days: at(clock, aged.rest + days * DAY)
+    return lambda days: at(aged, aged.rest + days * DAY)
 
 
 def test_purge_removes_what_is_older_than_two_weeks_and_nothing_younger(aged: Aged, three: Callable[[float], None]) -> None:

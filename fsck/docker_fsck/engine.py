@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from docker_fsck.store import Store
 
 FAULTS_PER_RULE = 100_000
+_NAMES = (attrgetter("images"), attrgetter("containers"), attrgetter("volumes"))
 
 
 class Offer(msgspec.Struct, frozen=True):
@@ -128,8 +130,9 @@ def _finding(mark: str, draft: _Draft) -> Finding:
 
 
 def _printable_impact(draft: _Draft) -> Impact:
-    found = impact(draft.model, draft.fault.subject)
-    return Impact(*(tuple(printable(name) for name in names) for names in (found.images, found.containers, found.volumes)))
+    found = [impact(draft.model, each) for each in (draft.fault.subject, *draft.fault.suffers)]
+    parts = ([name for each in found for name in names(each)] for names in _NAMES)
+    return Impact(*(tuple(dict.fromkeys(sorted(map(printable, part)))) for part in parts))
 
 
 def _shown(ref: Ref) -> Ref:

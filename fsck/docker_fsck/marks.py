@@ -110,7 +110,7 @@ def _pairs(model: "Model") -> Iterator[str]:
 def _needy(model: "Model", container: "Container", pairs: tuple[str, ...]) -> bool:
     mount = model.mounts.mounts.get(container.id)
     if mount is not None and isinstance(mount.mount_id, str):
-        return False
+        return mount.mount_id in model.dir_owner or model.mount_claims[mount.mount_id] > 1
     return mount is not None or not is_remnant(container, pairs)
 
 
@@ -212,6 +212,8 @@ def _has_pair(model: "Model") -> bool:
 def _dirs_unknown(model: "Model", live: frozenset[str], dirs: frozenset[str]) -> Iterator[str]:
     for layer in model.layers.layers.values():
         if isinstance(layer.cache_id, str):
+            if model.dir_claims[layer.cache_id] > 1:
+                yield f"references of layers unknown: two records claim {model.home.path(layer.cache_id)}"
             continue
         yield f"references of layers unknown: {layer.cache_id.path}: {layer.cache_id.why}"
     derivable = {ident for mount in model.mounts.mounts.values() for ident in mount.dir_ids}

@@ -3,6 +3,7 @@
 Tables are read when first asked for. Nothing here judges: rules do, against these tables and the marks of `Model.marks`.
 """
 
+from collections import Counter
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -113,6 +114,16 @@ class Model:
         return {ident: mount for mount in self.mounts.mounts.values() for ident in mount.dir_ids}
 
     @cached_property
+    def dir_claims(self) -> Counter[str]:
+        """How many layer records claim each cache-id."""
+        return Counter(layer.dir_id for layer in self.layers.layers.values() if layer.dir_id is not None)
+
+    @cached_property
+    def mount_claims(self) -> Counter[str]:
+        """How many mount records claim each mount id."""
+        return Counter(mount.mount_id for mount in self.mounts.mounts.values() if isinstance(mount.mount_id, str))
+
+    @cached_property
     def dying(self) -> frozenset[str]:
         """Driver dirs of containers whose removal began (`Dead`): half of them may be gone, `docker rm` finishes that."""
         dead = (ident for ident, container in self.store.containers.containers.items() if container.dead)
@@ -134,16 +145,32 @@ class Model:
         found: dict[str, tuple[str, ...] | None] = {}
         for chain in sorted(self.depth, key=lambda each: self.depth[each]):
             layer = self.layers.layers.get(chain)
-            if layer is None or layer.dir_id is None or isinstance(layer.parent, Trouble) or self.depth[chain] < 0:
+            if layer is None or isinstance(layer.parent, Trouble) or not self._named_right(layer):
                 found[chain] = None
                 continue
             above = () if layer.parent is None else found.get(layer.parent)
             found[chain] = None if above is None else (layer.dir_id, *above)
         return found
 
+    def _named_right(self, layer: "Layer") -> bool:
+        """Whether the record stands under its chain id and alone claims its folder: only then it can be believed."""
+        if layer.dir_id is None or self.dir_claims[layer.dir_id] > 1:
+            return False
+        return isinstance(layer.diff, str) and self.depth[layer.chain] >= 0 and ids.chain_id(layer.parent_id, layer.diff) == layer.chain
+
     def ancestors(self, chain: str | None) -> tuple[str, ...] | None:
         """The cache-ids of `chain` and its ancestors, nearest first; None where a record does not tell."""
         return () if chain is None else self._ancestors.get(chain)
+
+    def _plausible(self, mount: "Mount") -> bool:
+        """Whether nothing speaks against the record: its ids are a pair, its parent is the chain of the container's image."""
+        if isinstance(mount.mount_id, str) and isinstance(mount.init_id, str) and mount.init_id != f"{mount.mount_id}-init":
+            return False
+        container = self.store.containers.containers.get(mount.name)
+        image = self.images.images.get(container.image) if container else None
+        if image is not None and image.usable:
+            return mount.parent == (image.chains[-1] if image.chains else None)
+        return mount.parent is not None
 
     def expected_parents(self, ident: str) -> tuple[str, ...] | None:
         """The driver ids that `ident` should stand on by the records, nearest first; None where no record tells."""
@@ -152,12 +179,15 @@ class Model:
             above = self.ancestors(layer.chain)
             return None if above is None else above[1:]
         mount = self.dir_mount.get(ident)
-        if mount is None or isinstance(mount.parent, Trouble):
+        if mount is None or isinstance(mount.parent, Trouble) or not self._plausible(mount):
             return None
         image = self.ancestors(mount.parent)
-        if image is None or ident == mount.init_id or mount.init_id is None:
+        if image is None or ident.endswith("-init"):
             return image
-        return (mount.init_id, *image) if isinstance(mount.init_id, str) else None
+        init = f"{ident}-init" if mount.init_id is None else mount.init_id
+        if mount.init_id is None and init not in self.home.ids():
+            return image  # a build's: it has no init layer
+        return (init, *image) if isinstance(init, str) else None
 
     @cached_property
     def images_of(self) -> "dict[str, list[Image]]":

@@ -80,6 +80,7 @@ class Fault(msgspec.Struct, frozen=True):
 
     `paths`: first what is broken or missing itself, then what refers to it. `through`: the objects whose damage
     would explain this fault; if a rule named in `after` has a finding on one of them, the fault is folded into it.
+    `suffers`: objects that the subject takes with it where the graph does not tell, as for a file.
     """
 
     subject: Ref
@@ -92,6 +93,7 @@ class Fault(msgspec.Struct, frozen=True):
     confidence: Confidence = Confidence.CERTAIN
     severity: Severity | None = None
     daemon_error: str = ""
+    suffers: tuple[Ref, ...] = ()
 
 
 class Folded(msgspec.Struct, frozen=True):

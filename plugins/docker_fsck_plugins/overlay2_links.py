@@ -122,7 +122,8 @@ def _all_lost(model: Model) -> Iterator[Fault]:
     does = f"make {len(links)} short links in {place} again"
     remedies = (Remedy(cls=ActionClass.LOSSLESS, does=does, steps=steps),) if fault is None or fault.state == "absent" else ()
     actual = "an empty folder" if fault is None else fault.why
-    yield Fault(Ref("file", place), f"all {len(links)} short links are gone", (place,), f"{len(links)} links", actual, remedies)
+    message = f"all {len(links)} short links are gone"
+    yield Fault(Ref("file", place), message, (place,), f"{len(links)} links", actual, remedies, suffers=tuple(map(ref, own)))
 
 
 @rule("ovl-link-dangling", Severity.INFO, actions=(ActionClass.RECLAIM,), drivers=DRIVERS)

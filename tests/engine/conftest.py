@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from dockerd import Engine, lacks
 from population import Populated, populate
 from repairkit import Stock, stock_up

@@ -1,4 +1,4 @@
-"""What tests of the whole straight way share: a stocked root and its places, the program as a process, and what both say, as values."""
+"""What tests of the whole straight way share: a stocked root, its places, and what the engine and the program say of it, as values."""
 
 import contextlib
 import json
@@ -49,7 +49,7 @@ class Told:
 
 @dataclass(frozen=True)
 class State:
-    """What an engine says: of each image what `save` gives, of each container how it ends and all its files, of volumes their data."""
+    """What an engine says: for each image what `save` gives, for each container how it ends and its files, for volumes their data."""
 
     images: dict[str, list[str]]
     containers: dict[str, tuple[int, dict[str, bytes]]]
@@ -132,7 +132,8 @@ class Places:
 
     def images_on(self, chain: str) -> tuple[str, ...]:
         """The names of all images with this layer, as reports give them: tags, or the first 12 digits."""
-        tags = {image: tag for group in json.loads(self.tags.read_bytes())["Repositories"].values() for tag, image in group.items()}
+        groups = json.loads(self.tags.read_bytes())["Repositories"].values()
+        tags = {image: tag for group in groups for tag, image in group.items()}
         images = ["sha256:" + name for name in os.listdir(self.tree / "imagedb/content/sha256")]
         return tuple(sorted(tags.get(image, image[7:19]) for image in images if chain in self.chains(image)))
 
@@ -152,9 +153,9 @@ class Places:
 class Stock:
     """A stopped, populated root with more in it than `Populated` says, and what its engine said of it, in `state`.
 
-    The container `worker` (of `lone:1`) and `twin` (of `shop:2`, as `created`) have each made a file and show it when they start
-    again. `plain:1` has two layers and no container. `archives` has, by tag, what `docker save` wrote; `loose:1`, of three layers,
-    is not in the root. `images` has the ids by tag, and of `dangling`; `ids` those of the containers by name.
+    The containers `worker` (of `lone:1`) and `twin` (of `shop:2`, as `created`) have each made a file and show it when they start
+    again. `plain:1` has two layers and no container. `archives` has, by tag, what `docker save` wrote; `loose:1`, of three
+    layers, is not in the root. `images` has the ids by tag, and of `dangling`; `ids` those of the containers by name.
     """
 
     engine: Engine
@@ -183,7 +184,7 @@ class Stock:
 
 
 def stock_up(made: Populated, kept: Path) -> Stock:
-    """Puts more into a stopped populated root and saves archives beside `kept`; what the engine says comes from a throw-away copy."""
+    """Puts more into a stopped populated root, moves it to `kept` and saves archives beside; a copy is asked for the state."""
     engine, archives = made.engine, {}
     engine.start()
     worker, twin = engine.run("worker", "lone:1", *KEEPS), engine.run("twin", "shop:2", *KEEPS)

@@ -55,15 +55,16 @@ def test_emptied_files_of_records_are_written_again(stock: Stock) -> None:
 
 
 def test_two_containers_without_records_are_told_and_nothing_is_done_nor_reclaimed(stock: Stock) -> None:
-    ids = [stock.ids[name] for name in ("created", "twin")]
+    names = ("created", "twin")
+    ids = [stock.ids[name] for name in names]
     dirs = [stock.places.writable(container) for container in ids]
     for container in ids:
         shutil.rmtree(stock.places.mount(container))
     stock.engine.start()
     assert [True] * 2 == [WORDS.format(container) in stock.engine.log_text() for container in ids]
-    assert stock.state.without("created", "twin") == state(stock.engine)
+    assert stock.state.without(*names) == state(stock.engine)
     stock.engine.stop()
-    expected = [stock.of("container-record-missing", f"container {stock.ids[name]}", name, mend="") for name in ("created", "twin")]
+    expected = [stock.of("container-record-missing", f"container {stock.ids[name]}", name, mend="") for name in names]
     expected += [Told("driver-orphan", f"driverdir {place.name}", severity="info") for place in dirs]
     found = survey(stock.root)
     assert (4, sorted(expected)) == (found.exit, told(found))

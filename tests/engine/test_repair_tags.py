@@ -8,7 +8,7 @@ from repairkit import Stock, Told, apply, explains, fsck, mended, state, survey,
 SIBLING = ".tmp-repositories.json123"
 BROKEN = {
     "empty": (b"", "failed to start daemon: Couldn't create reference store repository: EOF"),
-    "cut": (b'{"Repositories":{"lone":{"lo', "failed to start daemon: Couldn't create reference store repository: unexpected EOF"),
+    "cut": (b'{"Repositories":{"lone":{"lo', "Couldn't create reference store repository: unexpected EOF"),
     "null": (b"null", "panic: runtime error: invalid memory address or nil pointer dereference"),
     "wrong": (b'{"Repositories":[]}', "Couldn't create reference store repository: json: cannot unmarshal array"),
 }

@@ -5,12 +5,14 @@ tests/engine/test_tagstore_engine.py runs the same tables past a real engine.
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec import Struct
 
 from docker_fsck.ids import digest, reference_fault
+from docker_fsck.reader import Reader
 from docker_fsck.records import containers, imagedb, repositories
 from docker_fsck.records.gojson import first, member, strict, text
 from docker_fsck.testing.documents import container_config
@@ -19,12 +21,8 @@ from docker_fsck.values import Trouble
 A, B = "sha256:" + "a" * 64, "sha256:" + "b" * 64
 """Stand for the ids of two images that are there."""
 
-NOT_TEXT = "bytes that are no UTF-8 raise UnicodeDecodeError, which is no DecodeError of msgspec: the whole run loses its rules"
-SURROGATE = "half a surrogate pair is an error of msgspec, where Go puts U+FFFD"
+STRING = "Cmd and Entrypoint may be a single string for the engine (strslice), so that a healthy image is to be put away"
 TWICE = "of a member that stands there twice, or in two spellings, one is taken; Go decodes each into the same value"
-NULL_VALUE = "null leaves a Go string empty; it is no error"
-UNREAD = "what stands in members that nobody asks for is judged"
-TYPES = "the types of other members are not looked at, where Go rejects the whole document"
 
 
 class TagStore(Struct, frozen=True):
@@ -77,20 +75,19 @@ TAG_STORES = {
     "cut": TagStore(tags(ONE)[:-1], None),
     "a comma too many": TagStore(tags(ONE + ","), None),
     "a control character": TagStore(tags(ONE + ',"x\x01":{}'), None),
-    "a name that is no text": TagStore(tags(ONE + ',"#":{"#:1":"<b>"}').replace(b"#", b"\xff"), ("a:1",), NOT_TEXT),
-    "a name of cut text": TagStore(tags(ONE + ',"#":{"#:1":"<b>"}').replace(b"#", b"\xe2\x82"), ("a:1",), NOT_TEXT),
-    "a value that is no text": TagStore(tags('"a":{"a:1":"<a>#"}').replace(b"#", b"\xff"), (), NOT_TEXT),
-    "half a surrogate pair": TagStore(tags(ONE + r',"\ud800":{"\ud800:1":"<b>"}'), ("a:1",), SURROGATE),
+    "a name that is no text": TagStore(tags(ONE + ',"#":{"#:1":"<b>"}').replace(b"#", b"\xff"), ("a:1",)),
+    "a name of cut text": TagStore(tags(ONE + ',"#":{"#:1":"<b>"}').replace(b"#", b"\xe2\x82"), ("a:1",)),
+    "a value that is no text": TagStore(tags('"a":{"a:1":"<a>#"}').replace(b"#", b"\xff"), ()),
+    "half a surrogate pair": TagStore(tags(ONE + r',"\ud800":{"\ud800:1":"<b>"}'), ("a:1",)),
     "a number as a value": TagStore(tags('"a":{"a:1":5}'), None),
     "a boolean as a value": TagStore(tags('"a":{"a:1":true}'), None),
-    "null as a value": TagStore(tags('"a":{"a:1":null},' + TWO), ("b:1",), NULL_VALUE),
+    "null as a value": TagStore(tags('"a":{"a:1":null},' + TWO), ("b:1",)),
     "null as a repository": TagStore(tags('"a":null,' + TWO), ("b:1",)),
     "a list as a repository": TagStore(tags('"a":[],' + TWO), None),
     "a repository without tags": TagStore(tags('"a":{},' + TWO), ("b:1",)),
     "names of no length": TagStore(tags('"":{"":"<a>"},' + TWO), ("b:1",)),
-    "a large number elsewhere": TagStore(b'{"x":1e999,' + ELSEWHERE, ("a:1",), UNREAD),
+    "a large number elsewhere": TagStore(b'{"x":1e999,' + ELSEWHERE, ("a:1",)),
     "many digits elsewhere": TagStore(b'{"x":' + b"9" * 400 + b"," + ELSEWHERE, ("a:1",)),
-    "deep lists elsewhere": TagStore(b'{"x":' + b"[" * 5000 + b"]" * 5000 + b"," + ELSEWHERE, ("a:1",), UNREAD),
     "lists that are too deep": TagStore(b'{"x":' + b"[" * 20000 + b"]" * 20000 + b"," + ELSEWHERE, None),
     "no number elsewhere": TagStore(b'{"x":NaN,' + ELSEWHERE, None),
     "a number with a zero in front": TagStore(b'{"x":01,' + ELSEWHERE, None),
@@ -183,8 +180,8 @@ class Config(Struct, frozen=True):
 
 CONFIGS = {
     "whole": Config(having(), "listed"),
-    "no ID": Config(having(ID=...), "listed", "the engine fills in the name of the folder before it reads"),
-    "null as ID": Config(having(ID=None), "listed", "the engine fills in the name of the folder before it reads"),
+    "no ID": Config(having(ID=...), "listed"),
+    "null as ID": Config(having(ID=None), "listed"),
     "an empty ID": Config(having(ID=""), "hidden"),
     "a number as ID": Config(having(ID=5), "hidden"),
     "no Name": Config(having(Name=...), "listed"),
@@ -199,26 +196,26 @@ CONFIGS = {
     "an empty State": Config(having(State={}), "listed"),
     "a list as State": Config(having(State=[]), "hidden"),
     "a string as State": Config(having(State="x"), "hidden"),
-    "a string as Running": Config(having(State={"Running": "yes"}), "hidden", TYPES),
-    "a number as Dead": Config(having(State={"Dead": 1}), "hidden", TYPES),
+    "a string as Running": Config(having(State={"Running": "yes"}), "hidden"),
+    "a number as Dead": Config(having(State={"Dead": 1}), "hidden"),
     "dead": Config(having(State={"Dead": True}), "dead"),
     "dead in lower case": Config(having(State={"dead": True}), "dead"),
     "being removed": Config(having(State={"RemovalInProgress": True}), "dead"),
     "a string as Config": Config(having(Config="x"), "hidden"),
     "null as MountPoints": Config(having(MountPoints=None), "listed"),
     "a list as MountPoints": Config(having(MountPoints=[]), "hidden"),
-    "a string as mount point": Config(having(MountPoints={"/d": "x"}), "hidden", TYPES),
+    "a string as mount point": Config(having(MountPoints={"/d": "x"}), "hidden"),
     "null as NetworkSettings": Config(having(NetworkSettings=None), "listed"),
     "a list as NetworkSettings": Config(having(NetworkSettings=[]), "hidden"),
     "null as Created": Config(having(Created=None), "listed"),
-    "no time as Created": Config(having(Created="junk"), "hidden", TYPES),
-    "a number as Created": Config(having(Created=5), "hidden", TYPES),
-    "an object as Args": Config(having(Args={}), "hidden", TYPES),
+    "no time as Created": Config(having(Created="junk"), "hidden"),
+    "a number as Created": Config(having(Created=5), "hidden"),
+    "an object as Args": Config(having(Args={}), "hidden"),
     "null as Args": Config(having(Args=None), "listed"),
-    "a fraction as RestartCount": Config(having(RestartCount=1.5), "hidden", TYPES),
-    "a number as Path": Config(having(Path=1), "hidden", TYPES),
-    "a number as LogPath": Config(having(LogPath=1), "hidden", TYPES),
-    "a string as Managed": Config(having(Managed="x"), "hidden", TYPES),
+    "a fraction as RestartCount": Config(having(RestartCount=1.5), "hidden"),
+    "a number as Path": Config(having(Path=1), "hidden"),
+    "a number as LogPath": Config(having(LogPath=1), "hidden"),
+    "a string as Managed": Config(having(Managed="x"), "hidden"),
     "members that nobody knows": Config(having(Whatever=[1, {"a": None}]), "listed"),
     "all names in lower case": Config(spelled(str.lower), "listed"),
     "all names in upper case": Config(spelled(str.upper), "listed"),
@@ -226,8 +223,8 @@ CONFIGS = {
     "zero bytes behind it": Config(wrapped(after=bytes(100)), "listed"),
     "white space before it": Config(wrapped(before=b"\n\t "), "listed"),
     "a byte order mark": Config(wrapped(before=b"\xef\xbb\xbf"), "hidden"),
-    "bytes that are no text": Config(rewritten(b'"/bin/sh"', b'"/bin/\xff"'), "listed", NOT_TEXT),
-    "half a surrogate pair": Config(rewritten(b'"/bin/sh"', rb'"/bin/\ud800"'), "listed", SURROGATE),
+    "bytes that are no text": Config(rewritten(b'"/bin/sh"', b'"/bin/\xff"'), "listed"),
+    "half a surrogate pair": Config(rewritten(b'"/bin/sh"', rb'"/bin/\ud800"'), "listed"),
     "a wrong ID, then the right one": Config(rewritten(b"{", b'{"ID":"junk",'), "listed"),
     "the right ID, then a wrong one": Config(lambda document: having()(document)[:-1] + b',"ID":"junk"}', "hidden"),
     "the right ID, then a wrong id": Config(lambda document: having()(document)[:-1] + b',"id":"junk"}', "hidden", TWICE),
@@ -248,13 +245,16 @@ FATAL_CONFIGS = {
 IDENT = "c" * 64
 
 
-def container(data: bytes) -> str:
+def container(root: Path, data: bytes) -> str:
     """What becomes of the container by our reading."""
-    config = containers.parse(data, "containers/x/config.v2.json")
-    if isinstance(config, Trouble) or text(config, "ID") != IDENT or text(config, "Driver") != "vfs":
+    folder = root / "containers" / IDENT
+    folder.mkdir(parents=True)
+    (folder / "config.v2.json").write_bytes(data)
+    with Reader(str(root)) as reader:
+        found = containers.read(reader).containers[IDENT]
+    if found.fault is not None or found.stated_id != IDENT or found.driver != "vfs":
         return "hidden"
-    state = member(config, "State") or {}
-    return "dead" if member(state, "Dead") or member(state, "RemovalInProgress") else "listed"
+    return "dead" if found.dead else "listed"
 
 
 def document() -> Document:
@@ -264,11 +264,10 @@ def document() -> Document:
 
 
 @pytest.mark.parametrize("row", cases(CONFIGS))
-def test_a_container_configuration_is_read_as_the_engine_reads_it(row: Config) -> None:
-    assert row.engine == container(row.edit(document()))
+def test_a_container_configuration_is_read_as_the_engine_reads_it(tmp_path: Path, row: Config) -> None:
+    assert row.engine == container(tmp_path, row.edit(document()))
 
 
-@pytest.mark.xfail(reason="null passes for an object: a file that keeps the engine from starting is called whole")
 @pytest.mark.parametrize("edit", FATAL_CONFIGS.values(), ids=FATAL_CONFIGS)
 def test_a_container_configuration_that_makes_the_engine_panic_is_damaged(edit: Edit) -> None:
     assert isinstance(containers.parse(edit(document()), "containers/x/config.v2.json"), Trouble)
@@ -292,6 +291,11 @@ def behind(extra: Callable[[list[str]], str]) -> Edit:
     return lambda config: having()(config)[:-1] + b"," + extra(config["rootfs"]["diff_ids"]).encode() + b"}"
 
 
+def noisy(config: Document) -> bytes:
+    """An image with a comment that is no text."""
+    return behind(lambda _: '"comment":"#"')(config).replace(b"#", b"\xff\xfe")
+
+
 IMAGES = {
     "whole": ImageConfig(having(comment="whole"), 2),
     "no rootfs": ImageConfig(having(rootfs=...), None),
@@ -304,7 +308,7 @@ IMAGES = {
     "a number among the diff_ids": ImageConfig(rootfs(diff_ids=[5]), None),
     "no digest among the diff_ids": ImageConfig(rootfs(diff_ids=["junk"]), None),
     "another type of rootfs": ImageConfig(rootfs(type="junk"), 2),
-    "a number as type of rootfs": ImageConfig(rootfs(type=5), None, TYPES),
+    "a number as type of rootfs": ImageConfig(rootfs(type=5), None),
     "all names in upper case": ImageConfig(spelled(str.upper), 2),
     "a second rootfs without diff_ids": ImageConfig(behind(lambda _: '"rootfs":{"type":"layers"}'), 2, TWICE),
     "a second rootfs with fewer diff_ids": ImageConfig(behind(lambda diffs: f'"rootfs":{{"diff_ids":["{diffs[0]}"]}}'), 1),
@@ -315,26 +319,27 @@ IMAGES = {
     "zero bytes behind it": ImageConfig(wrapped(after=bytes(4)), None),
     "white space before it": ImageConfig(wrapped(before=b"\n"), 2),
     "a byte order mark": ImageConfig(wrapped(before=b"\xef\xbb\xbf"), None),
-    "bytes that are no text": ImageConfig(behind(lambda _: '"comment":"#"'), 2),
-    "half a surrogate pair": ImageConfig(behind(lambda _: r'"comment":"\ud800"'), 2, SURROGATE),
+    "bytes that are no text": ImageConfig(noisy, 2),
+    "half a surrogate pair": ImageConfig(behind(lambda _: r'"comment":"\ud800"'), 2),
     "no created": ImageConfig(having(created=...), 2),
-    "no time as created": ImageConfig(having(created="junk"), None, TYPES),
-    "a string as config": ImageConfig(having(config="x"), None, TYPES),
-    "a string as Env": ImageConfig(having(config={"Env": "x"}), None, TYPES),
+    "no time as created": ImageConfig(having(created="junk"), None),
+    "a string as config": ImageConfig(having(config="x"), None),
+    "a string as Cmd": ImageConfig(having(config={"Cmd": "x"}), 2, STRING),
+    "a string as Entrypoint": ImageConfig(having(config={"Entrypoint": "x"}), 2, STRING),
+    "a number as Cmd": ImageConfig(having(config={"Cmd": 5}), None),
+    "null among Env": ImageConfig(having(config={"Env": [None, "a=b"]}), 2),
+    "a string as Env": ImageConfig(having(config={"Env": "x"}), None),
     "null as config": ImageConfig(having(config=None), 2),
-    "a string as history": ImageConfig(having(history="x"), None, TYPES),
+    "a string as history": ImageConfig(having(history="x"), None),
     "an empty history": ImageConfig(having(history=[]), 2),
     "no os": ImageConfig(having(os=...), 2),
-    "a number as os": ImageConfig(having(os=5), None, TYPES),
-    "a large number in a member that nobody knows": ImageConfig(behind(lambda _: '"x":1e999'), 2, UNREAD),
-    "deep lists in a member that nobody knows": ImageConfig(behind(lambda _: f'"x":{"[" * 3000}{"]" * 3000}'), 2, UNREAD),
+    "a number as os": ImageConfig(having(os=5), None),
+    "a large number in a member that nobody knows": ImageConfig(behind(lambda _: '"x":1e999'), 2),
     "null": ImageConfig(holding(b"null"), None),
     "a list": ImageConfig(holding(b"[]"), None),
     "a string": ImageConfig(holding(b'"x"'), None),
     "an empty object": ImageConfig(holding(b"{}"), None),
 }
-NO_TEXT = IMAGES.pop("bytes that are no text").edit
-IMAGES["bytes that are no text"] = ImageConfig(lambda config: NO_TEXT(config).replace(b"#", b"\xff\xfe"), 2, NOT_TEXT)
 
 
 def image_document() -> Document:
@@ -376,7 +381,6 @@ def test_damage_is_told_in_words(data: bytes, words: str) -> None:
     assert (Trouble("p", "malformed", words), Trouble("p", "malformed", words)) == (strict(data, "p"), first(data, "p"))
 
 
-@pytest.mark.xfail(reason="the first letter of the library's words is lowered, that of JSON too")
 def test_damage_is_told_without_a_slip() -> None:
     fault = strict(b"x", "p")
     assert isinstance(fault, Trouble)
@@ -393,3 +397,14 @@ def test_reading_a_large_document_with_something_behind_it_takes_linear_time() -
     found = repositories.parse(data, "p")
     assert isinstance(found, dict)
     assert 20_000 == len(found)
+
+
+@pytest.mark.xfail(reason="halves of surrogate pairs come out as they went in, and the first who encodes such a name ends the run")
+@pytest.mark.parametrize("read", [strict, first])
+def test_half_a_surrogate_pair_becomes_a_replacement_character(read: Callable[[bytes, str], Any]) -> None:
+    assert {"a\ufffd": ["\ufffdb", {"\U0001f600": "\ufffd"}]} == read(rb'{"a\ud800": ["\udc00b", {"\ud83d\ude00": "\ud800"}]}', "p")
+
+
+@pytest.mark.parametrize("data", [b'{"x":' + b"[" * 5000 + b"]" * 5000 + b"}", b"[" * 3000 + b"]" * 3000])
+def test_what_is_nested_deeper_than_python_goes_is_damaged_to_us_though_not_to_the_engine(data: bytes) -> None:
+    assert Trouble("p", "malformed", "nested too deeply") == strict(data, "p")

@@ -64,7 +64,6 @@ def test_a_mount_below_the_root_is_foreign_unless_it_shows_the_same_files(
     assert foreign == foreign_mounts(ROOT, mountinfo(tmp_path / "mountinfo", *mounts))
 
 
-@pytest.mark.xfail(reason="normpath keeps a double slash in front, so that no self bind on a whole file system is known as one")
 @pytest.mark.parametrize(
     "around",
     [pytest.param(HOST, id="on the root file system"), pytest.param((OTHER, "/", ROOT), id="on a disk of the root's own")],
@@ -75,8 +74,8 @@ def test_a_self_bind_mount_on_a_whole_file_system_is_not_foreign(tmp_path: Path,
     assert frozenset() == foreign_mounts(ROOT, table)
 
 
-def test_a_table_that_cannot_be_read_names_no_mount(tmp_path: Path) -> None:
-    assert frozenset() == foreign_mounts(ROOT, str(tmp_path / "absent"))
+def test_a_table_that_cannot_be_read_tells_nothing(tmp_path: Path) -> None:
+    assert None is foreign_mounts(ROOT, str(tmp_path / "absent"))
 
 
 def test_names_with_spaces_and_bytes_that_are_no_text_are_found(tmp_path: Path) -> None:

@@ -24,7 +24,6 @@ from docker_fsck.values import Trouble
 
 IMAGE = "image/vfs"
 Edit = Callable[[bytes], bytes]
-GO_SPACE = "Python also takes the control characters 28 to 31 for white space, Go does not"
 
 
 class Record(Struct, frozen=True):
@@ -51,7 +50,7 @@ DIGESTS = {
     "a space before": changed(lambda old: b" " + old, True),
     "a hard space behind": changed(lambda old: old + b"\xc2\xa0", True),
     "a line separator behind": changed(lambda old: old + b"\xe2\x80\xa8", True),
-    "a file separator behind": changed(lambda old: old + b"\x1c", False, GO_SPACE),
+    "a file separator behind": changed(lambda old: old + b"\x1c", False),
     "large hex digits": changed(lambda old: old[:7] + old[7:].upper(), False),
     "large letters": changed(lambda old: old.upper(), False),
     "nothing": holding(b"", False),
@@ -72,7 +71,7 @@ LAYER_FILES |= {
     ("size", "a larger number"): holding(b"9223372036854775808", False),
     ("size", "the smallest number"): holding(b"-9223372036854775808", True),
     ("size", "a smaller number"): holding(b"-9223372036854775809", False),
-    ("size", "many zeros before"): holding(b"0" * 30 + b"7", True, "more than 19 digits are taken for too large a number"),
+    ("size", "many zeros before"): holding(b"0" * 30 + b"7", True),
     ("size", "a line end"): holding(b"5\n", False),
     ("size", "a space before"): holding(b" 5", False),
     ("size", "nothing"): holding(b"", False),
@@ -94,14 +93,14 @@ LAYER_FILES |= {
     ("cache-id", "nothing"): holding(b"", False),
     ("cache-id", "white space"): holding(b" \t\n", False),
     ("descriptor.json", "an object"): holding(b"{}", True),
-    ("descriptor.json", "null"): holding(b"null", True, "json.Unmarshal leaves a struct as it is for null"),
+    ("descriptor.json", "null"): holding(b"null", True),
     ("descriptor.json", "nothing"): holding(b"", False),
     ("descriptor.json", "a list"): holding(b"[]", False),
     ("descriptor.json", "something behind it"): holding(b"{} x", False),
-    ("descriptor.json", "a string as size"): holding(b'{"size":"x"}', False, "the types of its members are not looked at"),
-    ("descriptor.json", "a string as urls"): holding(b'{"urls":"x"}', False, "the types of its members are not looked at"),
-    ("descriptor.json", "a number as digest"): holding(b'{"digest":5}', False, "the types of its members are not looked at"),
-    ("descriptor.json", "bytes that are no text"): holding(b'{"mediaType":"\xff"}', True, "UnicodeDecodeError, see test_gojson"),
+    ("descriptor.json", "a string as size"): holding(b'{"size":"x"}', False),
+    ("descriptor.json", "a string as urls"): holding(b'{"urls":"x"}', False),
+    ("descriptor.json", "a number as digest"): holding(b'{"digest":5}', False),
+    ("descriptor.json", "bytes that are no text"): holding(b'{"mediaType":"\xff"}', True),
 }
 """By file and what stands in it."""
 
@@ -114,7 +113,7 @@ MOUNT_FILES = {
     ("mount-id", "a digit less"): changed(lambda old: old[:-1], False),
     ("mount-id", "a name of BuildKit"): holding(b"a" * 25, False),
     ("mount-id", "two of them"): changed(lambda old: old + b"\n" + old, False),
-    ("mount-id", "a file separator behind"): changed(lambda old: old + b"\x1c", False, GO_SPACE),
+    ("mount-id", "a file separator behind"): changed(lambda old: old + b"\x1c", False),
     ("init-id", "nothing"): holding(b"", False),
     ("init-id", "any word"): holding(b"x", False),
     ("init-id", "no suffix"): changed(lambda old: old.removesuffix(b"-init"), True),
@@ -133,14 +132,13 @@ class Time(Struct, frozen=True):
     fault: str = ""
 
 
-CALENDAR = "only the shape of a time is looked at, not whether there is such a time"
 TAG_TIMES = {
     "nanoseconds": Time(b"2024-05-01T10:00:00.123456789Z", True),
     "seconds": Time(b"2024-05-01T10:00:00Z", True),
     "an offset": Time(b"2024-05-01T10:00:00+01:00", True),
-    "nothing": Time(b"", True, "an empty file means no time, the engine does not mind"),
-    "a comma": Time(b"2024-05-01T10:00:00,5Z", True, "Go takes a comma since 1.17"),
-    "one digit for the hour": Time(b"2024-05-01T1:00:00Z", True, "Go 1.19 takes one digit"),
+    "nothing": Time(b"", True),
+    "a comma": Time(b"2024-05-01T10:00:00,5Z", True),
+    "one digit for the hour": Time(b"2024-05-01T1:00:00Z", True),
     "a line end": Time(b"2024-05-01T10:00:00Z\n", False),
     "a small t": Time(b"2024-05-01t10:00:00Z", False),
     "a space": Time(b"2024-05-01 10:00:00Z", False),
@@ -148,12 +146,12 @@ TAG_TIMES = {
     "a digit of another script": Time("\u0662024-05-01T10:00:00Z".encode(), False),
     "any word": Time(b"junk", False),
     "zero bytes": Time(bytes(30), False),
-    "more than nanoseconds": Time(b"2024-05-01T10:00:00.1234567890123Z", False, CALENDAR),
-    "a 13th month": Time(b"2024-13-01T10:00:00Z", False, CALENDAR),
-    "a 30th of February": Time(b"2024-02-30T10:00:00Z", False, CALENDAR),
-    "hour 24": Time(b"2024-05-01T24:00:00Z", False, CALENDAR),
-    "second 60": Time(b"2024-05-01T10:00:60Z", False, CALENDAR),
-    "an offset of a day": Time(b"2024-05-01T10:00:00+25:00", False, CALENDAR),
+    "more than nanoseconds": Time(b"2024-05-01T10:00:00.1234567890123Z", False),
+    "a 13th month": Time(b"2024-13-01T10:00:00Z", False),
+    "a 30th of February": Time(b"2024-02-30T10:00:00Z", False),
+    "hour 24": Time(b"2024-05-01T24:00:00Z", False),
+    "second 60": Time(b"2024-05-01T10:00:60Z", False),
+    "an offset of a day": Time(b"2024-05-01T10:00:00+25:00", False),
 }
 
 
@@ -484,9 +482,6 @@ def test_the_container_table_tells_absent_foreign_and_unreadable_apart(root: Dat
     assert ({}, (), True) == (found.containers, found.faults, found.absent)
 
 
-@pytest.mark.xfail(
-    reason="an entry with a container's name counts as foreign if it is a link or a file: its mount record is an orphan"
-)
 @pytest.mark.parametrize("kind", ["link", "file"])
 def test_whatever_stands_under_a_containers_name_counts_as_that_container(root: DataRoot, reader: Reader, kind: str) -> None:
     ident = root.container(None)
@@ -526,7 +521,6 @@ def test_tags_are_dropped_and_a_repository_without_tags_goes_too() -> None:
     assert b'{"Repositories":{"a":{"a:2":"y"}}}' == repositories.without(data, {("a", "a:1"), ("b", "b:1"), ("no", "no:1")})
 
 
-@pytest.mark.xfail(reason="a tag store that cannot be parsed is rewritten as an empty one")
 def test_a_tag_store_that_cannot_be_parsed_is_not_rewritten() -> None:
     assert b'{"Repositories":{}}' != repositories.without(b'{"Repositories":{"a":{"a:1":', {("a", "a:1")})
 
@@ -575,10 +569,6 @@ def test_a_damaged_image_in_the_quarantine_hides_which_layers_are_wanted(root: D
     assert (frozenset(), 1, True) == (found.chains, len(found.unknown), "purge the transaction T1" in found.unknown[0])
 
 
-BLIND = "what of the quarantine cannot be read counts as if nothing were in it"
-
-
-@pytest.mark.xfail(reason=BLIND)
 @pytest.mark.parametrize("name", ["journal.jsonl", "q/4", ""])
 def test_a_part_of_the_quarantine_that_the_kernel_refuses_hides_which_layers_are_wanted(root: DataRoot, name: str) -> None:
     folder, _ = quarantined(root)
@@ -586,7 +576,6 @@ def test_a_part_of_the_quarantine_that_the_kernel_refuses_hides_which_layers_are
         assert () != quarantine.read(reader).unknown
 
 
-@pytest.mark.xfail(reason=BLIND)
 @pytest.mark.parametrize("damage", ["deleted", "emptied", "cut"])
 def test_a_transaction_without_a_whole_journal_hides_which_layers_are_wanted(root: DataRoot, reader: Reader, damage: str) -> None:
     folder, _ = quarantined(root)
@@ -608,7 +597,6 @@ def test_wrong_content_is_told_by_what_it_is(data: bytes, words: str) -> None:
     assert words == fields.shown(data)
 
 
-@pytest.mark.xfail(reason="bytes are counted against characters, so that any text beyond ASCII goes on")
 def test_wrong_content_beyond_ascii_is_told_whole() -> None:
     assert "holds '\u0663'" == fields.shown("\u0663".encode())
 
