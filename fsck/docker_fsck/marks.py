@@ -43,7 +43,7 @@ def mark(model: "Model") -> Marks:
     needy = tuple(sorted(ident for ident, container in model.containers.items() if _needy(model, container, pairs)))
     orphans = (
         ()
-        if model.store.containers.faults
+        if model.store.containers.faults or model.store.containers.absent
         else tuple(sorted(model.mounts.mounts.keys() - model.store.containers.containers.keys()))
     )
     kept_mounts = [mount for name, mount in model.mounts.mounts.items() if needy or name not in orphans]

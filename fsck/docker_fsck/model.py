@@ -145,7 +145,7 @@ class Model:
         found: dict[str, tuple[str, ...] | None] = {}
         for chain in sorted(self.depth, key=lambda each: self.depth[each]):
             layer = self.layers.layers.get(chain)
-            if layer is None or isinstance(layer.parent, Trouble) or not self._named_right(layer):
+            if layer is None or layer.dir_id is None or isinstance(layer.parent, Trouble) or not self._named_right(layer):
                 found[chain] = None
                 continue
             above = () if layer.parent is None else found.get(layer.parent)

@@ -11,6 +11,7 @@ from docker_fsck.api import (
     Remedy,
     Rule,
     Severity,
+    Step,
     WriteFile,
     containers,
     hookimpl,
@@ -36,7 +37,7 @@ def _sibling(container: containers.Container, target: str) -> Remedy | None:
         if sibling.whole and target in sibling.path:
             path = f"{container.path}/{target}"
             aside = (put_away(each.path) for each in container.siblings if target in each.path)
-            steps = (WriteFile(path=path, data=sibling.data, mode=0o600), *aside)
+            steps: tuple[Step, ...] = (WriteFile(path=path, data=sibling.data, mode=0o600), *aside)
             return Remedy(cls=ActionClass.LOSSLESS, does=f"restore {path} from {sibling.path.rpartition('/')[2]}", steps=steps)
     return None
 
@@ -87,7 +88,8 @@ def config_corrupt(model: Model) -> Iterator[Fault]:
             remedies.append(_give_up(model, container))
         paths = (f"{container.path}/{containers.CONFIG}", *((mount.path,) if mount else ()))
         message = f"the container {short(container.id)} cannot be loaded: config.v2.json: {fault.why}"
-        yield Fault(_ref(container), message, paths, "a JSON object", fault.why, tuple(remedies))
+        severity = Severity.CRITICAL if containers.PANIC in fault.why else None
+        yield Fault(_ref(container), message, paths, "a JSON object", fault.why, tuple(remedies), severity=severity)
 
 
 def _give_up(model: Model, container: containers.Container) -> Remedy:
@@ -190,6 +192,23 @@ def _record(base: str, found: derive.Derived) -> Remedy:
     return Remedy(cls=ActionClass.LOSSLESS, does=f"write the mount record {base}", steps=(MakeDir(path=base), *files))
 
 
+@rule("container-folder-missing", Severity.ERROR)
+def folder_missing(model: Model) -> Iterator[Fault]:
+    """The folder containers/ is gone although there are mount records.
+
+    Why it matters: every container is lost to the engine, which makes an empty folder and no longer protects their volumes
+        and images: do not prune. Their writable layers are still there.
+    How it comes about: the folder was deleted or not copied.
+    Repair: none; bring the folder back from a backup. Nothing that a container may own is reclaimed meanwhile.
+    Never: start the engine before: then the mount records count as left over.
+    """
+    table = model.store.containers
+    if table.absent and model.mounts.mounts:
+        paths = (containers.BASE, *(mount.path for _, mount in sorted(model.mounts.mounts.items())))
+        message = f"the folder containers is gone, {len(model.mounts.mounts)} mount records speak of containers"
+        yield Fault(Ref("file", containers.BASE), message, paths, "a folder", "no such folder")
+
+
 @rule("container-foreign-entry", Severity.INFO, actions=(ActionClass.RECLAIM,))
 def foreign_entry(model: Model) -> Iterator[Fault]:
     """Something that is no container lies in containers/.
@@ -224,5 +243,5 @@ def temp_residue(model: Model) -> Iterator[Fault]:
 def fsck_rules() -> Iterable[Rule]:
     """The rules on containers."""
     return (
-        remnant, config_corrupt, id_mismatch, hostconfig_corrupt, hostconfig_missing, record_missing, foreign_entry, temp_residue,
+        remnant, config_corrupt, id_mismatch, hostconfig_corrupt, hostconfig_missing, record_missing, folder_missing, foreign_entry, temp_residue,
     )  # fmt: skip

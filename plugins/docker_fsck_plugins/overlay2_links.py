@@ -3,7 +3,22 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, cast
 
-from docker_fsck.api import ActionClass, Fault, MakeDir, Model, Ref, Relink, Remedy, Rule, Severity, Trouble, WriteFile, rule, spell
+from docker_fsck.api import (
+    ActionClass,
+    Fault,
+    MakeDir,
+    Model,
+    Ref,
+    Relink,
+    Remedy,
+    Rule,
+    Severity,
+    Step,
+    Trouble,
+    WriteFile,
+    rule,
+    spell,
+)
 from docker_fsck_plugins.remedies import reclaim
 
 if TYPE_CHECKING:
@@ -118,7 +133,7 @@ def _all_lost(model: Model) -> Iterator[Fault]:
         return
     own = {ident: link for ident in model.living if isinstance(link := home.link(ident), str) and home.short(ident) == link}
     links = tuple(_relink(f"{place}/{link}", f"../{ident}/diff") for ident, link in own.items())
-    steps = links if fault is None else (MakeDir(path=place, mode=0o700), *links)
+    steps: tuple[Step, ...] = links if fault is None else (MakeDir(path=place, mode=0o700), *links)
     does = f"make {len(links)} short links in {place} again"
     remedies = (Remedy(cls=ActionClass.LOSSLESS, does=does, steps=steps),) if fault is None or fault.state == "absent" else ()
     actual = "an empty folder" if fault is None else fault.why

@@ -10,6 +10,7 @@ from docker_fsck.api import (
     Remedy,
     Rule,
     Severity,
+    Step,
     WriteFile,
     hookimpl,
     is_digest,
@@ -43,7 +44,7 @@ def unparsable(model: Model) -> Iterator[Fault]:
     if sibling is not None:
         does = f"restore {len(sibling.tags or {})} tags from {sibling.path}"
         aside = (put_away(each.path) for each in store.siblings)
-        steps = (WriteFile(path=store.path, data=sibling.data, mode=0o600), *aside)
+        steps: tuple[Step, ...] = (WriteFile(path=store.path, data=sibling.data, mode=0o600), *aside)
         remedies = (Remedy(cls=ActionClass.LOSSLESS, does=does, steps=steps),)
     images = len(model.images.images)
     message = f"the tags of {images} images cannot be read: {store.trouble.why}"

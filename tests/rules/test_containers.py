@@ -40,6 +40,7 @@ from .cases import (
 REMNANT, CORRUPT, MISMATCH, HOST = (
     "container-remnant", "container-config-corrupt", "container-id-mismatch", "container-hostconfig-corrupt",
 )  # fmt: skip
+FOLDER, LOST = "container-folder-missing", file(lambda store: store.root.path / "containers")
 NO_HOST, NO_RECORD, FOREIGN, RESIDUE = (
     "container-hostconfig-missing", "container-record-missing", "container-foreign-entry", "container-temp-residue",
 )  # fmt: skip
@@ -81,6 +82,7 @@ def record(container: Name = ran) -> Spot:
     return spot("container", container, lambda store: store.root.mount_record(container(store)))
 
 
+STRANGER = spot("container", lambda _: OTHER, lambda store: store.root.container_dir(OTHER) / "config.v2.json")
 CONFIG, HOSTCONFIG = part("config.v2.json"), part("hostconfig.json")
 TEMP, HOST_TEMP = loose(".tmp-config.v2.json123"), loose(".tmp-hostconfig.json456")
 
@@ -160,10 +162,12 @@ ROWS: tuple[Row, ...] = (
            also=(CORRUPT,)),
     silent(REMNANT, "a whole copy of its config is there", does(
         folder(), remnant(), written(spot("container", lambda _: OTHER, lambda store: store.root.container_dir(OTHER) / ".tmp-config.v2.json7"),
-                                     json.dumps({"ID": OTHER, "Name": "/x", "Driver": "", "Image": ""}).encode())), also=(CORRUPT,)),
+                                     lambda store: CONFIG.path(store).read_text().replace(store.ran, OTHER))), also=(CORRUPT,)),
     *(fires(CORRUPT, f"it {what}", hurting(blow(CONFIG), *LOST)) for what, blow in (
         ("is empty", emptied), ("is cut in half", cut), ("is all NUL", nulled), ("is a folder", foldered), ("is a pipe", piped))),
     fires(CORRUPT, "it is a link", linked(CONFIG, "/etc/hostname")),
+    fires(CORRUPT, "a file has the name of a container", does(STRANGER, lambda store: store.root.write(store.root.container_dir(OTHER), b"x"))),
+    fires(CORRUPT, "a link has the name of a container", does(STRANGER, lambda store: store.root.link_to(store.root.container_dir(OTHER), "/etc"))),
     fires(CORRUPT, "it is a number", written(CONFIG, b"7")),
     fires(CORRUPT, "it is null", written(CONFIG, b"null")),
     fires(CORRUPT, "a field has another type", does(CONFIG, stated(Name=5))),
@@ -221,9 +225,9 @@ ROWS: tuple[Row, ...] = (
     silent(NO_RECORD, "the container is of the new store", does(folder(), lambda store: store.root.container(
         store.app, "newer", driver="overlayfs"))),
     fires(FOREIGN, "a file lies there", written(file(lambda store: store.root.path / "containers/notes.txt"), b"x"), cls=RECLAIM),
+    fires(FOLDER, "the folder is gone", deleted(LOST)),
+    silent(FOLDER, "the folder has another mode", does(LOST, lambda store: store.root.chmod("containers", 0o700))),
     fires(FOREIGN, "a folder has another name", foldered(file(lambda store: store.root.path / "containers/backup")), cls=RECLAIM),
-    fires(FOREIGN, "a file has the name of a container", written(file(lambda store: store.root.container_dir(OTHER)), b"x"), cls=RECLAIM),
-    fires(FOREIGN, "a link has the name of a container", linked(file(lambda store: store.root.container_dir(OTHER)), "/etc"), cls=RECLAIM),
     silent(FOREIGN, "a container has a file that nobody knows", written(loose("notes.txt"), b"x")),
     fires(RESIDUE, "a copy of the config was left", written(TEMP, b""), cls=RECLAIM),
     fires(RESIDUE, "a copy of the host configuration was left", written(HOST_TEMP, b"{}"), cls=RECLAIM),

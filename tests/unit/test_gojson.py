@@ -399,10 +399,14 @@ def test_reading_a_large_document_with_something_behind_it_takes_linear_time() -
     assert 20_000 == len(found)
 
 
-@pytest.mark.xfail(reason="halves of surrogate pairs come out as they went in, and the first who encodes such a name ends the run")
+@pytest.mark.xfail(
+    reason="halves of surrogate pairs come out as they went in, and the first who encodes such a name ends the run"
+)
 @pytest.mark.parametrize("read", [strict, first])
 def test_half_a_surrogate_pair_becomes_a_replacement_character(read: Callable[[bytes, str], Any]) -> None:
-    assert {"a\ufffd": ["\ufffdb", {"\U0001f600": "\ufffd"}]} == read(rb'{"a\ud800": ["\udc00b", {"\ud83d\ude00": "\ud800"}]}', "p")
+    assert {"a\ufffd": ["\ufffdb", {"\U0001f600": "\ufffd"}]} == read(
+        rb'{"a\ud800": ["\udc00b", {"\ud83d\ude00": "\ud800"}]}', "p"
+    )
 
 
 @pytest.mark.parametrize("data", [b'{"x":' + b"[" * 5000 + b"]" * 5000 + b"}", b"[" * 3000 + b"]" * 3000])

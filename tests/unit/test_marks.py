@@ -82,7 +82,7 @@ def only(tmp_path: Path, driver: str) -> Scene:
 
 def test_a_whole_root_hides_nothing_and_nothing_in_it_is_dead(scene: Scene) -> None:
     found = marks(scene.root)
-    assert {what: () for what in (L, D, B, M)} == found.hidden
+    assert dict.fromkeys((L, D, B, M), ()) == found.hidden
     assert ((), (), (), (), ()) == (found.orphan_mounts, found.dead_layers, found.dead_dirs, found.needy, found.pairs)
 
 

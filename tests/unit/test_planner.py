@@ -22,7 +22,6 @@ from docker_fsck.values import (
     Guard,
     MakeDir,
     Plan,
-    PutAway,
     Ref,
     Relink,
     Remedy,
@@ -73,7 +72,9 @@ def mending(*remedies: Remedy, subject: Ref = X, **fields: object) -> Fault:
 
 @pytest.mark.parametrize("order", [(0, 1, 2, 3, 4), (4, 3, 2, 1, 0), (2, 4, 0, 3, 1)])
 def test_the_gentlest_remedy_is_planned_whatever_their_order(root: DataRoot, order: Sequence[int]) -> None:
-    offers = [remedy(cls, away(name)) for cls, name in zip(ActionClass, ("tmp", "swarm", "trust", "plugins", "runtimes"), strict=True)]
+    offers = [
+        remedy(cls, away(name)) for cls, name in zip(ActionClass, ("tmp", "swarm", "trust", "plugins", "runtimes"), strict=True)
+    ]
     assert ["tmp"] == planned(root, mending(*(offers[n] for n in order))).away
 
 
@@ -82,8 +83,12 @@ def test_a_remedy_whose_class_is_not_selected_is_refused_and_no_harsher_one_take
     root: DataRoot, allowed: set[ActionClass]
 ) -> None:
     policy = structs.replace(NOW, classes=frozenset(allowed))
-    seen = planned(root, mending(remedy(LOSSLESS, away("tmp")), remedy(RECLAIM, away("swarm")), remedy(LOSSY, away("trust"))), policy=policy)
-    expected = Blocked(fingerprint=seen.findings[0].fingerprint, why="class lossless is not selected", cls=LOSSLESS, does="do lossless")
+    seen = planned(
+        root, mending(remedy(LOSSLESS, away("tmp")), remedy(RECLAIM, away("swarm")), remedy(LOSSY, away("trust"))), policy=policy
+    )
+    expected = Blocked(
+        fingerprint=seen.findings[0].fingerprint, why="class lossless is not selected", cls=LOSSLESS, does="do lossless"
+    )
     assert ((), (expected,), ()) == (seen.plan.actions, seen.plan.blocked, seen.findings[0].actions)
 
 
@@ -131,7 +136,9 @@ def test_a_step_that_two_actions_share_stays_if_one_of_them_is_taken_away(root: 
     def veto(plan: Plan, _store: object) -> list[Blocked]:
         return [Blocked(fingerprint=plan.actions[0].findings[0], why="no")]
 
-    seen = planned(root, mending(remedy(RECLAIM, away("tmp"))), mending(remedy(RECLAIM, away("tmp"), away("swarm")), subject=Y), veto=veto)
+    seen = planned(
+        root, mending(remedy(RECLAIM, away("tmp"))), mending(remedy(RECLAIM, away("tmp"), away("swarm")), subject=Y), veto=veto
+    )
     assert ["swarm", "tmp"] == sorted(seen.away)
 
 
@@ -155,7 +162,9 @@ def test_of_two_actions_that_contradict_each_other_the_gentler_stays(root: DataR
 
 def test_an_action_that_is_contradicted_at_one_path_is_refused_whole(root: DataRoot) -> None:
     root.write("tmp/x", b"old")
-    seen = planned(root, mending(remedy(LOSSLESS, write("tmp/x"))), mending(remedy(RECLAIM, away("swarm"), away("tmp/x")), subject=Y))
+    seen = planned(
+        root, mending(remedy(LOSSLESS, write("tmp/x"))), mending(remedy(RECLAIM, away("swarm"), away("tmp/x")), subject=Y)
+    )
     assert ([], 1) == (seen.away, len(seen.reasons))
 
 
@@ -197,7 +206,9 @@ def test_a_tag_store_that_is_restored_is_not_rewritten_in_the_same_plan(root: Da
     assert ([restored.data], 1) == ([step.data for step in steps(seen.plan) if isinstance(step, WriteFile)], len(seen.reasons))
 
 
-@pytest.mark.xfail(reason="actions that share the tag store are one: an objection to one of them takes all others away in silence")
+@pytest.mark.xfail(
+    reason="actions that share the tag store are one: an objection to one of them takes all others away in silence"
+)
 def test_an_objection_to_one_tag_leaves_the_others(root: DataRoot) -> None:
     keys = tagged(root, "a:1", "b:1")
     faults = (mending(remedy(LOSSY, retag=(keys["a:1"],))), mending(remedy(LOSSY, retag=(keys["b:1"],)), subject=Y))
@@ -287,17 +298,26 @@ def test_an_action_is_planned_whole_or_not_at_all(root: DataRoot) -> None:
 
 
 def test_what_is_not_there_needs_no_putting_away(root: DataRoot) -> None:
-    seen = planned(root, mending(remedy(RECLAIM, away("none"), away("tmp"))), mending(remedy(RECLAIM, away("nothing")), subject=Y))
+    seen = planned(
+        root, mending(remedy(RECLAIM, away("none"), away("tmp"))), mending(remedy(RECLAIM, away("nothing")), subject=Y)
+    )
     assert (["tmp"], [("a1",), ()]) == (seen.away, [each.actions for each in seen.findings])
 
 
 def test_a_guard_says_what_must_still_be_there(root: DataRoot) -> None:
     root.write("tmp/x", b"old")
-    seen = planned(root, mending(remedy(LOSSLESS, write("tmp/x"), write("tmp/y"), away("swarm"), SetMeta(path="trust", mode=0o700))))
+    seen = planned(
+        root, mending(remedy(LOSSLESS, write("tmp/x"), write("tmp/y"), away("swarm"), SetMeta(path="trust", mode=0o700)))
+    )
     info, folder, meta = (os.lstat(root.path / name) for name in ("tmp/x", "swarm", "trust"))
     assert {
         "tmp/x": Guard(
-            path="tmp/x", dev=info.st_dev, ino=info.st_ino, ctime_ns=info.st_ctime_ns, size=3, sha256=hashlib.sha256(b"old").hexdigest()
+            path="tmp/x",
+            dev=info.st_dev,
+            ino=info.st_ino,
+            ctime_ns=info.st_ctime_ns,
+            size=3,
+            sha256=hashlib.sha256(b"old").hexdigest(),
         ),
         "tmp/y": Guard(path="tmp/y", absent=True),
         "swarm": Guard(path="swarm", dev=folder.st_dev, ino=folder.st_ino, ctime_ns=folder.st_ctime_ns, size=folder.st_size),
@@ -315,7 +335,7 @@ def test_a_rewritten_file_keeps_its_mode_and_a_new_one_gets_the_owner_of_its_fol
     old = found["tmp/old"]
     assert isinstance(old, WriteFile)
     assert (0o4640, os.getuid(), os.getgid()) == (old.mode, old.uid, old.gid)
-    assert {path: owner for path in ("tmp/new", "tmp/new/file", "tmp/link")} == {
+    assert dict.fromkeys(("tmp/new", "tmp/new/file", "tmp/link"), owner) == {
         path: (step.uid, step.gid)
         for path, step in found.items()
         if path != "tmp/old" and isinstance(step, WriteFile | MakeDir | Relink)
@@ -324,7 +344,9 @@ def test_a_rewritten_file_keeps_its_mode_and_a_new_one_gets_the_owner_of_its_fol
 
 def test_the_bytes_of_an_action_are_those_that_it_puts_away(root: DataRoot) -> None:
     root.write("tmp/large", bytes(100_000))
-    seen = planned(root, mending(remedy(RECLAIM, away("tmp"), away("swarm"))), mending(remedy(LOSSLESS, write("trust/x")), subject=Y))
+    seen = planned(
+        root, mending(remedy(RECLAIM, away("tmp"), away("swarm"))), mending(remedy(LOSSLESS, write("trust/x")), subject=Y)
+    )
     expected = sum((root.path / name).lstat().st_blocks * 512 for name in ("tmp", "tmp/large", "swarm"))
     assert {RECLAIM: expected, LOSSLESS: 0} == {action.cls: action.bytes for action in seen.plan.actions}
 
@@ -345,7 +367,10 @@ def test_a_veto_sees_the_plan_and_what_depends_on_what_it_takes_away_goes_too(ro
         (mark,) = (action.findings[0] for action in plan.actions if action.does == "top")
         return [Blocked(fingerprint=mark, why="no")]
 
-    forget = (mending(Remedy(cls=RECLAIM, does=does, forget=(Ref("layer", chain),)), subject=ref) for chain, does, ref in ((low, "low", X), (top, "top", Y)))
+    forget = (
+        mending(Remedy(cls=RECLAIM, does=does, forget=(Ref("layer", chain),)), subject=ref)
+        for chain, does, ref in ((low, "low", X), (top, "top", Y))
+    )
     seen = planned(root, *forget, veto=veto)
     assert ([], ["no", f"layer {low} still carries another"]) == (seen.away, sorted(seen.reasons, reverse=True))
 
@@ -353,7 +378,11 @@ def test_a_veto_sees_the_plan_and_what_depends_on_what_it_takes_away_goes_too(ro
 def test_the_digest_is_of_the_actions_alone(root: DataRoot) -> None:
     first = planned(root, mending(remedy(RECLAIM, away("tmp"))))
     again = planned(root, mending(remedy(RECLAIM, away("tmp"))))
-    blocked = planned(root, mending(remedy(RECLAIM, away("tmp"))), mending(remedy(RECLAIM, away("swarm")), subject=Y, confidence=Confidence.PROBABLE))
+    blocked = planned(
+        root,
+        mending(remedy(RECLAIM, away("tmp"))),
+        mending(remedy(RECLAIM, away("swarm")), subject=Y, confidence=Confidence.PROBABLE),
+    )
     other = planned(root, mending(remedy(RECLAIM, away("swarm"))))
     assert "sha256:" + hashlib.sha256(json.encode(first.plan.actions)).hexdigest() == first.plan.digest
     assert (first.plan.digest, first.plan.digest) == (again.plan.digest, blocked.plan.digest)
@@ -374,9 +403,14 @@ def test_a_plan_is_narrowed_to_classes_and_says_what_it_left_out(root: DataRoot)
 
 
 def test_refusals_come_in_an_order_of_their_own(root: DataRoot) -> None:
-    faults = [mending(remedy(RECLAIM, away("tmp")), subject=Ref("file", str(n)), confidence=Confidence.PROBABLE) for n in range(9)]
+    faults = [
+        mending(remedy(RECLAIM, away("tmp")), subject=Ref("file", str(n)), confidence=Confidence.PROBABLE) for n in range(9)
+    ]
     seen = planned(root, *faults)
-    assert (9, sorted(each.fingerprint for each in seen.plan.blocked)) == (len(seen.reasons), [each.fingerprint for each in seen.plan.blocked])
+    assert (9, sorted(each.fingerprint for each in seen.plan.blocked)) == (
+        len(seen.reasons),
+        [each.fingerprint for each in seen.plan.blocked],
+    )
 
 
 def test_every_kind_of_step_survives_json(root: DataRoot) -> None:
@@ -394,8 +428,12 @@ def test_every_kind_of_step_survives_json(root: DataRoot) -> None:
     data = json.encode(plan)
     assert plan == json.decode(data, type=Plan)
     assert {"containers/\udcff", "tmp/\udcfe"} <= {step.raw for step in steps(json.decode(data, type=Plan))}
-    assert {"containers/\udcff", "tmp/\udcfe"} <= {guard.raw for action in json.decode(data, type=Plan).actions for guard in action.pre}
-    spelled = next(step for action in json.decode(data)["actions"] for step in action["steps"] if step["path"] == "containers/\\xff")
+    assert {"containers/\udcff", "tmp/\udcfe"} <= {
+        guard.raw for action in json.decode(data, type=Plan).actions for guard in action.pre
+    }
+    spelled = next(
+        step for action in json.decode(data)["actions"] for step in action["steps"] if step["path"] == "containers/\\xff"
+    )
     assert ("quarantine", b"containers/\xff") == (spelled["op"], base64.b64decode(spelled["path_b64"]))
 
 

@@ -78,8 +78,12 @@ def test_a_foreign_plugin_that_nobody_admits_is_not_even_imported(install: Insta
     assert ((), own()) == (registry.failures, {rule.name for rule in registry.rules})
 
 
-@pytest.mark.parametrize(("name", "admitted"), [("foreign", "foreign"), ("Foreign-Rules", "foreign_rules"), ("foreign_rules", "FOREIGN-rules")])
-def test_a_foreign_plugin_that_is_admitted_is_loaded_however_its_name_is_spelled(install: Install, name: str, admitted: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "admitted"), [("foreign", "foreign"), ("Foreign-Rules", "foreign_rules"), ("foreign_rules", "FOREIGN-rules")]
+)
+def test_a_foreign_plugin_that_is_admitted_is_loaded_however_its_name_is_spelled(
+    install: Install, name: str, admitted: str
+) -> None:
     install(name, RULE.format(rule="foreign-rule"))
     assert own() | {"foreign-rule"} == {rule.name for rule in plugins.load(admit=[admitted]).rules}
 
@@ -127,7 +131,9 @@ def test_two_distributions_may_call_a_plugin_the_same(install: Install) -> None:
 def test_two_rules_of_one_name_are_an_error_that_names_both_plugins(install: Install) -> None:
     install("one", RULE.format(rule="same-rule"))
     install("two", RULE.format(rule="same-rule"))
-    with pytest.raises(Incomplete, match="fsck_rules: same-rule is offered by one:extra and two:extra|by two:extra and one:extra"):
+    with pytest.raises(
+        Incomplete, match="fsck_rules: same-rule is offered by one:extra and two:extra|by two:extra and one:extra"
+    ):
         plugins.load(admit=["one", "two"])
 
 
@@ -158,7 +164,9 @@ def test_a_required_plugin_that_is_not_installed_or_not_admitted_is_a_usage_erro
         plugins.load(admit=admit, require=require)
 
 
-def test_without_any_plugin_of_ours_the_program_is_not_whole(install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_any_plugin_of_ours_the_program_is_not_whole(
+    install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     install("foreign", RULE.format(rule="foreign-rule"))
     monkeypatch.setattr(sys, "path", [str(tmp_path)])
     with pytest.raises(Incomplete, match="not installed correctly"):
@@ -189,7 +197,9 @@ def test_a_hook_may_be_a_generator_or_offer_nothing() -> None:
         yield rule("b")
         yield rule("a")
 
-    registry = plugins.assemble([("one", module(fsck_rules=fsck_rules)), ("two", module("empty", fsck_rules=named())), ("three", module("bare"))])
+    registry = plugins.assemble(
+        [("one", module(fsck_rules=fsck_rules)), ("two", module("empty", fsck_rules=named())), ("three", module("bare"))]
+    )
     assert (["a", "b"], ()) == ([each.name for each in registry.rules], registry.failures)
 
 

@@ -1,11 +1,19 @@
 """The healthy store to which the rows of a table do their damage; made by the builder, nothing is judged here."""
 
+import functools
+import os
+import pickle
+import stat
+import tempfile
 from pathlib import Path
+from typing import Any
 
 from msgspec import Struct
 
 from docker_fsck.testing.buildcache import BuildCache
 from docker_fsck.testing.builder import DataRoot
+from docker_fsck.testing.disk import Disk
+from docker_fsck.testing.layertar import MTIME
 
 NEVER_STARTED = {"StartedAt": "0001-01-01T00:00:00Z", "FinishedAt": "0001-01-01T00:00:00Z"}
 
@@ -39,7 +47,70 @@ class Whole(Struct, frozen=True, kw_only=True):
 
 
 def whole(path: Path, driver: str) -> Whole:
-    """The healthy store of `driver` at `path`, which must be absent or empty."""
+    """The healthy store of `driver` at `path`, which must be absent; made once in each process and written out again."""
+    cast = _cast(driver)
+    for entry in cast.entries:
+        _put(path / entry.name, entry)
+    for entry in reversed(cast.entries):
+        os.utime(path / entry.name, (MTIME, MTIME), follow_symlinks=False)
+    store: Whole = pickle.loads(cast.known)  # noqa: S301 - our own bytes
+    _move(store.root, path)
+    return store
+
+
+class _Entry(Struct, frozen=True):
+    """A path of the store: `data` None for a folder, a str for a link's text."""
+
+    name: str
+    mode: int
+    data: bytes | str | None
+
+
+class _Cast(Struct, frozen=True):
+    """A finished store: its tree, parents first, and what its makers know of it."""
+
+    entries: tuple[_Entry, ...]
+    known: bytes
+
+
+@functools.cache
+def _cast(driver: str) -> _Cast:
+    with tempfile.TemporaryDirectory() as top:
+        path = Path(top, "root")
+        store = _build(path, driver)
+        found = [path, *sorted(path.rglob("*"))]
+        return _Cast(tuple(_entry(each, str(each.relative_to(path))) for each in found), pickle.dumps(store))
+
+
+def _entry(path: Path, name: str) -> _Entry:
+    mode = path.lstat().st_mode
+    if stat.S_ISDIR(mode):
+        return _Entry(name, stat.S_IMODE(mode), None)
+    return _Entry(name, stat.S_IMODE(mode), str(path.readlink()) if stat.S_ISLNK(mode) else path.read_bytes())
+
+
+def _put(path: Path, entry: _Entry) -> None:
+    match entry.data:
+        case None:
+            path.mkdir(parents=True)
+            path.chmod(entry.mode)
+        case str():
+            path.symlink_to(entry.data)
+        case data:
+            path.write_bytes(data)
+            path.chmod(entry.mode)
+
+
+def _move(root: DataRoot, path: Path) -> None:
+    """Let the builder go on at another path."""
+    home: Any = root._home  # noqa: SLF001 - every home builder keeps its folder so
+    home._home = path / home._home.relative_to(root.path)  # noqa: SLF001
+    root.disk = home._disk = Disk(path)  # noqa: SLF001
+    root.image_home = path / root.image_home.relative_to(root.path)
+    root.path = path
+
+
+def _build(path: Path, driver: str) -> Whole:
     root = DataRoot(path, driver)
     base = root.image("base:1", 2, digest_ref=True)
     app = root.image("app:1", 1, base=base)
