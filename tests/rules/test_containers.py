@@ -40,7 +40,7 @@ from .cases import (
 REMNANT, CORRUPT, MISMATCH, HOST = (
     "container-remnant", "container-config-corrupt", "container-id-mismatch", "container-hostconfig-corrupt",
 )  # fmt: skip
-FOLDER, LOST = "container-folder-missing", file(lambda store: store.root.path / "containers")
+FOLDER, ALL_OF_THEM = "container-folder-missing", file(lambda store: store.root.path / "containers")
 NO_HOST, NO_RECORD, FOREIGN, RESIDUE = (
     "container-hostconfig-missing", "container-record-missing", "container-foreign-entry", "container-temp-residue",
 )  # fmt: skip
@@ -225,8 +225,8 @@ ROWS: tuple[Row, ...] = (
     silent(NO_RECORD, "the container is of the new store", does(folder(), lambda store: store.root.container(
         store.app, "newer", driver="overlayfs"))),
     fires(FOREIGN, "a file lies there", written(file(lambda store: store.root.path / "containers/notes.txt"), b"x"), cls=RECLAIM),
-    fires(FOLDER, "the folder is gone", deleted(LOST)),
-    silent(FOLDER, "the folder has another mode", does(LOST, lambda store: store.root.chmod("containers", 0o700))),
+    fires(FOLDER, "the folder is gone", deleted(ALL_OF_THEM)),
+    silent(FOLDER, "the folder has another mode", does(ALL_OF_THEM, lambda store: store.root.chmod("containers", 0o700))),
     fires(FOREIGN, "a folder has another name", foldered(file(lambda store: store.root.path / "containers/backup")), cls=RECLAIM),
     silent(FOREIGN, "a container has a file that nobody knows", written(loose("notes.txt"), b"x")),
     fires(RESIDUE, "a copy of the config was left", written(TEMP, b""), cls=RECLAIM),

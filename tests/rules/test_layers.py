@@ -162,6 +162,7 @@ ROWS: tuple[Row, ...] = (
     fires(IDENTITY, "the diff is another digest", written(part("diff", top), OTHER_ID.encode())),
     fires(IDENTITY, "the parent is another layer", written(part("parent", top), low)),
     fires(IDENTITY, "the record was renamed", renamed, drivers=UNION, also=("image-layer-missing",)),
+    fires(IDENTITY, "the record was renamed and nobody else names its folder", renamed, drivers=VFS, also=("image-layer-missing",)),
     silent(IDENTITY, "a layer is in two images at different heights", does(
         record(low), lambda store: store.root.image("again:1", [{"a": b"1"}, {"a": b"1"}]))),
     fires(NO_PARENT, "only a container's record still names it", without_images, drivers=UNION),

@@ -196,8 +196,18 @@ def test_a_digest_is_sha256_and_64_small_hex_digits(text: str, good: bool) -> No
 
 @pytest.mark.parametrize(
     ("name", "good"),
-    [(HEX, True), (f"{HEX}-init", True), ("0123456789abcdefghijklmno", True), ("l", False), (HEX[1:], False), (f"{HEX}-x", False)]
-    + [(HEX.upper(), False), (f"{HEX}\n", False), ("0123456789abcdefghijklmn", False), ("0123456789abcdefghijklmnO", False)],
+    [
+        (HEX, True),
+        (f"{HEX}-init", True),
+        ("0123456789abcdefghijklmno", True),
+        ("l", False),
+        (HEX[1:], False),
+        (f"{HEX}-x", False),
+        (HEX.upper(), False),
+        (f"{HEX}\n", False),
+        ("0123456789abcdefghijklmn", False),
+        ("0123456789abcdefghijklmnO", False),
+    ],
 )
 def test_a_driver_id_is_64_hex_digits_perhaps_with_init_or_25_of_base_36(name: str, good: bool) -> None:  # noqa: FBT001
     assert good is (ids.DRIVER_ID.fullmatch(name) is not None)
@@ -205,8 +215,14 @@ def test_a_driver_id_is_64_hex_digits_perhaps_with_init_or_25_of_base_36(name: s
 
 @pytest.mark.parametrize(
     ("name", "chain"),
-    [(f"{HEX}-{HEX}-removing", HEX), (f"{HEX}-removing", HEX), (f"{HEX}-a\nb-removing", HEX), (f"{HEX}removing", None)]
-    + [(f"{HEX}-removing2", None), (f"{HEX[1:]}-x-removing", None)],
+    [
+        (f"{HEX}-{HEX}-removing", HEX),
+        (f"{HEX}-removing", HEX),
+        (f"{HEX}-a\nb-removing", HEX),
+        (f"{HEX}removing", None),
+        (f"{HEX}-removing2", None),
+        (f"{HEX[1:]}-x-removing", None),
+    ],
 )
 def test_a_record_in_removal_tells_its_chain(name: str, chain: str | None) -> None:
     found = ids.REMOVING.fullmatch(name)

@@ -113,6 +113,11 @@ def write(path: str, data: bytes) -> Damage:
     return lambda scene: scene.root.write(path.format(d=scene.root.driver), data)
 
 
+def filed(path: str) -> Damage:
+    """An empty file stands in a folder's place."""
+    return both(delete(path), write(path, b""))
+
+
 def link(path: str) -> Damage:
     """A link stands there."""
     return lambda scene: scene.root.link_to(path.format(d=scene.root.driver), "elsewhere")
@@ -148,6 +153,19 @@ def top(scene: Scene) -> Path:
 def held_top(scene: Scene) -> Path:
     """The record of the top layer of the image that is removed."""
     return scene.root.record(scene.root.chains_of(scene.free)[-1])
+
+
+def held_parent(scene: Scene) -> Path:
+    return held_top(scene) / "parent"
+
+
+def mount_parent(scene: Scene) -> Path:
+    return held_record(scene) / "parent"
+
+
+def written(scene: Scene) -> Path:
+    """The configuration of the container."""
+    return scene.root.container_dir(scene.box) / "config.v2.json"
 
 
 def erase(root: DataRoot, *idents: str) -> None:
@@ -193,16 +211,16 @@ CASES = (
     case("an image configuration is a link", on(config, "link_to", "x"), L),
     case("the image configurations are gone", delete(f"{IMAGE}/imagedb/content/sha256"), L, fault=ABSENT),
     case("imagedb is gone", delete(f"{IMAGE}/imagedb"), L, fault=ABSENT),
-    case("the image configurations are a file", both(delete(f"{IMAGE}/imagedb/content/sha256"), write(f"{IMAGE}/imagedb/content/sha256", b"")), L),
+    case("the image configurations are a file", filed(f"{IMAGE}/imagedb/content/sha256"), L),
     case("the layer records are gone", delete(f"{IMAGE}/layerdb/sha256"), D, B, fault=ABSENT),
-    case("the layer records are a file", both(delete(f"{IMAGE}/layerdb/sha256"), write(f"{IMAGE}/layerdb/sha256", b"")), L, D, B),
+    case("the layer records are a file", filed(f"{IMAGE}/layerdb/sha256"), L, D, B),
     case("a layer record has no cache-id", on(lambda scene: top(scene) / "cache-id", "delete"), D, B),
     case("a layer record has an empty cache-id", on(lambda scene: top(scene) / "cache-id", "empty"), D, B),
     case("a layer record of an image has an empty parent", on(lambda scene: top(scene) / "parent", "empty")),
-    case("a layer record of no image has an empty parent", on(lambda scene: held_top(scene) / "parent", "empty"), L),
-    case("a layer record of no image has lost its parent", on(lambda scene: held_top(scene) / "parent", "delete"), L, drivers=("vfs",), fault=LOST),
+    case("a layer record of no image has an empty parent", on(held_parent, "empty"), L),
+    case("a layer record of no image has lost its parent", on(held_parent, "delete"), L, drivers=("vfs",), fault=LOST),
     case("the mount records are gone", delete(f"{IMAGE}/layerdb/mounts"), L, D, B, M),
-    case("the mount records are a file", both(delete(f"{IMAGE}/layerdb/mounts"), write(f"{IMAGE}/layerdb/mounts", b"")), L, D, B, M),
+    case("the mount records are a file", filed(f"{IMAGE}/layerdb/mounts"), L, D, B, M),
     case("the mount records are gone and so is everything they could name", both(bare, delete(f"{IMAGE}/layerdb/mounts"))),
     case(
         "the mount records are gone and nobody knows of which driver the containers are",
@@ -217,17 +235,17 @@ CASES = (
     case("a mount record has no mount-id", on(lambda scene: record(scene) / "mount-id", "delete"), M),
     case("a mount record is gone", on(record, "delete"), M),
     case("a mount record on an image has an empty parent", on(lambda scene: record(scene) / "parent", "empty")),
-    case("a mount record on no image has an empty parent", on(lambda scene: held_record(scene) / "parent", "empty"), L, drivers=("vfs",), fault=RECORD),
+    case("a mount record on no image has an empty parent", on(mount_parent, "empty"), L, drivers=("vfs",), fault=RECORD),
     case(
         "a mount record on no image has an empty parent, and so have the lists of its folders",
-        both(on(lambda scene: held_record(scene) / "parent", "empty"), unlisted),
+        both(on(mount_parent, "empty"), unlisted),
         L, drivers=("overlay2",), fault=RECORD,
     ),
     case("the containers are gone", delete("containers"), D, B, M),
     case("the containers are a link", link("containers"), D, B, M),
     case("the containers are gone and so is all that was theirs", both(bare, delete("containers"))),
-    case("a container has no configuration", lambda scene: scene.root.delete(scene.root.container_dir(scene.box) / "config.v2.json")),
-    case("a container has an empty configuration", lambda scene: scene.root.empty(scene.root.container_dir(scene.box) / "config.v2.json")),
+    case("a container has no configuration", on(written, "delete")),
+    case("a container has an empty configuration", on(written, "empty")),
     case("snapshots.db is gone", delete("buildkit/snapshots.db"), L, B),
     case("snapshots.db has no bytes", write("buildkit/snapshots.db", b""), L, B),
     case("snapshots.db is garbage", write("buildkit/snapshots.db", b"garbage" * 9999), L, B),
@@ -254,7 +272,7 @@ CASES = (
     ),
     case("buildkit/ is gone and its folders are there", delete("buildkit"), L, B),
     case("the home of the driver is a link", link("{d}"), D, B),
-    case("the home of the driver is a file", both(delete("{d}"), write("{d}", b"")), D, B),
+    case("the home of the driver is a file", filed("{d}"), D, B),
     case("graph/ is a link", link("graph"), D, B, fault=GRAPH),
     case("graph/ is a file", write("graph", b""), D, B, fault=GRAPH),
 )  # fmt: skip

@@ -58,7 +58,7 @@ def test_a_record_whose_parents_go_round_has_no_depth_and_is_not_loaded(root: Da
 
 @pytest.mark.parametrize("name", ["diff", "size", "cache-id", "parent"])
 def test_a_broken_record_and_all_above_it_are_not_loaded(root: DataRoot, name: str) -> None:
-    low, middle, top = root.unreferenced_layers(3)
+    low, middle, _ = root.unreferenced_layers(3)
     root.write(root.record(middle) / name, b"")
     with modelled(root) as model:
         assert {low} == model.loadable

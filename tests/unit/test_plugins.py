@@ -14,8 +14,8 @@ import tomli
 from docker_fsck import hookspecs, plugins
 from docker_fsck.errors import Incomplete, UsageError
 from docker_fsck.hookspecs import hookimpl
-from docker_fsck.rules import Rule
-from docker_fsck.values import Blocked, Severity
+from docker_fsck.rules import Rule, select
+from docker_fsck.values import Blocked, Level, Severity
 
 HOME = Path(__file__).parents[2]
 UNSAFE = "what a hook does is not contained: one foreign plugin ends the whole run, and no message names it"
@@ -132,14 +132,14 @@ def test_two_rules_of_one_name_are_an_error_that_names_both_plugins(install: Ins
     install("one", RULE.format(rule="same-rule"))
     install("two", RULE.format(rule="same-rule"))
     with pytest.raises(
-        Incomplete, match="fsck_rules: same-rule is offered by one:extra and two:extra|by two:extra and one:extra"
+        Incomplete, match=r"fsck_rules: same-rule is offered by one:extra and two:extra|by two:extra and one:extra"
     ):
         plugins.load(admit=["one", "two"])
 
 
 def test_a_foreign_rule_cannot_take_the_name_of_ours(install: Install) -> None:
     install("foreign", RULE.format(rule="driver-orphan"))
-    with pytest.raises(Incomplete, match="driver-orphan is offered by .*docker-fsck:garbage"):
+    with pytest.raises(Incomplete, match=r"driver-orphan is offered by .*docker-fsck:garbage"):
         plugins.load(admit=["foreign"])
 
 
@@ -246,9 +246,6 @@ def test_a_module_that_is_named_twice_is_told_and_loaded_once() -> None:
 
 @pytest.mark.xfail(reason="a rule whose fields have other types passes here and fails where rules are selected: unhashable type")
 def test_a_rule_with_fields_of_other_types_is_told() -> None:
-    from docker_fsck.rules import select
-    from docker_fsck.values import Level
-
     bad = Rule(name="bad", severity=Severity.INFO, find=lambda _model: iter(()), doc="Doc.", after=["x"])
     registry = plugins.assemble([("one", module(fsck_rules=lambda: [bad])), ("two", module("good", fsck_rules=named("a")))])
     assert ["a"] == [each.name for each in select(registry.rules, Level.DEEP)]

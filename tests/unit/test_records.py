@@ -401,7 +401,11 @@ def test_a_container_is_read_with_what_it_refers_to(root: DataRoot, reader: Read
     ],
 )
 def test_the_state_of_a_container_is_read(
-    root: DataRoot, reader: Reader, state: dict[str, bool], dead: bool, running: bool
+    root: DataRoot,
+    reader: Reader,
+    state: dict[str, bool],
+    dead: bool,  # noqa: FBT001
+    running: bool,  # noqa: FBT001
 ) -> None:
     ident = root.container(None, config={"State": state})
     found = containers.read(reader).containers[ident]

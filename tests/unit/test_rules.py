@@ -78,7 +78,7 @@ def test_a_rule_that_waits_for_one_that_is_not_there_does_not_wait() -> None:
     "rules", [(card("a", "a"),), (card("a", "b"), card("b", "a")), (card("a", "b"), card("b", "c"), card("c", "a"))]
 )
 def test_rules_that_wait_for_each_other_are_told_by_name(rules: tuple[Rule, ...]) -> None:
-    with pytest.raises(ValueError, match="rules wait for each other: a > .*a"):
+    with pytest.raises(ValueError, match=r"rules wait for each other: a > .*a"):
         ordered(rules)
 
 

@@ -222,15 +222,15 @@ def test_giving_up_a_container_takes_its_own_folders_and_no_others(root: DataRoo
 )
 @pytest.mark.parametrize("cls", [LOSSLESS, RECLAIM, LOSSY])
 def test_what_is_mounted_or_open_or_has_such_a_thing_in_it_is_never_moved(
-    overlay: DataRoot, cls: ActionClass, held: str, free: bool
-) -> None:  # noqa: FBT001
+    overlay: DataRoot,
+    cls: ActionClass,
+    held: str,
+    free: bool,  # noqa: FBT001
+) -> None:
     for host in (used(held), used(mounts=(held,))):
         seen = moving(overlay, "tmp", cls, host=host)
-        assert (
-            (["tmp"], []) == (seen.away, seen.reasons)
-            if free
-            else ([], [f"in use: {held} is mounted or open"]) == (seen.away, seen.reasons)
-        )
+        expected = (["tmp"], []) if free else ([], [f"in use: {held} is mounted or open"])
+        assert expected == (seen.away, seen.reasons)
 
 
 def test_no_option_moves_what_is_in_use(overlay: DataRoot) -> None:
@@ -374,8 +374,11 @@ def old(overlay: DataRoot) -> DataRoot:
     ],
 )
 def test_nothing_inside_the_grace_period_is_reclaimed_and_a_time_to_come_is_young(
-    old: DataRoot, seconds: float, grace: float, free: bool
-) -> None:  # noqa: FBT001
+    old: DataRoot,
+    seconds: float,
+    grace: float,
+    free: bool,  # noqa: FBT001
+) -> None:
     seen = aged(old, seconds, grace)
     assert ((["tmp"], []) if free else ([], [f"changed within the grace period of {grace / 3600:g} h"])) == (
         seen.away,

@@ -7,7 +7,7 @@ from typing import Any
 
 from docker_fsck import __version__
 from docker_fsck.apply import journal
-from docker_fsck.apply.batches import batches, folders, ordered
+from docker_fsck.apply.batches import LOCKED, batches, folders, ordered
 from docker_fsck.apply.guards import Guards
 from docker_fsck.apply.history import blocking
 from docker_fsck.apply.journal import Begun, Done, Ended, Journal, Made, Noted, Opened, Planned, Was
@@ -79,6 +79,7 @@ class Pass:
         self._action = {step.n: action for action in self._planned.actions for step in action.steps}
         self._entered = {self._action[n].id for n in story.made}
         self._lost = {self._action[n].id: (skip.path, skip.why) for n, skip in story.skipped.items()}
+        self._unlocks = any(step.raw in LOCKED for action in self._planned.actions for step in action.steps)
         self._mounts: dict[str, str] = {}
         self._stop = ""
 
@@ -122,7 +123,7 @@ class Pass:
     def _stopped(self) -> str:
         if self._site.interrupted():
             return "interrupted"
-        return "" if self._lock.guarded else engine(self._site)
+        return "" if self._lock.guarded and not self._unlocks else engine(self._site)
 
     def _batch(self, batch: list[Step]) -> None:
         was: dict[int, Was] = {}

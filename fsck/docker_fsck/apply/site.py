@@ -138,6 +138,8 @@ def alone(site: Site) -> Iterator[Ground]:
     Raises `Refused` if the lock is taken, an engine process is there, or the host cannot say that there is none. The lock
     is kept for another `settle` seconds, since an old engine reads layerdb before it waits for it.
     """
+    if why := engine(site):  # before the lock: even a short one can keep a starting engine out
+        raise Refused(why)
     with site.hold(site.root) as lock:
         site.watch(Event(what="waiting"))
         site.sleep(site.settle)
@@ -153,8 +155,13 @@ def alone(site: Site) -> Iterator[Ground]:
 
 
 def engine(site: Site) -> str:
-    """The engine process that uses the root, in words, or nothing."""
+    """The engine process that uses the root, in words, or nothing.
+
+    The shim of a container that outlived its engine is none: what the container has mounted is held, the rest may change.
+    """
     for user in site.engine_processes(site.root):
+        if "containerd-shim" in user.name:
+            continue
         return f"an engine uses this root: {user.name} (pid {user.pid}, {user.how})"
     return ""
 
@@ -173,7 +180,7 @@ class Held:
         What lies in a held folder may go: a shell that stands in overlay2/ does not use every layer.
         """
         if path in self._held or path in self._above:
-            return "a process has it, something in it or something above it mounted or open"
+            return "a process has it or something in it mounted or open"
         return ""
 
 

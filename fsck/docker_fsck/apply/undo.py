@@ -11,7 +11,7 @@ from docker_fsck.apply.history import choose, load, pending
 from docker_fsck.apply.journal import Made, Noted, Resumed, Times, UndoBegun, UndoEnded
 from docker_fsck.apply.observe import folder_times
 from docker_fsck.apply.rewind import examine, sequence
-from docker_fsck.apply.site import Applied, Event, Ground, Held, Site, Undone, alone
+from docker_fsck.apply.site import Applied, Event, Ground, Held, Site, Undone, alone, engine
 from docker_fsck.apply.story import Story, reopen
 from docker_fsck.apply.tree import Tree, words
 from docker_fsck.apply.writer import Writer
@@ -107,7 +107,7 @@ def _take_back(site: Site, tree: Tree, txn: str, ground: Ground) -> Undone:
         except OSError as error:
             raise Refused(f"the journal of transaction {txn} cannot be written: {words(error)}") from error
         try:
-            _reverse(site, writer, story, steps)
+            _reverse(site, writer, story, steps, ground)
             writer.restore_times(times)
             writer.sync()
             book.append(UndoEnded())
@@ -117,12 +117,17 @@ def _take_back(site: Site, tree: Tree, txn: str, ground: Ground) -> Undone:
     return Undone(txn=txn, steps=tuple(step.n for step in steps), paths=tuple(step.path for step in steps))
 
 
-def _reverse(site: Site, writer: Writer, story: Story, steps: list[Step]) -> None:
-    """Take the steps back; the folders go to the disk where a rank ends, as on the way there."""
+def _reverse(site: Site, writer: Writer, story: Story, steps: list[Step], ground: Ground) -> None:
+    """Take the steps back; the folders go to the disk where a rank ends, as on the way there.
+
+    Where the lock keeps no engine out, an engine that came meanwhile stops the way back between two ranks (promise 14).
+    """
     txn, rank = story.opened.txn, steps[0].rank if steps else 0
     for step in steps:
         if step.rank != rank:
             writer.sync()
+            if not ground.lock.guarded and (why := engine(site)):
+                raise FsckError(f"the way back of {txn} stopped: {why}; docker-fsck recover goes on with it")
         rank = step.rank
         event = Event(what="undoing", txn=txn, n=step.n, op=operation(step), path=step.path)
         site.watch(event)
