@@ -1,7 +1,6 @@
 """Run rules over a store: order, folding, merging, containment of a crash. Knows no rule by name, changes nothing."""
 
 import hashlib
-import itertools
 from collections.abc import Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING
@@ -79,11 +78,12 @@ def _run(
             continue
         ran += 1
         try:
-            faults = list(itertools.islice(rule.find(model), FAULTS_PER_RULE))
+            for count, fault in enumerate(rule.find(model)):
+                if count >= FAULTS_PER_RULE:
+                    return Outcome(rule.name, "failed", f"more than {FAULTS_PER_RULE} faults: the rest is not told")
+                _place(rule, model, fault, drafts, blamed)
         except Exception as error:  # noqa: BLE001 - a rule is anybody's code: its crash is an outcome (law 6)
             return Outcome(rule.name, "failed", printable(f"{type(error).__name__}: {error}"))
-        for fault in faults:
-            _place(rule, model, fault, drafts, blamed)
     if not ran:
         return Outcome(rule.name, "skipped", "no tree of " + (" or ".join(rule.drivers) or "any storage driver") + " here")
     return Outcome(rule.name, "ran", None, sum(1 for key in blamed if key[0] == rule.name))

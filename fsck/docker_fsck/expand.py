@@ -42,10 +42,10 @@ def draft(model: "Model", fingerprint: str, remedy: Remedy) -> Draft:
         model=model, cls=remedy.cls, does=[remedy.does], findings=[fingerprint], retag=set(remedy.retag), knowing=remedy.knowing,
         consent=remedy.consent, loses=list(remedy.loses), next=list(remedy.next), pull=list(remedy.pull),
     )  # fmt: skip
+    last = LAYER if remedy.forget else RESIDUE  # what names an object goes before it
     for number, step in enumerate(remedy.steps):
-        made.steps.append(
-            ((RESIDUE if isinstance(step, PutAway) and remedy.cls is not ActionClass.LOSSLESS else WRITE, number), step)
-        )
+        away = isinstance(step, PutAway) and remedy.cls is not ActionClass.LOSSLESS
+        made.steps.append(((last if away else WRITE, number), step))
     for ref in remedy.forget:
         _forget(made, ref)
     return made

@@ -4,6 +4,7 @@ import functools
 import hashlib
 import re
 
+_ANY_DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128}", re.ASCII)
 HEX64 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}", re.ASCII)
 MOUNT_ID = re.compile(r"[0-9a-f]{64}", re.ASCII)
@@ -70,5 +71,5 @@ def reference_fault(repository: str, reference: str) -> str | None:
     if rest.startswith(":"):
         return None if tag.fullmatch(rest[1:]) else "the tag does not parse"
     if rest.startswith("@"):
-        return None if is_digest(rest[1:]) else "the digest does not parse"
+        return None if _ANY_DIGEST.fullmatch(rest[1:]) else "the digest does not parse"
     return "neither a tag nor a digest follows the repository"

@@ -59,7 +59,7 @@ def mark(model: "Model") -> Marks:
         {ident for mount in kept_mounts for ident in mount.dir_ids} | model.buildkit_dirs | held | set(_legacy(model, needy))
     )
     if needy:
-        dir_roots |= {each for pair in pairs for each in (pair, f"{pair}-init")}
+        dir_roots |= {each for pair in pairs for each in (pair, f"{pair}-init")} | set(_lonely(model))
     live, dirs = _settle(model, live, dir_roots)
     dead_layers = tuple(sorted(table.keys() - live))
     spoken = {table[chain].dir_id for chain in dead_layers} | {
@@ -104,6 +104,17 @@ def _pairs(model: "Model") -> Iterator[str]:
     for ident in sorted(present):
         init = f"{ident}-init"
         if ids.MOUNT_ID.fullmatch(ident) and init in present and ident not in claimed and init not in claimed:
+            yield ident
+
+
+def _lonely(model: "Model") -> Iterator[str]:
+    """Unclaimed driver ids without an init layer that may be a container's writable layer all the same."""
+    present, claimed = set(model.home.ids()), _claimed(model)
+    for ident in present:
+        if not ids.MOUNT_ID.fullmatch(ident) or ident in claimed or f"{ident}-init" in present:
+            continue
+        needs = model.home.needs(ident)
+        if not model.home.union or model.home.vague(ident) or (needs and needs[0].endswith("-init")):
             yield ident
 
 
@@ -166,6 +177,9 @@ def _hidden(model: "Model", live: frozenset[str], dirs: frozenset[str], needy: t
     mount_faults += list(_mounts_unknown(model))
     found[LAYERS] += mount_faults
     found[DIRS] += mount_faults
+    gone = list(_tables_gone(model))
+    found[LAYERS] += gone
+    found[DIRS] += gone
     found[DIRS] += [f"references of layers unknown: {fault.path}: {fault.why}" for fault in model.layers.faults]
     found[LAYERS] += [f"references of layers unknown: {fault.path}: {fault.why}" for fault in model.layers.faults]
     found[DIRS] += list(_dirs_unknown(model, live, dirs))
@@ -176,6 +190,17 @@ def _hidden(model: "Model", live: frozenset[str], dirs: frozenset[str], needy: t
     found[DIRS] += list(_containers_unknown(model))
     found[BUILDKIT_DIRS] += found[DIRS]
     return {what: tuple(dict.fromkeys(reasons)) for what, reasons in found.items()}
+
+
+def _tables_gone(model: "Model") -> Iterator[str]:
+    """Tables that are not there although the disk holds what they alone could have named (promise 10)."""
+    if model.images.absent and model.layers.layers:
+        yield f"references of images unknown: {model.image_dir}/imagedb is not there"
+    if model.layers.absent and model.home.ids():
+        yield f"references of layers unknown: {model.image_dir}/layerdb/sha256 is not there"
+    names = model.store.reader.names("graph")
+    if isinstance(names, Trouble) and names.state != "absent":
+        yield f"references of the store before 1.10 unknown: graph: {names.why}"
 
 
 def _tags_unknown(model: "Model") -> Iterator[str]:
@@ -195,11 +220,16 @@ def _containers_unknown(model: "Model") -> Iterator[str]:
 
 def _mounts_unknown(model: "Model") -> Iterator[str]:
     """Records that the kernel would not give, and a table that is gone although containers or pairs speak of one."""
-    for mount in model.mounts.mounts.values():
-        for fault in mount.troubles:
+    for record in model.mounts.mounts.values():
+        for fault in record.troubles:
             if fault.state == "unreadable":
                 yield f"references of mounts unknown: {fault.path}: {fault.why}"
-    own = [each for each in model.containers.values() if each.driver == model.name]
+    for name, container in sorted(model.containers.items()):
+        mount = model.mounts.mounts.get(name)
+        image = model.images.images.get(container.image)
+        if mount is not None and isinstance(mount.parent, Trouble) and (image is None or not image.usable):
+            yield f"references of mounts unknown: {mount.parent.path}: {mount.parent.why}"
+    own = list(model.containers)
     if model.mounts.absent and (own or _has_pair(model)):
         yield f"references of mounts unknown: {model.image_dir}/layerdb/mounts is not there"
 
@@ -224,7 +254,11 @@ def _dirs_unknown(model: "Model", live: frozenset[str], dirs: frozenset[str]) ->
 
 
 def _parents_unknown(model: "Model", live: frozenset[str]) -> Iterator[str]:
-    for chain in live:
-        parent = model.layers.layers[chain].parent
-        if isinstance(parent, Trouble) and chain not in model.images_of:
-            yield f"references of layers unknown: {parent.path}: {parent.why}"
+    for chain in sorted(live):
+        layer = model.layers.layers[chain]
+        if chain in model.images_of:
+            continue
+        if isinstance(layer.parent, Trouble):
+            yield f"references of layers unknown: {layer.parent.path}: {layer.parent.why}"
+        elif isinstance(layer.diff, Trouble) or ids.chain_id(layer.parent, layer.diff) != chain:
+            yield f"references of layers unknown: {layer.path} does not stand under its chain id"

@@ -114,6 +114,24 @@ class Model:
         return {ident: mount for mount in self.mounts.mounts.values() for ident in mount.dir_ids}
 
     @cached_property
+    def dir_layers(self) -> dict[str, list[str]]:
+        """The chain ids of all records that claim each cache-id."""
+        found: dict[str, list[str]] = {}
+        for chain, layer in self.layers.layers.items():
+            if layer.dir_id is not None:
+                found.setdefault(layer.dir_id, []).append(chain)
+        return found
+
+    @cached_property
+    def dir_mounts(self) -> "dict[str, list[Mount]]":
+        """All mount records that name or imply each driver id."""
+        found: dict[str, list[Mount]] = {}
+        for mount in self.mounts.mounts.values():
+            for ident in mount.dir_ids:
+                found.setdefault(ident, []).append(mount)
+        return found
+
+    @cached_property
     def dir_claims(self) -> Counter[str]:
         """How many layer records claim each cache-id."""
         return Counter(layer.dir_id for layer in self.layers.layers.values() if layer.dir_id is not None)
@@ -156,7 +174,11 @@ class Model:
         """Whether the record stands under its chain id and alone claims its folder: only then it can be believed."""
         if layer.dir_id is None or self.dir_claims[layer.dir_id] > 1:
             return False
-        return isinstance(layer.diff, str) and self.depth[layer.chain] >= 0 and ids.chain_id(layer.parent_id, layer.diff) == layer.chain
+        return (
+            isinstance(layer.diff, str)
+            and self.depth[layer.chain] >= 0
+            and ids.chain_id(layer.parent_id, layer.diff) == layer.chain
+        )
 
     def ancestors(self, chain: str | None) -> tuple[str, ...] | None:
         """The cache-ids of `chain` and its ancestors, nearest first; None where a record does not tell."""

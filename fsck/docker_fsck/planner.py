@@ -91,7 +91,6 @@ def _merged(drafts: list[Draft], blocked: list[Blocked]) -> list[Draft]:
                 for mark in made.findings
             ]
             continue
-        made.steps = [(place, step) for place, step in made.steps if step.raw not in owner]
         owner.update((step.raw, step) for _, step in made.steps)
         first = tags.setdefault(id(made.model), made) if made.retag else made
         if first is made:
@@ -125,13 +124,21 @@ def _closed(drafts: list[Draft], blocked: list[Blocked]) -> list[Draft]:
 
 
 def _plan(store: "Store", drafts: list[Draft], blocked: list[Blocked]) -> Plan:
-    away = {step.raw for made in drafts for _, step in made.steps if isinstance(step, PutAway)}
+    away: dict[str, int] = {}
+    for made in drafts:
+        for _, step in made.steps:
+            if isinstance(step, PutAway):
+                away[step.raw] = min(made.cls.rank, away.get(step.raw, made.cls.rank))
+    seen: set[str] = set()
     rows: list[tuple[tuple[int, int], int, Step]] = []
     for number, made in enumerate(drafts):
         if made.retag:
             made_step = _tag_step(store, made)
             rows.append(((TAG, 0), number, made_step))
-        rows += [(place, number, step) for place, step in made.steps if not _covered(step.raw, away)]
+        rows += [
+            (place, number, step) for place, step in made.steps if step.raw not in seen and not _covered(step.raw, away, made)
+        ]
+        seen.update(step.raw for _, step in made.steps)
     rows = [row for row in rows if not (isinstance(row[2], PutAway) and _absent(store, row[2].raw))]
     rows.sort(key=lambda row: (row[0], row[1]))
     steps: dict[int, list[Step]] = {}
@@ -144,10 +151,11 @@ def _plan(store: "Store", drafts: list[Draft], blocked: list[Blocked]) -> Plan:
     return Plan(digest=digest, actions=actions, blocked=ordered, pull=tuple(printable(name) for name in pull))
 
 
-def _covered(path: str, away: set[str]) -> bool:
-    """Whether a folder around `path` goes as a whole."""
+def _covered(path: str, away: dict[str, int], made: Draft) -> bool:
+    """Whether a folder around `path` goes as a whole, with an action that is done wherever `made` is."""
     parts = path.split("/")
-    return any("/".join(parts[:end]) in away for end in range(1, len(parts)))
+    around = (away.get("/".join(parts[:end])) for end in range(1, len(parts)))
+    return any(rank is not None and rank <= made.cls.rank for rank in around)
 
 
 def _absent(store: "Store", path: str) -> bool:

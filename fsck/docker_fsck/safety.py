@@ -5,6 +5,8 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from docker_fsck.facts import Weight
+from docker_fsck.graph import reach
+from docker_fsck.marks import held_dirs
 from docker_fsck.policy import MASS_FLOOR, MASS_SHARE
 from docker_fsck.values import Action, ActionClass, PutAway, Trouble
 
@@ -31,11 +33,13 @@ def _objections(store: "Store", draft: "Draft") -> Iterator[str]:
         yield f"class {draft.cls} is not selected"
     paths = [step.raw for _, step in draft.steps]
     yield from _in_use(store, paths)
+    held = reach(held_dirs(draft.model), draft.model.home.needs) & draft.dirs
+    yield from (f"in use: {draft.model.home.path(ident)} is mounted or open" for ident in sorted(held))
     yield from _kept(store, draft, paths)
     if draft.cls is ActionClass.RECLAIM:
         yield from _young(store, [step.raw for _, step in draft.steps if isinstance(step, PutAway)])
-    if draft.consent is not None and draft.consent not in policy.consents:
-        yield f"needs consent: --consent {draft.consent}"
+    if draft.consent not in policy.consents and (draft.consent or draft.cls is ActionClass.LOSSY_USER):
+        yield f"needs consent: --consent {draft.consent or 'with the full id of the object'}"
 
 
 def _in_use(store: "Store", paths: Iterable[str]) -> Iterator[str]:
@@ -48,13 +52,22 @@ def _in_use(store: "Store", paths: Iterable[str]) -> Iterator[str]:
 
 def _kept(store: "Store", draft: "Draft", paths: Iterable[str]) -> Iterator[str]:
     for pattern in store.policy.keep_paths:
+        kept = pattern.rstrip("/")
         for path in paths:
-            if fnmatch.fnmatchcase(path, pattern) or path.startswith(pattern.rstrip("/") + "/"):
+            if fnmatch.fnmatchcase(path, kept) or path.startswith(f"{kept}/") or _around(path, kept):
                 yield f"kept by configuration: {pattern}"
-    names = {name for image in draft.images for name in (image, *draft.model.image_names(image))}
+    known = draft.model.names_of
+    names = {name for image in draft.images for name in (image, *draft.model.image_names(image), *known.get(image, ()))}
+    names |= {name for _, name in draft.retag}
     for pattern in store.policy.keep_images:
         if any(fnmatch.fnmatchcase(name, pattern) for name in names):
             yield f"kept by configuration: {pattern}"
+
+
+def _around(path: str, kept: str) -> bool:
+    """Whether what the pattern `kept` names may lie in `path`."""
+    parts = kept.split("/")
+    return any(fnmatch.fnmatchcase(path, "/".join(parts[:end])) for end in range(1, len(parts)))
 
 
 def _young(store: "Store", paths: Iterable[str]) -> Iterator[str]:
@@ -82,6 +95,11 @@ def needed(draft: "Draft", gone: "Gone") -> str | None:
             return f"layer {chain} is still part of an image"
         if draft.cls is ActionClass.RECLAIM and any(mount.name not in gone.mounts for mount in model.mounts_of.get(chain, ())):
             return f"layer {chain} still carries a container"
+    for ident in sorted(draft.dirs):
+        owners = [chain for chain in model.dir_layers.get(ident, ()) if chain not in gone.layers]
+        owners += [mount.name for mount in model.dir_mounts.get(ident, ()) if mount.name not in gone.mounts]
+        if owners:
+            return f"{model.home.path(ident)} still belongs to {owners[0]}"
     if draft.cls is not ActionClass.RECLAIM:
         return None
     for ident in sorted(draft.dirs):

@@ -48,7 +48,9 @@ class AufsHome:
         if kind == "dir":
             return None
         name = "diff" if kind or ident in self.all else "dir"
-        return Part(name, path, Trouble(path, "wrong" if kind else "absent", f"a {kind} stands there" if kind else "no such folder"))
+        return Part(
+            name, path, Trouble(path, "wrong" if kind else "absent", f"a {kind} stands there" if kind else "no such folder")
+        )
 
     def list_of(self, ident: str) -> tuple[str, ...] | Trouble:
         """The lines of `layers/<id>`."""

@@ -60,7 +60,9 @@ def layers_file(model: Model) -> Iterator[Fault]:
             cut = expected[: len(actual)] == actual or any(each not in home.all for each in actual)
             if not cut and _elsewhere(model, ident, actual, expected):
                 continue
-            message = f"the list of ancestors of {ident} has {len(actual)} entries and is not that of its chain of {len(expected)}"
+            message = (
+                f"the list of ancestors of {ident} has {len(actual)} entries and is not that of its chain of {len(expected)}"
+            )
             yield _list_fault(path, ident, message, expected if cut else None, " ".join(actual) or "nothing", gone)
 
 
@@ -108,9 +110,16 @@ def dir_missing(model: Model) -> Iterator[Fault]:
         part = home.missing(ident)
         layer = model.dir_owner.get(ident)
         if part is not None and part.name == "diff":
-            remedies = (forget(layer.chain),) if layer else ()
+            remedies = (forget(layer.chain),) if layer and part.trouble.state == "absent" else ()
             refers = (layer.path,) if layer else ()
-            yield Fault(Ref("driverdir", ident), f"the content of {ident} is gone", (part.path, *refers), "a folder", part.trouble.why, remedies)
+            yield Fault(
+                Ref("driverdir", ident),
+                f"the content of {ident} is gone",
+                (part.path, *refers),
+                "a folder",
+                part.trouble.why,
+                remedies,
+            )
         elif part is None and home.entries["mnt"].get(ident) != "dir":
             path, kind = home.part("mnt", ident), home.entries["mnt"].get(ident)
             does = f"make the mount point {path} again"

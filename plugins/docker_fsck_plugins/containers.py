@@ -58,14 +58,25 @@ def remnant(model: Model) -> Iterator[Fault]:
         if container.user_data:
             kept = ", ".join(container.user_data)
             does = f"put {container.path} with {kept} away"
-            remedy = Remedy(cls=ActionClass.LOSSY_USER, does=does, steps=(put_away(container.path),), consent=container.id, loses=container.user_data)
+            remedy = Remedy(
+                cls=ActionClass.LOSSY_USER,
+                does=does,
+                steps=(put_away(container.path),),
+                consent=container.id,
+                loses=container.user_data,
+            )
         else:
-            remedy = reclaim(container.path)
+            remedy = reclaim(container.path, knowing=("dirs",))
         paths = (container.path, *container.user_data)
         yield Fault(_ref(container), f"the rest of the removed container {short(container.id)}", paths, "", "", (remedy,))
 
 
-@rule("container-config-corrupt", Severity.ERROR, actions=(ActionClass.LOSSLESS, ActionClass.LOSSY_USER), after=("container-remnant",))
+@rule(
+    "container-config-corrupt",
+    Severity.ERROR,
+    actions=(ActionClass.LOSSLESS, ActionClass.LOSSY_USER),
+    after=("container-remnant",),
+)
 def config_corrupt(model: Model) -> Iterator[Fault]:
     """A container's config.v2.json is missing or cannot be read.
 
@@ -79,7 +90,11 @@ def config_corrupt(model: Model) -> Iterator[Fault]:
     """
     for container in _all(model):
         fault = container.fault
-        if fault is None or fault.state == "unreadable" or (container.id not in model.mounts.mounts and is_remnant(container, model.marks.pairs)):
+        if (
+            fault is None
+            or fault.state == "unreadable"
+            or (container.id not in model.mounts.mounts and is_remnant(container, model.marks.pairs))
+        ):
             continue
         found = _sibling(container, containers.CONFIG)
         remedies = [found] if found else []
@@ -114,7 +129,13 @@ def id_mismatch(model: Model) -> Iterator[Fault]:
     for container in _all(model):
         if container.fault is None and container.stated_id != container.id:
             path = f"{container.path}/{containers.CONFIG}"
-            yield Fault(_ref(container), f"{container.ref_name} is stored under another id", (path,), container.id, container.stated_id or "nothing")
+            yield Fault(
+                _ref(container),
+                f"{container.ref_name} is stored under another id",
+                (path,),
+                container.id,
+                container.stated_id or "nothing",
+            )
 
 
 @rule("container-hostconfig-corrupt", Severity.ERROR, actions=(ActionClass.LOSSLESS,), after=("container-config-corrupt",))
@@ -219,10 +240,22 @@ def foreign_entry(model: Model) -> Iterator[Fault]:
     Daemon says: failed to load container … not a directory
     """
     for path, kind in sorted(model.store.containers.foreign.items()):
-        yield Fault(Ref("file", path), f"a {kind} that is no container", (path,), "a folder named by 64 hex digits", kind, (reclaim(path),))
+        yield Fault(
+            Ref("file", path),
+            f"a {kind} that is no container",
+            (path,),
+            "a folder named by 64 hex digits",
+            kind,
+            (reclaim(path),),
+        )
 
 
-@rule("container-temp-residue", Severity.INFO, actions=(ActionClass.RECLAIM,), after=("container-config-corrupt", "container-hostconfig-corrupt"))
+@rule(
+    "container-temp-residue",
+    Severity.INFO,
+    actions=(ActionClass.RECLAIM,),
+    after=("container-config-corrupt", "container-hostconfig-corrupt"),
+)
 def temp_residue(model: Model) -> Iterator[Fault]:
     """A temporary copy of a container's config was left.
 
@@ -243,5 +276,6 @@ def temp_residue(model: Model) -> Iterator[Fault]:
 def fsck_rules() -> Iterable[Rule]:
     """The rules on containers."""
     return (
-        remnant, config_corrupt, id_mismatch, hostconfig_corrupt, hostconfig_missing, record_missing, folder_missing, foreign_entry, temp_residue,
+        remnant, config_corrupt, id_mismatch, hostconfig_corrupt, hostconfig_missing, record_missing, folder_missing,
+        foreign_entry, temp_residue,
     )  # fmt: skip

@@ -70,9 +70,7 @@ def _fits(model: Model, container: containers.Container, pair: str) -> bool:
     return by_image == by_init
 
 
-def _parent(
-    model: Model, container: containers.Container, mount: mounts.Mount | None, ident: str
-) -> str | Trouble | None:
+def _parent(model: Model, container: containers.Container, mount: mounts.Mount | None, ident: str) -> str | Trouble | None:
     """The parent on which all that is known agrees."""
     said = [each for each in (image_chain(model, container), init_chain(model, ident)) if not isinstance(each, Trouble)]
     if mount is not None and isinstance(mount.parent, str):

@@ -18,7 +18,9 @@ def unreadable(model: Model) -> Iterator[Fault]:
     Seen in: FC-49, FC-58, FC-59
     """
     tables = (model.images, model.layers, model.mounts, model.store.containers)
-    closed = [fault for table in tables for fault in table.faults] + [each for each in model.home.partial if not _told(model, each)]
+    closed = [fault for table in tables for fault in table.faults] + [
+        each for each in model.home.partial if not _told(model, each)
+    ]
     found = {fault.path: fault for fault in closed} | model.store.reader.unread
     for path, fault in sorted(found.items()):
         yield Fault(Ref("file", path), f"cannot be read: {fault.why}", (path,), "", fault.why)

@@ -25,7 +25,9 @@ def hash_mismatch(model: Model) -> Iterator[Fault]:
     for image in model.images.images.values():
         if image.hash_fault is not None:
             message = f"the configuration of {', '.join(model.image_names(image.id))} is damaged: {image.hash_fault.why}"
-            yield Fault(Ref("image", image.id), message, (image.path,), image.id, image.hash_fault.why, (_forget_image(model, image.id),))
+            yield Fault(
+                Ref("image", image.id), message, (image.path,), image.id, image.hash_fault.why, (_forget_image(model, image.id),)
+            )
 
 
 @rule("image-config-invalid", Severity.ERROR, actions=(ActionClass.LOSSY,))
@@ -78,7 +80,7 @@ def parent_broken(model: Model) -> Iterator[Fault]:
     Repair: the file is put away, it is optional.
     """
     parents = {ident: each.parent for ident, each in model.images.metadata.items() if isinstance(each.parent, str)}
-    looped = on_cycle(parents, lambda ident: parents.get(ident))
+    looped = on_cycle(parents, parents.get)
     for ident, each in sorted(model.images.metadata.items()):
         path = f"{each.path}/parent"
         if isinstance(each.parent, Trouble) and each.parent.state != "unreadable":
@@ -122,7 +124,14 @@ def metadata_orphan(model: Model) -> Iterator[Fault]:
         return
     for ident, each in sorted(model.images.metadata.items()):
         if ident not in model.images.images:
-            yield Fault(Ref("file", each.path), f"metadata of {short(ident)}, an image that is not there", (each.path,), "", "", (reclaim(each.path),))
+            yield Fault(
+                Ref("file", each.path),
+                f"metadata of {short(ident)}, an image that is not there",
+                (each.path,),
+                "",
+                "",
+                (reclaim(each.path),),
+            )
 
 
 @rule("image-temp-residue", Severity.INFO, actions=(ActionClass.RECLAIM,), after=("image-hash-mismatch",))
@@ -166,5 +175,6 @@ def foreign_entry(model: Model) -> Iterator[Fault]:
 def fsck_rules() -> Iterable[Rule]:
     """The rules on images."""
     return (
-        hash_mismatch, config_invalid, layer_missing, parent_broken, lastupdated_broken, metadata_orphan, temp_residue, foreign_entry,
+        hash_mismatch, config_invalid, layer_missing, parent_broken, lastupdated_broken, metadata_orphan, temp_residue,
+        foreign_entry,
     )  # fmt: skip

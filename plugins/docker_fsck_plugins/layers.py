@@ -28,7 +28,9 @@ def record_incomplete(model: Model) -> Iterator[Fault]:
             if layer.diff is layer.size and isinstance(layer.diff, Trouble):
                 what = layer.diff.why
             paths = tuple(dict.fromkeys(each.path for each in broken))
-            yield Fault(Ref("layer", layer.chain), f"the record of layer {short(layer.chain)} cannot be loaded: {what}", paths, "", what)
+            yield Fault(
+                Ref("layer", layer.chain), f"the record of layer {short(layer.chain)} cannot be loaded: {what}", paths, "", what
+            )
 
 
 @rule("layer-chainid-mismatch", Severity.ERROR, after=("layer-record-incomplete",))
@@ -79,7 +81,8 @@ def parent_missing(model: Model) -> Iterator[Fault]:
     for chain, above, path in standing:
         if chain is not None and chain not in table:
             ref = Ref("layer", chain)
-            message = f"the {'layer' if above.kind == 'layer' else 'container'} {short(above.id)} stands on {short(chain)}, which has no record"
+            what = "layer" if above.kind == "layer" else "container"
+            message = f"the {what} {short(above.id)} stands on {short(chain)}, which has no record"
             yield Fault(ref, message, (model.path_of(ref), path), "a layer record", "no such folder", (), (ref, above))
 
 
@@ -101,7 +104,8 @@ def driverdir_missing(model: Model) -> Iterator[Fault]:
         if part is not None and part.name in {"dir", "id"} and part.trouble.state != "unreadable":
             message = f"the content of layer {short(layer.chain)} is gone: {part.trouble.why}"
             paths = (part.path, f"{layer.path}/cache-id") if part.name == "dir" else (f"{layer.path}/cache-id",)
-            remedies = () if part.path in model.store.reader.mounts else (forget(layer.chain),)
+            unsure = part.trouble.state == "wrong" and part.name == "dir"  # the engine follows a link, and enters a mount
+            remedies = () if unsure else (forget(layer.chain),)
             yield Fault(Ref("layer", layer.chain), message, paths, "a folder", part.trouble.why, remedies)
 
 

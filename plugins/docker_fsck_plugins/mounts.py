@@ -68,7 +68,9 @@ def _rewrite(mount: mounts.Mount, found: derive.Derived, names: set[str]) -> Rem
         WriteFile(path=f"{mount.path}/{name}", data=wanted[name].encode()) if name in wanted else put_away(f"{mount.path}/{name}")
         for name in sorted(names)
     )
-    return Remedy(cls=ActionClass.LOSSLESS, does=f"write {', '.join(sorted(names))} of the mount record {short(mount.name)}", steps=steps)
+    return Remedy(
+        cls=ActionClass.LOSSLESS, does=f"write {', '.join(sorted(names))} of the mount record {short(mount.name)}", steps=steps
+    )
 
 
 @rule("mount-rwdir-missing", Severity.ERROR, after=("mount-record-broken",))
@@ -133,7 +135,14 @@ def parent_missing_file(model: Model) -> Iterator[Fault]:
             continue
         path = f"{mount.path}/parent"
         remedy = Remedy(cls=ActionClass.LOSSLESS, does=f"write {path}", steps=(WriteFile(path=path, data=found.parent.encode()),))
-        yield Fault(_ref(mount), f"the mount record of {container.ref_name} names no parent", (path,), found.parent, "no such file", (remedy,))
+        yield Fault(
+            _ref(mount),
+            f"the mount record of {container.ref_name} names no parent",
+            (path,),
+            found.parent,
+            "no such file",
+            (remedy,),
+        )
 
 
 @rule("mount-parent-mismatch", Severity.ERROR, after=("mount-record-broken",))
@@ -149,7 +158,13 @@ def parent_mismatch(model: Model) -> Iterator[Fault]:
         if isinstance(mount.parent, str) and not isinstance(chain, Trouble) and chain != mount.parent:
             name = model.store.containers.containers[mount.name].ref_name
             path = f"{mount.path}/parent"
-            yield Fault(_ref(mount), f"the mount record of {name} names another image's layer", (path,), chain or "no parent", mount.parent)
+            yield Fault(
+                _ref(mount),
+                f"the mount record of {name} names another image's layer",
+                (path,),
+                chain or "no parent",
+                mount.parent,
+            )
 
 
 @rule("mount-id-duplicate", Severity.ERROR)
@@ -168,7 +183,13 @@ def id_duplicate(model: Model) -> Iterator[Fault]:
         layer = model.dir_owner.get(ident)
         if len(paths) > 1 or layer is not None:
             everyone = (*paths, *((layer.path,) if layer else ()))
-            yield Fault(Ref("driverdir", ident), f"{len(everyone)} records claim the directory {ident}", everyone, "one", str(len(everyone)))
+            yield Fault(
+                Ref("driverdir", ident),
+                f"{len(everyone)} records claim the directory {ident}",
+                everyone,
+                "one",
+                str(len(everyone)),
+            )
 
 
 @rule("init-pair-broken", Severity.ERROR, after=("mount-record-broken", "mount-id-duplicate"))
@@ -184,7 +205,9 @@ def init_pair_broken(model: Model) -> Iterator[Fault]:
             odd = ("init-id", "mount-id") if f"{mount.mount_id}-init" in model.home.ids() else ("mount-id", "init-id")
             paths = tuple(f"{mount.path}/{name}" for name in odd)
             through = (Ref("driverdir", mount.mount_id), _ref(mount))
-            yield Fault(_ref(mount), "mount-id and init-id are not a pair", paths, f"{mount.mount_id}-init", mount.init_id, (), through)
+            yield Fault(
+                _ref(mount), "mount-id and init-id are not a pair", paths, f"{mount.mount_id}-init", mount.init_id, (), through
+            )
 
 
 @rule(
@@ -222,10 +245,21 @@ def init_layer_emptied(model: Model) -> Iterator[Fault]:
     Repair: none yet in this version.
     """
     for mount in _owned(model):
-        if isinstance(mount.init_id, str) and mount.init_id not in model.dying and model.home.missing(mount.init_id) is None and model.top_names(mount.init_id) == {}:
+        if (
+            isinstance(mount.init_id, str)
+            and mount.init_id not in model.dying
+            and model.home.missing(mount.init_id) is None
+            and model.top_names(mount.init_id) == {}
+        ):
             path = model.home.content(mount.init_id)
             name = model.store.containers.containers[mount.name].ref_name
-            yield Fault(Ref("driverdir", mount.init_id), f"the init layer of {name} is empty", (path,), ".dockerenv, dev, etc, …", "nothing")
+            yield Fault(
+                Ref("driverdir", mount.init_id),
+                f"the init layer of {name} is empty",
+                (path,),
+                ".dockerenv, dev, etc, …",
+                "nothing",
+            )
 
 
 @hookimpl

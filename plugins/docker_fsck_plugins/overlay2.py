@@ -182,7 +182,7 @@ class OverlayHome:
         used = [short for short in pointing if short in self.wanted]
         choice = used or pointing
         if len(choice) == 1 or used:
-            return sorted(choice)[0]
+            return min(choice)
         return link if isinstance(link, str) and self._alone(ident, link) else None
 
     def _alone(self, ident: str, link: str) -> bool:

@@ -1,4 +1,4 @@
-"""The short links of overlay2: the file `link`, the symlinks in l/, and the names that only children still tell (classic-store 9.2)."""
+"""The short links of overlay2: files `link`, symlinks in l/, names that only children still tell (classic-store 9.2)."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, cast
@@ -119,10 +119,9 @@ def link_symlink(model: Model) -> Iterator[Fault]:
         mount = model.dir_mount.get(ident)
         harmless = mount is not None and ident == mount.mount_id
         actual = target.why if isinstance(target, Trouble) else target or "no such link"
-        yield Fault(
-            ref(ident), f"the short link of {ident} does not lead to it", (path, f"{home.path(ident)}/link"), f"../{ident}/diff", actual,
-            remedies, (ref(ident),), severity=Severity.WARNING if harmless else None,
-        )  # fmt: skip
+        paths, message = (path, f"{home.path(ident)}/link"), f"the short link of {ident} does not lead to it"
+        severity = Severity.WARNING if harmless else None
+        yield Fault(ref(ident), message, paths, f"../{ident}/diff", actual, remedies, (ref(ident),), severity=severity)
 
 
 def _all_lost(model: Model) -> Iterator[Fault]:

@@ -1,4 +1,4 @@
-"""The laws of overlay2 on lowers and on what lies beside a layer's content (classic-store 9.2); its links are in `overlay2_links`."""
+"""The laws of overlay2 on lowers and what lies beside a layer's content (classic-store 9.2); see also `overlay2_links`."""
 
 from collections.abc import Iterator
 
@@ -69,7 +69,9 @@ def lower(model: Model) -> Iterator[Fault]:
         elif text is None and expected:
             yield _lower_fault(model, ident, f"{ident} has no lower although it stands on {len(expected)} layers", [], told)
         elif None in paths and any(home.resolve(each) is None for each in home.elements(ident) if each not in {"l", "l/"}):
-            yield _folding(model, _lower_fault(model, ident, f"the lower of {ident} leads nowhere", home.elements(ident), told), told)
+            yield _folding(
+                model, _lower_fault(model, ident, f"the lower of {ident} leads nowhere", home.elements(ident), told), told
+            )
         elif not home.gone.isdisjoint(paths):
             message = f"the lower of {ident} leads to a layer that is gone"
             yield _folding(model, _lower_fault(model, ident, message, home.elements(ident), told), told)
@@ -129,7 +131,9 @@ def committed_on_rw(model: Model) -> Iterator[Fault]:
         if row is not None and "committed" in row.entries and mount.init_id is not None:
             path = f"{home.path(str(mount.mount_id))}/committed"
             remedy = Remedy(cls=ActionClass.LOSSLESS, does=f"put the marker {path} away", steps=(put_away(path),))
-            yield Fault(ref(str(mount.mount_id)), "a writable layer is marked read-only", (path,), "no file", "a marker", (remedy,))
+            yield Fault(
+                ref(str(mount.mount_id)), "a writable layer is marked read-only", (path,), "no file", "a marker", (remedy,)
+            )
 
 
 @rule("ovl-work-missing", Severity.ERROR, actions=(ActionClass.LOSSLESS,), drivers=DRIVERS)
@@ -169,7 +173,7 @@ def diff_missing(model: Model) -> Iterator[Fault]:
         if part is None or part.name != "diff":
             continue
         layer, mount = model.dir_owner.get(ident), model.dir_mount.get(ident)
-        remedies = (forget(layer.chain),) if layer else ()
+        remedies = (forget(layer.chain),) if layer and part.trouble.state == "absent" else ()
         refers = (layer.path,) if layer else (mount.path,) if mount else ()
         yield Fault(ref(ident), f"the content of {ident} is gone", (part.path, *refers), "a folder", part.trouble.why, remedies)
 

@@ -52,7 +52,7 @@ def unparsable(model: Model) -> Iterator[Fault]:
     yield Fault(Ref("file", store.path), message, (store.path, *others), "a JSON object", store.trouble.why, remedies)
 
 
-def _drop(model: Model, keys: tuple[tuple[str, str], ...], does: str) -> Remedy:
+def _drop(keys: tuple[tuple[str, str], ...], does: str) -> Remedy:
     return Remedy(cls=ActionClass.LOSSY, does=does, retag=keys, loses=tuple(f"the name {key[1]}" for key in keys))
 
 
@@ -67,7 +67,7 @@ def bad_value(model: Model) -> Iterator[Fault]:
     """
     for key, value in sorted(model.tags.tags.items()):
         if not is_digest(value):
-            remedy = _drop(model, (key,), f"drop the tag {key[1]}")
+            remedy = _drop((key,), f"drop the tag {key[1]}")
             message = f"the tag {key[1]} has no image id"
             yield Fault(Ref("tag", key[1]), message, (model.tags.path,), "sha256:<64 hex digits>", value or "nothing", (remedy,))
 
@@ -83,7 +83,7 @@ def bad_key(model: Model) -> Iterator[Fault]:
     for key in sorted(model.tags.tags):
         fault = reference_fault(*key)
         if fault is not None:
-            remedy = _drop(model, (key,), f"drop the entry {key[1]!r}")
+            remedy = _drop((key,), f"drop the entry {key[1]!r}")
             yield Fault(Ref("tag", key[1]), f"{key[1]!r} in {key[0]!r}: {fault}", (model.tags.path,), "", key[1], (remedy,))
 
 
@@ -106,7 +106,7 @@ def dangling(model: Model) -> Iterator[Fault]:
     for image, keys in sorted(by_image.items()):
         names = [key[1] for key in keys]
         pull = tuple(name for name in names if "@" in name)
-        remedy = _drop(model, tuple(keys), f"drop {', '.join(names)}")
+        remedy = _drop(tuple(keys), f"drop {', '.join(names)}")
         remedy = Remedy(cls=remedy.cls, does=remedy.does, retag=remedy.retag, loses=remedy.loses, pull=pull or tuple(names))
         ref = Ref("image", image)
         message = f"{', '.join(names)} name the image {short(image)}, which is not there"
@@ -124,7 +124,14 @@ def temp_residue(model: Model) -> Iterator[Fault]:
     """
     if model.tags.trouble is None:
         for sibling in model.tags.siblings:
-            yield Fault(Ref("file", sibling.path), "a temporary copy of the tag store was left", (sibling.path,), "", "", (reclaim(sibling.path),))
+            yield Fault(
+                Ref("file", sibling.path),
+                "a temporary copy of the tag store was left",
+                (sibling.path,),
+                "",
+                "",
+                (reclaim(sibling.path),),
+            )
 
 
 @hookimpl

@@ -38,7 +38,9 @@ class VfsHome:
         kind = self.entries.get(ident)
         if kind == "dir":
             return None
-        return Part("dir", path, Trouble(path, "wrong" if kind else "absent", f"a {kind} stands there" if kind else "no such folder"))
+        return Part(
+            "dir", path, Trouble(path, "wrong" if kind else "absent", f"a {kind} stands there" if kind else "no such folder")
+        )
 
     def needs(self, ident: str) -> tuple[str, ...]:
         """Nothing: each folder is a full copy."""

@@ -6,7 +6,8 @@ import shutil
 import pytest
 
 from docker_fsck.testing import tree
-from repairkit import Stock, Told, apply, drop_image, empty, explains, fsck, mended, refusal, state, survey, told
+from places import drop_image, empty
+from repairkit import Stock, Told, apply, explains, fsck, mended, refusal, state, survey, told
 
 LOST = ("shop:1", "shop:2", "lone:1", "exited", "created", "twin", "worker")
 GONE = "no such file or directory"
@@ -27,6 +28,8 @@ def test_the_engine_misses_a_lost_dir_only_where_it_needs_it(stock: Stock) -> No
     assert {"shop:1", "shop:2", "lone:1"} <= {reference for reference, _ in engine.images()}
     assert f"stat {stock.root}/{base}: {GONE}" in refusal(engine, "save", "shop:1")
     assert f"stat {stock.root}/{top}: {GONE}" in refusal(engine, "save", "lone:1")
+    engine.docker("load", "-i", str(stock.archives["lone:1"]))
+    assert f"stat {stock.root}/{top}: {GONE}" in refusal(engine, "save", "lone:1"), "a load alone brings nothing back"
     made = refusal(engine, "create", "lone:1", "true")
     if engine.driver == "vfs":
         assert f"stat {stock.root}/{top}: {GONE}" in made

@@ -5,7 +5,8 @@ import shutil
 import pytest
 
 from docker_fsck.testing import tree
-from repairkit import Stock, Told, apply, empty, explains, mended, refusal, state, survey, told
+from places import empty
+from repairkit import Stock, Told, apply, explains, mended, refusal, state, survey, told
 
 WORDS = 'msg="failed to load container mount" container={} error="mount does not exist"'
 

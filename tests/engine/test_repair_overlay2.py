@@ -4,7 +4,8 @@ import shutil
 
 import pytest
 
-from repairkit import Stock, Told, empty, explains, mended, refusal, state, survey, told
+from places import empty
+from repairkit import Stock, Told, explains, mended, refusal, state, survey, told
 
 pytestmark = pytest.mark.parametrize("driver", ["overlay2"], indirect=True)
 GONE = "no such file or directory"

@@ -98,7 +98,8 @@ EVERYONE = (all_images, lambda store: [store.ran, store.busy, store.made])
 KEPT = (*AGAIN, MISSING)  # a build step needs the layer too, and nothing here takes that away
 # fmt: off
 ROWS = only(ONLY, (
-    *(fires(LIST, f"that of an image layer {what}", hurting(blow(part("layers", top)), lambda _: ["web:1"]), cls=LOSSLESS) for what, blow in (
+    *(fires(LIST, f"that of an image layer {what}", hurting(blow(part("layers", top)), lambda _: ["web:1"]),
+          cls=LOSSLESS) for what, blow in (
         ("is empty", emptied), ("is all NUL", nulled), ("is gone", deleted), ("is a folder", foldered), ("is a pipe", piped))),
     fires(LIST, "that of the lowest layer is gone", deleted(part("layers", low)), cls=LOSSLESS),
     fires(LIST, "it is a link", linked(part("layers", top), "../diff"), cls=LOSSLESS),
@@ -110,20 +111,28 @@ ROWS = only(ONLY, (
     fires(LIST, "a layer of another image is among them", lines(rw, lambda store, each: [each[0], top(store), *each[2:]])),
     fires(LIST, "that of a build step is gone and no record tells it", deleted(part("layers", step))),
     folds(LIST, "layer-driverdir-missing", "its own lines are cut and the layer that they lack is gone", does(
-        spot("layer", lambda store: store.root.chains_of(store.base)[0], lambda store: store.root.path / "aufs/diff" / low(store)),
-        lines(top, lambda _, each: each[:-1]), *(deleted(part(name, low)) for name in ("diff", "layers", "mnt"))), cls=LOSSY, leaves=AGAIN),
-    silent(LIST, "an empty line follows", written(part("layers", top), lambda store: part("layers", top).path(store).read_text() + "\n")),
+        spot("layer", lambda store: store.root.chains_of(store.base)[0],
+          lambda store: store.root.path / "aufs/diff" / low(store)),
+        lines(top, lambda _, each: each[:-1]), *(deleted(part(name, low)) for name in ("diff", "layers", "mnt"))), cls=LOSSY,
+          leaves=AGAIN),
+    silent(LIST, "an empty line follows", written(part("layers", top),
+          lambda store: part("layers", top).path(store).read_text() + "\n")),
     silent(LIST, "a parent lies in the shadow", does(part("layers", top), lambda store: store.root.shadow_parent())),
-    silent(LIST, "an image and a container stand above a parent in the shadow", does(part("layers", top), lambda store: store.root.container(
+    silent(LIST, "an image and a container stand above a parent in the shadow",
+          does(part("layers", top), lambda store: store.root.container(
         store.root.image("more:1", 1, base=store.root.shadow_parent().image), "shade"))),
-    fires(MISSING, "the content of the lowest layer is gone", hurting(deleted(part("diff", low)), *EVERYONE), cls=LOSSY, leaves=KEPT),
+    fires(MISSING, "the content of the lowest layer is gone", hurting(deleted(part("diff", low)), *EVERYONE), cls=LOSSY,
+          leaves=KEPT),
     fires(MISSING, "a file stands in its place", written(part("diff", top), b""), cls=LOSSY, leaves=AGAIN),
     fires(MISSING, "a link stands in its place", linked(part("diff", top), "/etc"), cls=LOSSY, leaves=AGAIN),
-    fires(MISSING, "the content of a writable layer is gone", hurting(deleted(part("diff", rw)), lambda _: (), lambda store: [store.ran])),
+    fires(MISSING, "the content of a writable layer is gone",
+          hurting(deleted(part("diff", rw)), lambda _: (), lambda store: [store.ran])),
     fires(MISSING, "a mount point is gone", deleted(point(top)), cls=LOSSLESS),
     fires(MISSING, "a file stands in place of a mount point", written(point(top), b"")),
-    silent(MISSING, "the layer changes nothing", does(part("diff", low), lambda store: store.root.image("same:1", [{}], base=store.web))),
-    silent(MISSING, "a mount point is not empty", does(point(rw), lambda store: store.root.write(point(rw).path(store) / "x", b""))),
+    silent(MISSING, "the layer changes nothing", does(part("diff", low),
+          lambda store: store.root.image("same:1", [{}], base=store.web))),
+    silent(MISSING, "a mount point is not empty", does(point(rw),
+          lambda store: store.root.write(point(rw).path(store) / "x", b""))),
     fires(REMOVING, "content was left", foldered(leftover(f"diff/{OTHER}-removing")), cls=RECLAIM),
     fires(REMOVING, "the mount point of an init layer was left", foldered(leftover(f"mnt/{OTHER}-init-removing")), cls=RECLAIM),
     fires(REMOVING, "the layer is there again beside it", does(
@@ -136,7 +145,8 @@ ROWS = only(ONLY, (
     fires(PARTIAL, "only the list is left", half_made("layers"), cls=RECLAIM),
     fires(PARTIAL, "it is young", half_made("mnt"), cls=RECLAIM, grace=DAY, refused="grace period"),
     folds("driver-orphan", PARTIAL, "it is an orphan too", half_made("diff"), cls=RECLAIM),
-    silent(PARTIAL, "all three are there", does(part("diff", low), lambda store: store.root.orphan_dir()), also=("driver-orphan",)),
+    silent(PARTIAL, "all three are there", does(part("diff", low), lambda store: store.root.orphan_dir()),
+          also=("driver-orphan",)),
 ))
 # fmt: on
 

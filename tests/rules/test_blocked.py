@@ -53,7 +53,9 @@ def told(outcome: Run, pieces: dict[str, tuple[str, str]]) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, blame in pieces.items():
         marks = [each.fingerprint for each in outcome.findings if (each.object.kind, each.object.id) == blame]
-        planned = any(mark in action.findings for mark in marks for action in outcome.plan.actions if action.cls is ActionClass.RECLAIM)
+        planned = any(
+            mark in action.findings for mark in marks for action in outcome.plan.actions if action.cls is ActionClass.RECLAIM
+        )
         reasons = [each.why for each in outcome.plan.blocked if each.fingerprint in marks]
         found[name] = "planned" if planned else "; ".join(reasons) if marks else "not found"
     return found
@@ -121,7 +123,8 @@ def many(what: str, place: Callable[[Whole], Path], blocks: dict[str, str]) -> I
 # fmt: off
 IMAGES = {LAYER: "references of images unknown"}
 BUILDKIT = {SNAPSHOT: BUILDS, LAYER: BUILDS}
-NO_LAYERS = {DIR: "not found", SNAPSHOT: "not found", LAYER: "not found", REMOVING: "not found", TMP: "references of layers unknown"}
+NO_LAYERS = {DIR: "not found", SNAPSHOT: "not found", LAYER: "not found", REMOVING: "not found",
+          TMP: "references of layers unknown"}
 SOURCES: tuple[Source, ...] = (
     *many("an image configuration", image, IMAGES),
     *many("the tag store", tags, IMAGES),
@@ -130,13 +133,15 @@ SOURCES: tuple[Source, ...] = (
     Source(what="a container's config is gone", blow=gone(config), blocks={}),
     *(Source(what=f"the mount-id of a container is {how}", blow=blow(record("mount-id")), blocks={MOUNT: "ambiguous"})
       for how, blow in (("empty", emptied), ("of other text", word), ("gone", gone))),
-    Source(what="a container has no mount record", blow=gone(lambda store: store.root.mount_record(store.ran)), blocks={MOUNT: "ambiguous"}),
+    Source(what="a container has no mount record", blow=gone(lambda store: store.root.mount_record(store.ran)),
+          blocks={MOUNT: "ambiguous"}),
     Source(what="the mount-id of a container cannot be read", denied=record("mount-id"), blocks={
         MOUNT: "ambiguous", **dict.fromkeys((DIR, SNAPSHOT, LAYER, REMOVING, TMP), "references of mounts unknown")}),
     Source(what="the parent of a container cannot be read", denied=record("parent"), blocks=dict.fromkeys(
         (DIR, SNAPSHOT, LAYER, REMOVING, TMP), "references of mounts unknown")),
     Source(what="the folder of mounts cannot be read", denied=folder("image/{driver}/layerdb/mounts"), blocks={
-        DIR: "not found", SNAPSHOT: "not found", MOUNT: "not found", **dict.fromkeys((LAYER, REMOVING, TMP), "references of mounts unknown")}),
+        DIR: "not found", SNAPSHOT: "not found", MOUNT: "not found",
+          **dict.fromkeys((LAYER, REMOVING, TMP), "references of mounts unknown")}),
     Source(what="the folder of mounts is gone", blow=gone(folder("image/{driver}/layerdb/mounts")), blocks={
         MOUNT: "not found", **dict.fromkeys((DIR, SNAPSHOT, LAYER, REMOVING, TMP), "references of mounts unknown")}),
     Source(what="the folder of containers cannot be read", denied=folder("containers"), blocks={
@@ -149,29 +154,36 @@ SOURCES: tuple[Source, ...] = (
         (DIR, SNAPSHOT, LAYER, REMOVING, TMP), "references of layers unknown")),
     Source(what="the cache-id of a layer cannot be read", denied=cache_id, blocks=dict.fromkeys(
         (DIR, SNAPSHOT, LAYER, REMOVING, TMP), "references of layers unknown")),
-    Source(what="the cache-id of a layer leads elsewhere", blow=lambda store: store.root.write(cache_id(store), b"../../etc"), blocks=dict.fromkeys(
+    Source(what="the cache-id of a layer leads elsewhere", blow=lambda store: store.root.write(cache_id(store), b"../../etc"),
+          blocks=dict.fromkeys(
         (DIR, SNAPSHOT, LAYER, REMOVING, TMP), "references of layers unknown"),
         waits="marks._dirs_unknown: a cache-id that no driver dir can have hides the one that it was as surely as an empty one"),
     *(source for name in ("snapshots.db", "containerdmeta.db", "metadata_v2.db") for source in (
         Source(what=f"{name} is noise", blow=lambda store, name=name: bolt_garbage(store, name), blocks=BUILDKIT),
         Source(what=f"{name} is cut", blow=lambda store, name=name: os.truncate(database(name)(store), 8192), blocks=BUILDKIT),
         Source(what=f"{name} is all NUL", blow=lambda store, name=name: store.root.nul(database(name)(store)), blocks=BUILDKIT),
-        Source(what=f"{name} is a folder", blow=lambda store, name=name: store.root.make_dir(database(name)(store)), blocks=BUILDKIT),
+        Source(what=f"{name} is a folder", blow=lambda store, name=name: store.root.make_dir(database(name)(store)),
+              blocks=BUILDKIT),
         Source(what=f"{name} cannot be read", denied=database(name), blocks=BUILDKIT),
         Source(what=f"{name} is empty", blow=emptied(database(name)), blocks=BUILDKIT),
         Source(what=f"{name} is gone", blow=gone(database(name)), blocks=BUILDKIT),
     )),
     Source(what="the folder of BuildKit is gone and builds left folders", blow=gone(folder("buildkit")), blocks=BUILDKIT),
     Source(what="the list of parents of a build step is lost", drivers=OVERLAY, blow=lambda store: store.root.empty(
-        store.root.driver_dir(store.cache.committed_dir) / "lower"), blocks=dict.fromkeys((DIR, SNAPSHOT, LAYER, REMOVING, TMP), "parents of")),
-    Source(what="an older BuildKit has no metadata_v2.db", blow=lambda store: store.root.move("buildkit/metadata_v2.db", "buildkit/metadata.db"),
+        store.root.driver_dir(store.cache.committed_dir) / "lower"),
+          blocks=dict.fromkeys((DIR, SNAPSHOT, LAYER, REMOVING, TMP), "parents of")),
+    Source(what="an older BuildKit has no metadata_v2.db", blow=lambda store: store.root.move("buildkit/metadata_v2.db",
+          "buildkit/metadata.db"),
            blocks={}),
     Source(what="nothing is unread", blocks={}),
 )
 # fmt: on
 CASES = [
     pytest.param(
-        source, driver, id=f"{driver}: {source.what}", marks=[pytest.mark.xfail(reason=source.waits, strict=True)] if source.waits else []
+        source,
+        driver,
+        id=f"{driver}: {source.what}",
+        marks=[pytest.mark.xfail(reason=source.waits, strict=True)] if source.waits else [],
     )
     for source in SOURCES
     for driver in source.drivers

@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from docker_fsck.testing import tree
 from docker_fsck.testing.table import Row, Told, disagreements, fires, folds, run, silent
 from docker_fsck.testing.whole import Whole, whole
 
@@ -25,7 +24,6 @@ from .cases import (
     does,
     emptied,
     file,
-    flipped,
     foldered,
     hurting,
     linked,
@@ -158,30 +156,37 @@ ROWS: tuple[Row, ...] = (
     fires(REMNANT, "it left a checkpoint", remnant("checkpoints/one"), cls=LOSSY_USER),
     fires(REMNANT, "it left a log and nobody consents", remnant(f"{OTHER}-json.log"), cls=LOSSY_USER, refused="needs consent"),
     fires(REMNANT, "it is young", remnant(), cls=RECLAIM, grace=DAY, refused="grace period"),
-    silent(REMNANT, "an unclaimed writable layer may be its own", does(folder(), remnant(), lambda store: store.root.orphan_pair(store.app)),
+    silent(REMNANT, "an unclaimed writable layer may be its own",
+          does(folder(), remnant(), lambda store: store.root.orphan_pair(store.app)),
            also=(CORRUPT,)),
     silent(REMNANT, "a whole copy of its config is there", does(
-        folder(), remnant(), written(spot("container", lambda _: OTHER, lambda store: store.root.container_dir(OTHER) / ".tmp-config.v2.json7"),
+        folder(), remnant(), written(spot("container", lambda _: OTHER,
+          lambda store: store.root.container_dir(OTHER) / ".tmp-config.v2.json7"),
                                      lambda store: CONFIG.path(store).read_text().replace(store.ran, OTHER))), also=(CORRUPT,)),
     *(fires(CORRUPT, f"it {what}", hurting(blow(CONFIG), *LOST)) for what, blow in (
         ("is empty", emptied), ("is cut in half", cut), ("is all NUL", nulled), ("is a folder", foldered), ("is a pipe", piped))),
     fires(CORRUPT, "it is a link", linked(CONFIG, "/etc/hostname")),
-    fires(CORRUPT, "a file has the name of a container", does(STRANGER, lambda store: store.root.write(store.root.container_dir(OTHER), b"x"))),
-    fires(CORRUPT, "a link has the name of a container", does(STRANGER, lambda store: store.root.link_to(store.root.container_dir(OTHER), "/etc"))),
+    fires(CORRUPT, "a file has the name of a container", does(STRANGER,
+          lambda store: store.root.write(store.root.container_dir(OTHER), b"x"))),
+    fires(CORRUPT, "a link has the name of a container", does(STRANGER,
+          lambda store: store.root.link_to(store.root.container_dir(OTHER), "/etc"))),
     fires(CORRUPT, "it is a number", written(CONFIG, b"7")),
     fires(CORRUPT, "it is null", written(CONFIG, b"null")),
     fires(CORRUPT, "a field has another type", does(CONFIG, stated(Name=5))),
     fires(CORRUPT, "it is gone", deleted(CONFIG), cls=LOSSY_USER),
     fires(CORRUPT, "it is gone and nobody consents", deleted(CONFIG), cls=LOSSY_USER, refused="needs consent"),
     fires(CORRUPT, "the create was cut short", create_cut_short, cls=LOSSY_USER),
-    fires(CORRUPT, "a whole copy lies beside it", does(CONFIG, copy("config.v2.json", ".tmp-config.v2.json99"), emptied(CONFIG)), cls=LOSSLESS),
+    fires(CORRUPT, "a whole copy lies beside it", does(CONFIG, copy("config.v2.json", ".tmp-config.v2.json99"), emptied(CONFIG)),
+          cls=LOSSLESS),
     fires(CORRUPT, "it is gone and an old engine left a whole copy", does(
         CONFIG, copy("config.v2.json", "config.v2.json.tmp"), deleted(CONFIG)), cls=LOSSLESS),
     fires(CORRUPT, "two whole copies lie beside it", does(
-        CONFIG, copy("config.v2.json", ".tmp-config.v2.json1"), copy("config.v2.json", ".tmp-config.v2.json2"), nulled(CONFIG)), cls=LOSSLESS),
+        CONFIG, copy("config.v2.json", ".tmp-config.v2.json1"), copy("config.v2.json", ".tmp-config.v2.json2"), nulled(CONFIG)),
+          cls=LOSSLESS),
     fires(CORRUPT, "the copy is cut too", does(CONFIG, copy("config.v2.json", ".tmp-config.v2.json99", 99), emptied(CONFIG))),
     fires(CORRUPT, "the copy is of another container", does(
-        CONFIG, lambda store: store.root.write(TEMP.path(store), (store.root.container_dir(store.busy) / "config.v2.json").read_bytes()),
+        CONFIG, lambda store: store.root.write(TEMP.path(store),
+          (store.root.container_dir(store.busy) / "config.v2.json").read_bytes()),
         emptied(CONFIG))),
     silent(CORRUPT, "garbage follows the first value", written(CONFIG, lambda store: CONFIG.path(store).read_text() + "}}")),
     silent(CORRUPT, "it holds fields of a newer engine", does(CONFIG, stated(Future=[1]))),
@@ -197,8 +202,10 @@ ROWS: tuple[Row, ...] = (
         ("is empty", emptied), ("is cut in half", cut), ("is all NUL", nulled), ("is a folder", foldered), ("is a pipe", piped))),
     fires(HOST, "it is null", written(HOSTCONFIG, b"null"), severity=CRITICAL),
     fires(HOST, "it is a list", written(HOSTCONFIG, b"[]")),
-    fires(HOST, "a whole copy lies beside it", does(HOSTCONFIG, copy("hostconfig.json", ".tmp-hostconfig.json99"), emptied(HOSTCONFIG)), cls=LOSSLESS),
-    fires(HOST, "the copy is cut too", does(HOSTCONFIG, copy("hostconfig.json", ".tmp-hostconfig.json99", 9), emptied(HOSTCONFIG))),
+    fires(HOST, "a whole copy lies beside it", does(HOSTCONFIG, copy("hostconfig.json", ".tmp-hostconfig.json99"),
+          emptied(HOSTCONFIG)), cls=LOSSLESS),
+    fires(HOST, "the copy is cut too", does(HOSTCONFIG, copy("hostconfig.json", ".tmp-hostconfig.json99", 9),
+          emptied(HOSTCONFIG))),
     fires(HOST, "the config is gone bad too", does(HOSTCONFIG, emptied(CONFIG), written(HOSTCONFIG, b"null")), also=(CORRUPT,)),
     silent(HOST, "it is an empty object", written(HOSTCONFIG, b"{}")),
     fires(NO_HOST, "it is gone", hurting(deleted(HOSTCONFIG), *LOST)),
@@ -210,16 +217,19 @@ ROWS: tuple[Row, ...] = (
           drivers=UNION, cls=LOSSLESS, also=(NO_RECORD,)),
     fires(NO_RECORD, "those of two containers of two images are gone and nothing tells them apart",
           does(record(), deleted(record()), deleted(record(busy))), drivers=VFS, also=(NO_RECORD, *ORPHANS)),
-    fires(NO_RECORD, "those of two containers of one image are gone", does(record(busy), deleted(record(busy)), deleted(record(made))),
+    fires(NO_RECORD, "those of two containers of one image are gone",
+          does(record(busy), deleted(record(busy)), deleted(record(made))),
           also=(NO_RECORD, *ORPHANS)),
-    fires(NO_RECORD, "a container that cannot be read lacks its own too", does(record(busy), emptied(part("config.v2.json", made)),
+    fires(NO_RECORD, "a container that cannot be read lacks its own too",
+          does(record(busy), emptied(part("config.v2.json", made)),
           deleted(record(made)), deleted(record(busy))), also=(CORRUPT, *ORPHANS)),
     fires(NO_RECORD, "the writable layer is gone with it", does(record(), lost_pair(ran))),
     fires(NO_RECORD, "a file stands in its place", written(record(), b"x")),
     fires(NO_RECORD, "the removal was cut short", does(record(), stated(State={"Dead": True}), lost_pair(ran)), severity=WARNING),
     fires(NO_RECORD, "the image is gone too and the init layer tells the parent", does(record(made), lambda store: [
         store.root.delete(store.root.image_file(store.web)), store.root.delete(store.root.image_metadata(store.web)),
-        store.root.repositories.pop("web"), store.root.tag("app:1", store.app)], deleted(record(made))), drivers=UNION, cls=LOSSLESS),
+        store.root.repositories.pop("web"), store.root.tag("app:1", store.app)], deleted(record(made))), drivers=UNION,
+          cls=LOSSLESS),
     silent(NO_RECORD, "the container is of another driver", does(folder(), lambda store: store.root.container(
         store.app, "foreign", driver="zfs"))),
     silent(NO_RECORD, "the container is of the new store", does(folder(), lambda store: store.root.container(
@@ -233,8 +243,10 @@ ROWS: tuple[Row, ...] = (
     fires(RESIDUE, "a copy of the host configuration was left", written(HOST_TEMP, b"{}"), cls=RECLAIM),
     fires(RESIDUE, "some other file was not finished", written(loose(".tmp-resolv.conf7"), b""), cls=RECLAIM),
     fires(RESIDUE, "it is young", written(TEMP, b""), cls=RECLAIM, grace=DAY, refused="grace period"),
-    silent(RESIDUE, "the config is damaged, so that the copy is evidence", does(CONFIG, written(TEMP, b"{"), emptied(CONFIG)), also=(CORRUPT,)),
-    silent(RESIDUE, "the host configuration is damaged", does(HOSTCONFIG, written(HOST_TEMP, b"{"), emptied(HOSTCONFIG)), also=(HOST,)),
+    silent(RESIDUE, "the config is damaged, so that the copy is evidence", does(CONFIG, written(TEMP, b"{"), emptied(CONFIG)),
+          also=(CORRUPT,)),
+    silent(RESIDUE, "the host configuration is damaged", does(HOSTCONFIG, written(HOST_TEMP, b"{"), emptied(HOSTCONFIG)),
+          also=(HOST,)),
 )
 # fmt: on
 

@@ -4,9 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from docker_fsck.host import HostView
-from docker_fsck.testing.buildcache import write_buildkit
-from docker_fsck.testing.table import Row, Told, disagreements, fires, run, silent
-from docker_fsck.testing.whole import Whole, whole
+from docker_fsck.testing.table import Row, Told, disagreements, fires, silent
+from docker_fsck.testing.whole import Whole
 
 from .cases import (
     DAY,
@@ -20,18 +19,22 @@ from .cases import (
     does,
     emptied,
     file,
-    forgotten,
     foldered,
+    forgotten,
     hurting,
-    linked,
-    nulled,
     rows,
     spot,
     told,
     written,
 )
 
-MOUNT, LAYER, REMOVING, BLIND, TMP = "mount-orphan", "layer-unreferenced", "layer-removing", "layer-removing-no-cacheid", "layer-tmp"
+MOUNT, LAYER, REMOVING, BLIND, TMP = (
+    "mount-orphan",
+    "layer-unreferenced",
+    "layer-removing",
+    "layer-removing-no-cacheid",
+    "layer-tmp",
+)
 DIR, INIT, PROBE = "driver-orphan", "driver-orphan-init", "driver-probe-residue"
 
 
@@ -122,11 +125,12 @@ def mount_that_holds(store: Whole) -> Told:
     return told(store, "mount", name, store.root.mount_record(name))
 
 
-def chain(height: int, base: bool = False) -> How:
-    """Layers that nothing needs."""
+def chain(height: int, image: str = "") -> How:
+    """Layers that nothing needs, above those of an image if one is given."""
 
     def how(store: Whole) -> Told:
-        chains = store.root.unreferenced_layers(height, store.root.chains_of(store.base)[-1] if base else None)
+        base = store.root.chains_of(getattr(store, image))[-1] if image else None
+        chains = store.root.unreferenced_layers(height, base)
         return told(store, "layer", chains[-1], store.root.record(chains[-1]))
 
     return how
@@ -178,12 +182,16 @@ def without_dir(store: Whole, path: Path) -> None:
 
 def all_held(store: Whole) -> HostView:
     """A process has every driver dir open."""
-    return HostView(state="stopped", why="", held=frozenset(store.rel(path) for path in store.root.driver_dir("x").parent.iterdir()))
+    return HostView(
+        state="stopped", why="", held=frozenset(store.rel(path) for path in store.root.driver_dir("x").parent.iterdir())
+    )
 
 
 def all_mounted(store: Whole) -> HostView:
     """Mounts name every short link."""
-    return HostView(state="stopped", why="", held=frozenset(store.rel(path) for path in (store.root.path / "overlay2/l").iterdir()))
+    return HostView(
+        state="stopped", why="", held=frozenset(store.rel(path) for path in (store.root.path / "overlay2/l").iterdir())
+    )
 
 
 def probe(name: str) -> How:
@@ -202,27 +210,34 @@ ROWS: tuple[Row, ...] = (
     fires(DIR, "it is a second short of a day old", orphan, cls=RECLAIM, grace=DAY, age=DAY - 60, refused="grace period"),
     fires(DIR, "it is more than a day old", orphan, cls=RECLAIM, grace=DAY, age=DAY + 60),
     fires(DIR, "the clock went back", orphan, cls=RECLAIM, grace=DAY, age=-10 * DAY, refused="grace period"),
-    silent(DIR, "only the cache of a build names it", does(file(lambda store: store.root.tags), lambda store: store.root.build_cache(store.web))),
-    silent(DIR, "only the list of a child names it", does(file(lambda store: store.root.tags), lambda store: store.root.shadow_parent()), drivers=UNION),
+    silent(DIR, "only the cache of a build names it", does(file(lambda store: store.root.tags),
+          lambda store: store.root.build_cache(store.web))),
+    silent(DIR, "only the list of a child names it", does(file(lambda store: store.root.tags),
+          lambda store: store.root.shadow_parent()), drivers=UNION),
     silent(DIR, "it is the writable layer of the only container without a record", does(
         file(lambda store: store.root.tags), lambda store: store.root.delete(store.root.mount_record(store.ran))),
         also=("container-record-missing",)),
-    silent(DIR, "a container made before 1.10 without a record has its name", does(file(lambda store: store.root.tags), lambda store: [
-        store.root.delete(store.root.mount_record(store.ran)), store.root.orphan_dir(store.ran)]), also=("container-record-missing",)),
+    silent(DIR, "a container made before 1.10 without a record has its name",
+          does(file(lambda store: store.root.tags), lambda store: [
+        store.root.delete(store.root.mount_record(store.ran)), store.root.orphan_dir(store.ran)]),
+          also=("container-record-missing",)),
     silent(DIR, "it lies in a store that was not migrated", does(file(lambda store: store.root.tags), lambda store: [
         store.root.make_dir(f"graph/{OTHER}"), store.root.orphan_dir(OTHER)])),
-    silent(DIR, "its name is that of no driver dir", foldered(file(lambda store: store.root.driver_dir(OTHER).with_name("lost+found")))),
+    silent(DIR, "its name is that of no driver dir",
+          foldered(file(lambda store: store.root.driver_dir(OTHER).with_name("lost+found")))),
     silent(DIR, "a process has it open", orphan, host=all_held),
     silent(DIR, "a mount names its short link", orphan, host=all_mounted, drivers=OVERLAY),
     fires(INIT, "a create failed after the init layer", init_alone, cls=RECLAIM),
     fires(INIT, "it is young", init_alone, cls=RECLAIM, grace=DAY, refused="grace period"),
-    silent(INIT, "a record that lost its init-id means it", does(file(lambda store: store.root.tags), lambda store: store.root.delete(
+    silent(INIT, "a record that lost its init-id means it", does(file(lambda store: store.root.tags),
+          lambda store: store.root.delete(
         store.root.mount_record(store.ran) / "init-id")), also=("mount-record-broken",)),
     fires(MOUNT, "a removal was cut short", mount(), cls=RECLAIM),
     fires(MOUNT, "it alone holds a chain", mount_that_holds, cls=RECLAIM),
     fires(MOUNT, "the old builder was killed", builder_mount, cls=RECLAIM),
     fires(MOUNT, "a container has no record", does(spot("mount", lambda store: list(store.root.mounts)[-1], lambda store: (
-        store.root.mount_record(list(store.root.mounts)[-1]))), mount(), lambda store: store.root.delete(store.root.mount_record(store.ran))),
+        store.root.mount_record(list(store.root.mounts)[-1]))), mount(),
+          lambda store: store.root.delete(store.root.mount_record(store.ran))),
         cls=RECLAIM, refused="ambiguous", also=("container-record-missing",), leaves=(MOUNT,)),
     fires(MOUNT, "it is young", mount(), cls=RECLAIM, grace=DAY, refused="grace period"),
     silent(MOUNT, "the container cannot be read", does(file(lambda store: store.root.tags), lambda store: store.root.empty(
@@ -230,37 +245,49 @@ ROWS: tuple[Row, ...] = (
     silent(MOUNT, "a file lies among the records", written(file(lambda store: store.root.mount_record("notes.txt")), b"x")),
     fires(LAYER, "a pull was cut short", chain(1), cls=RECLAIM),
     fires(LAYER, "a pull of three layers was cut short", chain(3), cls=RECLAIM),
-    fires(LAYER, "it stands on a layer that is needed", chain(2, base=True), cls=RECLAIM),
-    fires(LAYER, "two stand on one", does(spot("layer", lambda store: min(list(store.root.layers)[-2:]), lambda store: store.root.record(
+    fires(LAYER, "it stands on a layer that is needed", chain(2, "base"), cls=RECLAIM),
+    fires(LAYER, "two stand on one", does(spot("layer", lambda store: min(list(store.root.layers)[-2:]),
+          lambda store: store.root.record(
         min(list(store.root.layers)[-2:]))), fork), cls=RECLAIM, also=(LAYER,)),
     fires(LAYER, "it is young", chain(1), cls=RECLAIM, grace=DAY, refused="grace period"),
-    silent(LAYER, "only a stopped container reaches it", does(file(lambda store: store.root.tags), lambda store: forgotten(store, store.web))),
-    silent(LAYER, "only an image without a name needs it", does(file(lambda store: store.root.tags), lambda store: store.root.image(None, 2))),
-    silent(LAYER, "only a build needs it", does(file(lambda store: store.root.tags), lambda store: forgotten(store, store.built))),
+    silent(LAYER, "only a stopped container reaches it", does(file(lambda store: store.root.tags),
+          lambda store: forgotten(store, store.web))),
+    silent(LAYER, "only an image without a name needs it", does(file(lambda store: store.root.tags),
+          lambda store: store.root.image(None, 2))),
+    silent(LAYER, "only a build needs it", does(file(lambda store: store.root.tags),
+          lambda store: forgotten(store, store.built))),
     fires(REMOVING, "its folder is whole", removing(), cls=RECLAIM),
     fires(REMOVING, "its folder is gone", removing(without_dir), cls=RECLAIM),
     fires(REMOVING, "a living layer has its folder", removing(repulled), cls=RECLAIM),
     fires(REMOVING, "it is young", removing(), cls=RECLAIM, grace=DAY, refused="grace period"),
-    silent(REMOVING, "the name only ends like that", foldered(file(lambda store: store.root.record(OTHER_ID).with_name("x-removing")))),
-    fires(BLIND, "the cache-id is gone", removing(lambda store, path: [without_dir(store, path), store.root.delete(path / "cache-id")]), cls=RECLAIM),
-    fires(BLIND, "the cache-id is empty and the folder is there", removing(lambda store, path: store.root.empty(path / "cache-id")), cls=RECLAIM,
+    silent(REMOVING, "the name only ends like that",
+          foldered(file(lambda store: store.root.record(OTHER_ID).with_name("x-removing")))),
+    fires(BLIND, "the cache-id is gone", removing(lambda store,
+          path: [without_dir(store, path), store.root.delete(path / "cache-id")]), cls=RECLAIM),
+    fires(BLIND, "the cache-id is empty and the folder is there",
+          removing(lambda store, path: store.root.empty(path / "cache-id")), cls=RECLAIM,
           also=(DIR,)),
     silent(BLIND, "the cache-id has white space around it", removing(lambda store, path: [
-        without_dir(store, path), store.root.write(path / "cache-id", (path / "cache-id").read_bytes() + b"\n")]), also=(REMOVING,)),
+        without_dir(store, path), store.root.write(path / "cache-id", (path / "cache-id").read_bytes() + b"\n")]),
+          also=(REMOVING,)),
     fires(TMP, "all was written", tmp(), cls=RECLAIM),
     fires(TMP, "unpacking had only begun", tmp("tar-split.json.gz"), cls=RECLAIM, also=(DIR,)),
-    fires(TMP, "an old engine left an empty folder", foldered(file(lambda store: store.root.image_home / "layerdb/tmp/layer-123")), cls=RECLAIM),
+    fires(TMP, "an old engine left an empty folder",
+          foldered(file(lambda store: store.root.image_home / "layerdb/tmp/layer-123")), cls=RECLAIM),
     fires(TMP, "a file lies there", written(file(lambda store: store.root.image_home / "layerdb/tmp/x"), b""), cls=RECLAIM),
     fires(TMP, "it is young", tmp(), cls=RECLAIM, grace=DAY, refused="grace period"),
     silent(TMP, "the folder is empty", emptied(file(lambda store: store.root.image_home / "layerdb/tmp"))),
     silent(TMP, "the folder is not there", deleted(file(lambda store: store.root.image_home / "layerdb/tmp"))),
     *(fires(PROBE, f"{name} was left", probe(name), cls=RECLAIM) for name in (
         "check-overlayfs-support123", "opaque-bug-check9", "multiple-lowerdir-check1", "metacopy-check2", "userxattr-check")),
-    fires(PROBE, "one was left in the root", foldered(file(lambda store: store.root.path / "check-overlayfs-support77")), cls=RECLAIM),
-    fires(PROBE, "a file was left", written(file(lambda store: store.root.path / store.root.driver / "fsutils-dummy88"), b""), cls=RECLAIM),
+    fires(PROBE, "one was left in the root", foldered(file(lambda store: store.root.path / "check-overlayfs-support77")),
+          cls=RECLAIM),
+    fires(PROBE, "a file was left", written(file(lambda store: store.root.path / store.root.driver / "fsutils-dummy88"), b""),
+          cls=RECLAIM),
     silent(PROBE, "something is mounted in it", probe("metacopy-check2"), host=lambda store: HostView(
         state="stopped", why="", mount_points=frozenset({f"{store.root.driver}/metacopy-check2/merged"}))),
-    silent(PROBE, "it is the quota helper", written(file(lambda store: store.root.path / store.root.driver / "backingFsBlockDev"), b"")),
+    silent(PROBE, "it is the quota helper",
+          written(file(lambda store: store.root.path / store.root.driver / "backingFsBlockDev"), b"")),
     silent(PROBE, "the name has no number", probe("opaque-bug-check")),
 )
 # fmt: on

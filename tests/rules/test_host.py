@@ -78,13 +78,15 @@ def nothing_done(place: Place) -> Callable[[Whole], Told]:
 
 # fmt: off
 ROWS: tuple[Row, ...] = (
-    *(fires(UNREADABLE, f"{what} gives {errno.errorcode[error]}", nothing_done(place), denied=place, error=error, drivers=(driver,),
+    *(fires(UNREADABLE, f"{what} gives {errno.errorcode[error]}", nothing_done(place), denied=place, error=error,
+          drivers=(driver,),
             also=(ORPHAN,) if driver == "vfs" and what in LONELY else ())
       for error in (errno.EACCES, errno.EIO) for what, place, drivers in (*FILES, *FOLDERS) for driver in drivers),
     *(fires(UNREADABLE, f"{what} is a {kind}", blow(file(place)), drivers=drivers)
       for what, place, drivers in (*TABLES, *HOMES)
       for kind, blow in (("link", lambda where: linked(where, "/etc")), ("file", lambda where: written(where, b"x")))),
-    silent(UNREADABLE, "nobody asks for the file", lambda _: None, denied=lambda store: store.root.container_dir(store.ran) / "hosts"),
+    silent(UNREADABLE, "nobody asks for the file", lambda _: None,
+          denied=lambda store: store.root.container_dir(store.ran) / "hosts"),
     silent(UNREADABLE, "a folder that nobody needs is a link", linked(file(top("trust")), "/etc")),
 )
 # fmt: on

@@ -5,6 +5,7 @@ from pathlib import Path
 from docker_fsck.ids import digest, hex_of
 from docker_fsck.testing.table import Row, Told, disagreements, fires, run, silent
 from docker_fsck.testing.whole import Whole, whole
+
 from .cases import (
     LOSSY,
     OTHER,
@@ -88,13 +89,16 @@ def record_of(image: str, layer: int) -> How:
 
 BASE_GONE = hurting(record_of("base", 0), all_images, lambda store: [store.ran, store.busy, store.made])
 TOP_GONE = hurting(record_of("web", -1), lambda _: ["web:1"], lambda store: [store.busy, store.made])
+# fmt: off
 ROWS: tuple[Row, ...] = (
     fires(HASH, "it is empty", hurting(emptied(WEB), lambda _: ["web:1"]), cls=LOSSY),
     fires(HASH, "it is cut in half", cut(WEB), cls=LOSSY),
     fires(HASH, "it is all NUL", nulled(WEB), cls=LOSSY),
     fires(HASH, "one bit is another and it still parses", flipped(WEB, bit=8 * 40), cls=LOSSY),
-    fires(HASH, "it is that of another image", written(WEB, lambda store: store.root.image_file(store.app).read_text()), cls=LOSSY),
-    fires(HASH, "it was written again with the same meaning", written(WEB, lambda store: store.root.image_file(store.web).read_text() + "\n"), cls=LOSSY),
+    fires(HASH, "it is that of another image", written(WEB, lambda store: store.root.image_file(store.app).read_text()),
+          cls=LOSSY),
+    fires(HASH, "it was written again with the same meaning",
+          written(WEB, lambda store: store.root.image_file(store.web).read_text() + "\n"), cls=LOSSY),
     silent(HASH, "the image has neither tag nor metadata", does(WEB, lambda store: store.root.image(None, 1))),
     fires(INVALID, "it has no rootfs", config(b'{"os":"linux"}'), cls=LOSSY),
     fires(INVALID, "it is a list", config(b"[1]"), cls=LOSSY),
@@ -105,12 +109,15 @@ ROWS: tuple[Row, ...] = (
     fires(INVALID, "it is a pipe", piped(WEB), cls=LOSSY),
     silent(INVALID, "it has an empty list of layers", config(b'{"rootfs":{"type":"layers","diff_ids":[]}}')),
     silent(INVALID, "it has no list of layers", config(b'{"rootfs":{"type":"layers"}}')),
-    silent(INVALID, "it holds more than the engine knows", config(b'{"rootfs":{"type":"layers","diff_ids":null},"moby.buildkit.x":[{}]}')),
+    silent(INVALID, "it holds more than the engine knows",
+          config(b'{"rootfs":{"type":"layers","diff_ids":null},"moby.buildkit.x":[{}]}')),
     fires(MISSING, "the base layer of all has no record", BASE_GONE, drivers=UNION),
     fires(MISSING, "the base layer of all has no record", BASE_GONE, drivers=VFS, also=("driver-orphan",)),
     fires(MISSING, "the top layer of one has no record", TOP_GONE, drivers=UNION),
     fires(MISSING, "the top layer of one has no record", TOP_GONE, drivers=VFS, also=("driver-orphan",)),
-    silent(MISSING, "no image needs the record", does(WEB, lambda store: store.root.delete(store.root.record(store.root.layer({"x": b"1"}))), lambda store: store.root.delete(store.root.driver_dir(list(store.root.layers.values())[-1].cache_id))), drivers=VFS),
+    silent(MISSING, "no image needs the record",
+          does(WEB, lambda store: store.root.delete(store.root.record(store.root.layer({"x": b"1"}))),
+          lambda store: store.root.delete(store.root.driver_dir(list(store.root.layers.values())[-1].cache_id))), drivers=VFS),
     fires(PARENTS, "the note is empty", emptied(PARENT), cls=RECLAIM),
     fires(PARENTS, "the note is all NUL", nulled(PARENT), cls=RECLAIM),
     fires(PARENTS, "the note names an unknown image", written(PARENT, OTHER_ID.encode()), cls=RECLAIM),
@@ -125,18 +132,24 @@ ROWS: tuple[Row, ...] = (
     silent(UPDATES, "it is not there", deleted(UPDATED)),
     fires(ORPHAN, "the image is not there", metadata_only, cls=RECLAIM),
     silent(ORPHAN, "an image has no metadata at all", deleted(file(lambda store: store.root.image_metadata(store.web)))),
-    silent(ORPHAN, "a folder is named by no digest", foldered(file(lambda store: store.root.image_metadata(OTHER_ID).with_name("x")))),
+    silent(ORPHAN, "a folder is named by no digest",
+          foldered(file(lambda store: store.root.image_metadata(OTHER_ID).with_name("x")))),
     fires(RESIDUE, "the image is whole", beside(".tmp-{hex}77"), cls=RECLAIM),
     fires(RESIDUE, "an old engine left it", beside("{hex}.tmp"), cls=RECLAIM),
     fires(RESIDUE, "the image is not there", beside(".tmp-{hex}77", OTHER_ID)),
-    fires(RESIDUE, "it was for the metadata", written(file(lambda store: store.root.image_metadata(store.web) / ".tmp-parent9"), b""), cls=RECLAIM),
-    fires(RESIDUE, "the image is damaged, so that it is kept", does(file(lambda store: store.root.image_file(store.web).with_name(f".tmp-{hex_of(store.web)}7")), emptied(WEB), beside(".tmp-{hex}7")), also=(HASH,)),
-    silent(RESIDUE, "the name only begins like that", written(file(lambda store: store.root.image_metadata(store.web) / "tmp-parent"), b"")),
+    fires(RESIDUE, "it was for the metadata", written(file(lambda store: store.root.image_metadata(store.web) / ".tmp-parent9"),
+          b""), cls=RECLAIM),
+    fires(RESIDUE, "the image is damaged, so that it is kept",
+          does(file(lambda store: store.root.image_file(store.web).with_name(f".tmp-{hex_of(store.web)}7")), emptied(WEB),
+          beside(".tmp-{hex}7")), also=(HASH,)),
+    silent(RESIDUE, "the name only begins like that",
+          written(file(lambda store: store.root.image_metadata(store.web) / "tmp-parent"), b"")),
     fires(STRANGE, "a file has another name", written(FOREIGN, b"mine")),
     fires(STRANGE, "a folder has the name of an image", foldered(file(lambda store: store.root.image_file(OTHER_ID)))),
     fires(STRANGE, "the name is in capitals", written(file(lambda store: store.root.image_file("sha256:" + "A" * 64)), b"{}")),
     silent(STRANGE, "the name is that of an image without layers", config(b'{"rootfs":{}}')),
-)  # fmt: skip
+)
+# fmt: on
 
 
 @rows(ROWS)

@@ -3,13 +3,11 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from docker_fsck.ids import hex_of
-from docker_fsck.testing.table import Row, Told, disagreements, fires, folds, run, silent
-from docker_fsck.testing.whole import Whole, whole
+from docker_fsck.testing.table import Row, Told, disagreements, fires, folds, silent
+from docker_fsck.testing.whole import Whole
 
 from .cases import (
     LOSSY,
-    OTHER,
     OTHER_ID,
     OVERLAY,
     UNION,
@@ -162,7 +160,8 @@ ROWS: tuple[Row, ...] = (
     fires(IDENTITY, "the diff is another digest", written(part("diff", top), OTHER_ID.encode())),
     fires(IDENTITY, "the parent is another layer", written(part("parent", top), low)),
     fires(IDENTITY, "the record was renamed", renamed, drivers=UNION, also=("image-layer-missing",)),
-    fires(IDENTITY, "the record was renamed and nobody else names its folder", renamed, drivers=VFS, also=("image-layer-missing",)),
+    fires(IDENTITY, "the record was renamed and nobody else names its folder", renamed, drivers=VFS,
+          also=("image-layer-missing",)),
     silent(IDENTITY, "a layer is in two images at different heights", does(
         record(low), lambda store: store.root.image("again:1", [{"a": b"1"}, {"a": b"1"}]))),
     fires(NO_PARENT, "only a container's record still names it", without_images, drivers=UNION),
@@ -180,10 +179,12 @@ ROWS: tuple[Row, ...] = (
       for text in ("../../../etc", "/etc", "..", "a/b")),
     silent(NO_DIR, "a build names a folder that is gone", does(
         record(low), lambda store: store.root.delete(store.root.driver_dir(store.cache.committed_dir))), drivers=VFS),
-    folds("ovl-lower", NO_DIR, "the folder is gone and children name it", deleted(dir_of(low)), drivers=OVERLAY, cls=LOSSY, leaves=AGAIN),
+    folds("ovl-lower", NO_DIR, "the folder is gone and children name it", deleted(dir_of(low)), drivers=OVERLAY, cls=LOSSY,
+          leaves=AGAIN),
     fires(TWICE, "a record was copied", copied, drivers=UNION),
     fires(TWICE, "a record was copied and a folder is unclaimed, which stays", copied, drivers=VFS, also=(ORPHAN,)),
-    silent(TWICE, "two layers have the same content", does(record(low), lambda store: store.root.image("twin:1", [{"a": b"1"}] * 2))),
+    silent(TWICE, "two layers have the same content", does(record(low),
+          lambda store: store.root.image("twin:1", [{"a": b"1"}] * 2))),
     fires(NO_SPLIT, "it is gone", deleted(file(lambda store: store.root.record(mid(store)) / "tar-split.json.gz"))),
     fires(NO_SPLIT, "a folder stands there", foldered(file(lambda store: store.root.record(mid(store)) / "tar-split.json.gz"))),
     silent(NO_SPLIT, "it is damaged, which is for a deeper look", flipped(part("tar-split.json.gz"), bit=160)),

@@ -4,14 +4,11 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from docker_fsck.testing import tree
-from docker_fsck.testing.table import Row, Told, disagreements, fires, folds, run, silent
-from docker_fsck.testing.whole import Whole, whole
+from docker_fsck.testing.table import Row, Told, disagreements, fires, folds, silent
+from docker_fsck.testing.whole import Whole
 
 from .cases import (
-    AUFS,
     LOSSLESS,
-    OTHER_ID,
     OVERLAY,
     UNION,
     VFS,
@@ -22,7 +19,6 @@ from .cases import (
     deleted,
     does,
     emptied,
-    file,
     foldered,
     hurting,
     linked,
@@ -127,7 +123,10 @@ def stands_on(ident: Name, other: Name) -> How:
     """A driver dir has the parents of another one."""
 
     def how(store: Whole) -> Told:
-        lists = {"overlay2": lambda each: store.root.driver_dir(each) / "lower", "aufs": lambda each: store.root.path / "aufs/layers" / each}
+        lists = {
+            "overlay2": lambda each: store.root.driver_dir(each) / "lower",
+            "aufs": lambda each: store.root.path / "aufs/layers" / each,
+        }
         place = lists[store.root.driver]
         store.root.write(place(ident(store)), place(other(store)).read_bytes())
         return told(store, "driverdir", ident(store), store.root.driver_dir(ident(store)))
@@ -146,7 +145,8 @@ RAN = (lambda _: (), lambda store: [store.ran])
 # fmt: off
 ROWS: tuple[Row, ...] = (
     *(fires(BROKEN, f"{name} is {what}", hurting(blow(part(name)), *RAN), cls=LOSSLESS)
-      for name in ("mount-id", "init-id") for what, blow in (("empty", emptied), ("all NUL", nulled), ("cut", cut), ("gone", deleted))),
+      for name in ("mount-id", "init-id") for what, blow in (("empty", emptied), ("all NUL", nulled), ("cut", cut),
+          ("gone", deleted))),
     *(fires(BROKEN, f"parent is {what}", blow(part("parent")), cls=LOSSLESS)
       for what, blow in (("empty", emptied), ("all NUL", nulled), ("cut", cut))),
     *(fires(BROKEN, f"{name} is a link", linked(part(name), "../x"), cls=LOSSLESS) for name in ("mount-id", "init-id", "parent")),
@@ -155,12 +155,14 @@ ROWS: tuple[Row, ...] = (
     fires(BROKEN, "mount-id is a build's id", written(part("mount-id"), b"a" * 25), cls=LOSSLESS),
     fires(BROKEN, "all three files are empty", does(part("mount-id"), emptied_all(ran)), cls=LOSSLESS),
     fires(BROKEN, "the folder is empty", does(part("mount-id"), emptied(record())), cls=LOSSLESS),
-    fires(BROKEN, "the files of two containers of two images are empty", does(part("mount-id"), emptied_all(ran), emptied_all(busy)),
+    fires(BROKEN, "the files of two containers of two images are empty",
+          does(part("mount-id"), emptied_all(ran), emptied_all(busy)),
           drivers=UNION, cls=LOSSLESS, also=(BROKEN,)),
     fires(BROKEN, "the files of two containers of one image are empty",
           does(part("mount-id", busy), emptied_all(busy), emptied_all(made)), also=(BROKEN, "driver-orphan", "driver-orphan")),
     fires(BROKEN, "a stranger's writable layer fits too",
-          does(part("mount-id"), emptied_all(ran), lambda store: store.root.orphan_pair(store.app)), also=("driver-orphan", "driver-orphan")),
+          does(part("mount-id"), emptied_all(ran), lambda store: store.root.orphan_pair(store.app)),
+          also=("driver-orphan", "driver-orphan")),
     silent(BROKEN, "white space surrounds the ids", does(part("mount-id"), *(
         written(part(name), lambda store, name=name: (store.root.mount_record(store.ran) / name).read_text() + "\n")
         for name in ("mount-id", "init-id", "parent")))),
@@ -191,14 +193,17 @@ ROWS: tuple[Row, ...] = (
     folds(NO_PAIR, TWICE, "a record names the layer of an image", on_an_image),
     silent(TWICE, "two containers stand on one image", does(record(), lambda store: store.root.container(store.web, "third"))),
     fires(NO_PAIR, "the init layer is that of another", written(part("init-id"), lambda store: store.root.init_id(store.busy))),
-    silent(NO_PAIR, "a store of an engine before 1.10 has the container's own id", does(record(), lambda store: store.root.container(
+    silent(NO_PAIR, "a store of an engine before 1.10 has the container's own id",
+          does(record(), lambda store: store.root.container(
         None, "old"))),
     fires(WRONG, "the writable layer stands on the init layer of another", stands_on(
         lambda store: store.root.mount_id(store.made), lambda store: store.root.mount_id(store.busy)), drivers=UNION),
     fires(WRONG, "the init layer stands on another image", stands_on(
         lambda store: store.root.init_id(store.made), lambda store: store.root.init_id(store.ran)), drivers=UNION),
-    folds(WRONG, NO_PAIR, "the two ids are no pair", written(part("init-id"), lambda store: store.root.init_id(store.busy)), drivers=UNION),
-    silent(WRONG, "the driver keeps no parents", does(record(), lambda store: store.root.container(store.app, "more")), drivers=VFS),
+    folds(WRONG, NO_PAIR, "the two ids are no pair", written(part("init-id"), lambda store: store.root.init_id(store.busy)),
+          drivers=UNION),
+    silent(WRONG, "the driver keeps no parents", does(record(), lambda store: store.root.container(store.app, "more")),
+          drivers=VFS),
     silent(WRONG, "the image stands on a parent in the shadow", does(record(), lambda store: store.root.container(
         store.root.shadow_parent().image, "shade")), drivers=UNION),
     fires(HOLLOW, "power was lost after create", hurting(emptied(content("init")), lambda _: (), lambda store: [store.ran])),

@@ -30,12 +30,17 @@ from .cases import (
     piped,
     rows,
     spot,
-    told,
     written,
 )
 from .cases import OVERLAY as ONLY
 
-LINK, SYMLINK, DANGLING, THROUGH, LOWER = "ovl-link-file", "ovl-link-symlink", "ovl-link-dangling", "ovl-lower-through-l", "ovl-lower"
+LINK, SYMLINK, DANGLING, THROUGH, LOWER = (
+    "ovl-link-file",
+    "ovl-link-symlink",
+    "ovl-link-dangling",
+    "ovl-lower-through-l",
+    "ovl-lower",
+)
 COMMITTED, WORK, DIFF, MERGED, RESIDUE = (
     "ovl-committed-on-rw", "ovl-work-missing", "ovl-diff-missing", "ovl-merged-stale", "ovl-temp-residue",
 )  # fmt: skip
@@ -115,16 +120,21 @@ EVERYONE = (all_images, lambda store: [store.ran, store.busy, store.made])
 # fmt: off
 ROWS = only(ONLY, (
     *(fires(LINK, f"that of the lowest layer {what}", hurting(blow(part("link")), *EVERYONE), cls=LOSSLESS) for what, blow in (
-        ("is empty", emptied), ("is all NUL", nulled), ("is cut", cut), ("is gone", deleted), ("is a folder", foldered), ("is a pipe", piped))),
+        ("is empty", emptied), ("is all NUL", nulled), ("is cut", cut), ("is gone", deleted), ("is a folder", foldered),
+              ("is a pipe", piped))),
     fires(LINK, "it is a link itself", linked(part("link"), "../l"), cls=LOSSLESS),
     fires(LINK, "it holds another layer's name", copied_link, cls=LOSSLESS),
     fires(LINK, "a newline follows", written(part("link"), lambda store: store.root.short(low(store)) + "\n"), cls=LOSSLESS),
-    fires(LINK, "it is lost with the short link and children tell it", does(part("link"), emptied(part("link")), gone(short())), cls=LOSSLESS),
-    fires(LINK, "it is lost with the short link and nobody tells it", does(part("link", rw), emptied(part("link", rw)), gone(short(rw))), cls=LOSSLESS),
-    fires(LINK, "those of a whole chain are empty", does(part("link"), emptied(part("link")), emptied(part("link", mid)), emptied(part("link", top))),
+    fires(LINK, "it is lost with the short link and children tell it", does(part("link"), emptied(part("link")), gone(short())),
+          cls=LOSSLESS),
+    fires(LINK, "it is lost with the short link and nobody tells it",
+          does(part("link", rw), emptied(part("link", rw)), gone(short(rw))), cls=LOSSLESS),
+    fires(LINK, "those of a whole chain are empty", does(part("link"), emptied(part("link")), emptied(part("link", mid)),
+          emptied(part("link", top))),
           cls=LOSSLESS, also=(LINK, LINK)),
     fires(LINK, "that of a build step is empty", emptied(part("link", step)), cls=LOSSLESS),
-    fires(LINK, "it holds another layer's name and its short link is gone", does(part("link"), gone(short()), copied_link), cls=LOSSLESS),
+    fires(LINK, "it holds another layer's name and its short link is gone", does(part("link"), gone(short()), copied_link),
+          cls=LOSSLESS),
     silent(LINK, "the layer has no mark that it has children", deleted(part("committed"))),
     fires(SYMLINK, "it is gone", hurting(deleted(short()), *EVERYONE), cls=LOSSLESS),
     fires(SYMLINK, "it became a folder in a copy", foldered(short()), cls=LOSSLESS),
@@ -132,7 +142,8 @@ ROWS = only(ONLY, (
     fires(SYMLINK, "it is absolute", linked(short(), "/var/lib/docker/overlay2/x/diff"), cls=LOSSLESS),
     fires(SYMLINK, "it leads to nothing", linked(short(), f"../{OTHER}/diff"), cls=LOSSLESS),
     fires(SYMLINK, "it leads out of the folder", linked(short(), "../../../../etc"), cls=LOSSLESS),
-    fires(SYMLINK, "it leads to another layer", does(short(), lambda store: store.root.link_to(short().path(store), f"../{top(store)}/diff")), cls=LOSSLESS),
+    fires(SYMLINK, "it leads to another layer", does(short(),
+          lambda store: store.root.link_to(short().path(store), f"../{top(store)}/diff")), cls=LOSSLESS),
     fires(SYMLINK, "that of a writable layer is gone", deleted(short(rw)), severity=WARNING, cls=LOSSLESS),
     *(fires(SYMLINK, f"the whole folder l {what}", hurting(blow(LINKS), *EVERYONE), cls=cls) for what, blow, cls in (
         ("is empty", emptied, LOSSLESS), ("is gone", deleted, LOSSLESS), ("is a file", lambda where: written(where, b""), None),
@@ -151,7 +162,8 @@ ROWS = only(ONLY, (
     fires(THROUGH, "the last element is l with a slash", elements(rw, lambda each: [*each[:-1], "l/"]), cls=LOSSLESS),
     silent(THROUGH, "an element is a name in l", elements(rw, lambda each: each)),
     *(fires(LOWER, f"that of an image layer {what}", blow(part("lower", mid)), cls=LOSSLESS) for what, blow in (
-        ("is empty", emptied), ("is all NUL", nulled), ("is gone", deleted), ("is cut", cut), ("is a folder", foldered), ("is a pipe", piped))),
+        ("is empty", emptied), ("is all NUL", nulled), ("is gone", deleted), ("is cut", cut), ("is a folder", foldered),
+              ("is a pipe", piped))),
     *(fires(LOWER, f"that of {whose} is empty", emptied(part("lower", ident)), cls=LOSSLESS)
       for whose, ident in (("a writable layer", rw), ("an init layer", init), ("the layer on top", top))),
     fires(LOWER, "it ends in a colon", elements(top, lambda each: [*each[:1], ""]), cls=LOSSLESS),
@@ -162,12 +174,14 @@ ROWS = only(ONLY, (
     fires(LOWER, "it has 2,000 elements", elements(top, lambda each: each[:1] * 2_000)),
     fires(LOWER, "it has 10,000 elements, more than are read", elements(top, lambda each: each[:1] * 10_000), cls=LOSSLESS),
     fires(LOWER, "that of a build step is empty and no record tells it", emptied(part("lower", step))),
-    fires(LOWER, "both it and its work folder are gone", does(part("lower", rw), deleted(part("lower", rw)), gone(part("work", rw))), cls=LOSSLESS),
+    fires(LOWER, "both it and its work folder are gone", does(part("lower", rw), deleted(part("lower", rw)),
+          gone(part("work", rw))), cls=LOSSLESS),
     folds(LOWER, LINK, "the layer below lost its name altogether", does(
         part("link", mid), deleted(part("link", mid)), gone(short(mid)), elements(rw, lambda each: each)), cls=LOSSLESS),
     silent(LOWER, "a layer below everything has neither lower nor work", deleted(part("committed"))),
     silent(LOWER, "a parent lies in the shadow", does(part("lower"), lambda store: store.root.shadow_parent())),
-    silent(LOWER, "an image and a container stand above a parent in the shadow", does(part("lower"), lambda store: store.root.container(
+    silent(LOWER, "an image and a container stand above a parent in the shadow",
+          does(part("lower"), lambda store: store.root.container(
         store.root.image("more:1", 1, base=store.root.shadow_parent().image), "shade"))),
     fires(COMMITTED, "a tool left it there", written(part("committed", rw), b""), cls=LOSSLESS),
     silent(COMMITTED, "an init layer has it", written(part("committed", init), b"")),
@@ -187,7 +201,8 @@ ROWS = only(ONLY, (
     silent(MERGED, "it is empty", foldered(part("merged", rw))),
     silent(MERGED, "it is mounted", does(part("merged", rw), lambda store: [
         store.root.make_dir(part("merged", rw).path(store)), store.root.write(part("merged", rw).path(store) / "bin", b"x")]),
-        host=lambda store: HostView(state="stopped", why="", mount_points=frozenset({store.rel(part("merged", rw).path(store))}))),
+        host=lambda store: HostView(state="stopped", why="", mount_points=frozenset({store.rel(part("merged",
+          rw).path(store))}))),
     fires(RESIDUE, "the engine was killed", written(file(lambda store: part(".tmp-link12").path(store)), b""), cls=RECLAIM),
     silent(RESIDUE, "it lies in the content", written(part("diff/.tmp-data"), b"")),
 ))

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from docker_fsck.testing.table import Row, Told, disagreements, fires, run, silent
 from docker_fsck.testing.whole import Whole, whole
+
 from .cases import (
     CRITICAL,
     DAY,
@@ -56,13 +57,16 @@ def gone(*references: str) -> How:
     def how(store: Whole) -> Told:
         for reference in references:
             retagged(store, "gone", reference, OTHER_ID)
-        return Told("image", OTHER_ID, store.rel(store.root.image_file(OTHER_ID)), images=[each for each in references if "@" not in each])
+        return Told(
+            "image", OTHER_ID, store.rel(store.root.image_file(OTHER_ID)), images=[each for each in references if "@" not in each]
+        )
 
     return how
 
 
 UNPARSABLE = "tags-unparsable"
 DIGEST_REF = f"gone@{OTHER_ID}"
+# fmt: off
 ROWS: tuple[Row, ...] = (
     fires(UNPARSABLE, "the file is empty", emptied(TAGS), severity=CRITICAL),
     fires(UNPARSABLE, "the file is cut in half", cut(TAGS)),
@@ -76,8 +80,10 @@ ROWS: tuple[Row, ...] = (
     fires(UNPARSABLE, "a folder stands there", foldered(TAGS)),
     fires(UNPARSABLE, "a link stands there", linked(TAGS, "/etc/hostname")),
     fires(UNPARSABLE, "a pipe stands there", piped(TAGS)),
-    fires(UNPARSABLE, "a whole copy lies beside it", does(TAGS, copy_beside(".tmp-repositories.json12"), emptied(TAGS)), cls=LOSSLESS),
-    fires(UNPARSABLE, "it is gone with a whole copy of an old engine", does(TAGS, copy_beside("repositories.json.tmp"), deleted(TAGS)), cls=LOSSLESS),
+    fires(UNPARSABLE, "a whole copy lies beside it", does(TAGS, copy_beside(".tmp-repositories.json12"), emptied(TAGS)),
+          cls=LOSSLESS),
+    fires(UNPARSABLE, "it is gone with a whole copy of an old engine",
+          does(TAGS, copy_beside("repositories.json.tmp"), deleted(TAGS)), cls=LOSSLESS),
     fires(
         UNPARSABLE, "two whole copies lie beside it",
         does(TAGS, copy_beside(".tmp-repositories.json1"), copy_beside(".tmp-repositories.json2"), nulled(TAGS)), cls=LOSSLESS,
@@ -96,7 +102,8 @@ ROWS: tuple[Row, ...] = (
     fires("tags-bad-key", "the reference has no tag", entry("app", "app"), cls=LOSSY),
     fires("tags-bad-key", "the digest does not parse", entry("app", "app@sha256:12"), cls=LOSSY),
     fires("tags-bad-key", "the name has a newline", entry("app", "app:1\n"), cls=LOSSY),
-    silent("tags-bad-key", "the registry has a port", entry("registry.example:5000/acme/app", "registry.example:5000/acme/app:2")),
+    silent("tags-bad-key", "the registry has a port", entry("registry.example:5000/acme/app",
+          "registry.example:5000/acme/app:2")),
     silent("tags-bad-key", "the registry is an address", entry("[fd00::1]:5000/x", "[fd00::1]:5000/x:1")),
     silent("tags-bad-key", "the name has every separator", entry("a.b/c__d/e--f_g", "a.b/c__d/e--f_g:_x.Y-9")),
     silent("tags-bad-key", "the tag has 128 signs", entry("app", "app:" + "x" * 128)),
@@ -105,14 +112,19 @@ ROWS: tuple[Row, ...] = (
     fires("tags-dangling", "a tag and a digest name it", gone("gone:1", DIGEST_REF), cls=LOSSY),
     silent("tags-dangling", "the image has no layer", does(TAGS, lambda store: store.root.image("empty:1", 0))),
     silent("tags-dangling", "an image has no name", does(TAGS, lambda store: store.root.image(None, 1))),
-    fires("tags-temp-residue", "a copy was left beside a good file", does(TEMP, copy_beside(".tmp-repositories.json123456789")), cls=RECLAIM),
-    fires("tags-temp-residue", "an old engine left an empty copy", does(OLD_TEMP, copy_beside("repositories.json.tmp", 0)), cls=RECLAIM),
+    fires("tags-temp-residue", "a copy was left beside a good file", does(TEMP, copy_beside(".tmp-repositories.json123456789")),
+          cls=RECLAIM),
+    fires("tags-temp-residue", "an old engine left an empty copy", does(OLD_TEMP, copy_beside("repositories.json.tmp", 0)),
+          cls=RECLAIM),
     fires("tags-temp-residue", "a pipe has the name of a copy", piped(TEMP), cls=RECLAIM),
     fires("tags-temp-residue", "it is young", EMPTY_COPY := written(TEMP, b""), cls=RECLAIM, refused="grace period", grace=DAY),
     fires("tags-temp-residue", "it is two days old", EMPTY_COPY, cls=RECLAIM, grace=DAY, age=2 * DAY),
-    silent("tags-temp-residue", "the file is damaged, so that the copy is evidence", does(TAGS, written(TEMP, b"{"), emptied(TAGS)), also=(UNPARSABLE,)),
-    silent("tags-temp-residue", "the other name is nobody's", written(file(lambda store: store.root.image_home / "repositories.json.bak"), b"x")),
-)  # fmt: skip
+    silent("tags-temp-residue", "the file is damaged, so that the copy is evidence",
+          does(TAGS, written(TEMP, b"{"), emptied(TAGS)), also=(UNPARSABLE,)),
+    silent("tags-temp-residue", "the other name is nobody's",
+          written(file(lambda store: store.root.image_home / "repositories.json.bak"), b"x")),
+)
+# fmt: on
 
 
 @rows(ROWS)

@@ -455,6 +455,7 @@ def test_the_lock_comes_first_then_the_wait_then_the_look_and_it_is_kept_after_t
     apply(root, (PutAway(path="containers/c1"),), site=site)
     assert [
         "engines",
+        "engines",
         "lock",
         "waiting",
         "sleep 1.5",

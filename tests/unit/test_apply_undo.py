@@ -192,7 +192,7 @@ def test_undo_refuses_beside_an_engine_and_under_a_held_path(tmp_path: Path) -> 
     with pytest.raises(Refused, match="an engine uses this root"):
         undo(structs.replace(site_of(root), engine_processes=lambda _: (User(7, "dockerd", "runs"),)), TXN)
     with pytest.raises(Refused, match="overlay2/id3: a process has it"):
-        undo(site_of(root, held=frozenset({"overlay2"})), TXN)
+        undo(site_of(root, held=frozenset({"overlay2/id3/diff"})), TXN)
     assert before == snapshot(root)
     assert unfinished(str(root)) is None
 

@@ -547,7 +547,9 @@ def test_while_a_container_lacks_a_usable_record_every_pair_may_be_its_own(scene
 
 
 @pytest.mark.xfail(reason=LONE)
-def test_a_writable_layer_without_its_init_layer_may_be_that_of_a_container_without_a_record(scene: Scene) -> None:
+@pytest.mark.parametrize("driver", UNION)
+def test_a_writable_layer_without_its_init_layer_may_be_that_of_a_container_without_a_record(tmp_path: Path, driver: str) -> None:
+    scene = only(tmp_path, driver)
     root = scene.root
     root.delete(root.mount_record(scene.box))
     erase(root, root.init_id(scene.box))

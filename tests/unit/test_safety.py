@@ -15,7 +15,7 @@ from docker_fsck import safety
 from docker_fsck.host import HostView, look
 from docker_fsck.policy import DAY, Policy
 from docker_fsck.testing.builder import DataRoot
-from docker_fsck.testing.table import refusing
+from docker_fsck.testing.table import refusing, registry
 from docker_fsck.values import Action, ActionClass, Fault, PutAway, Ref, Remedy
 
 LOSSLESS, RECLAIM, LOSSY, LOSSY_USER, _ = ActionClass
@@ -295,7 +295,7 @@ def test_a_path_that_configuration_keeps_is_not_moved_nor_what_is_in_it(overlay:
     assert ([], [f"kept by configuration: {pattern}"]) == (seen.away, seen.reasons)
 
 
-@pytest.mark.parametrize("pattern", ["tmp/subx", "sub", "tmp/sub/x/..", "TMP/sub", "other"])
+@pytest.mark.parametrize("pattern", ["tmp/subx", "sub", "TMP/sub", "other"])
 def test_another_path_is_moved(overlay: DataRoot, pattern: str) -> None:
     overlay.make_dir("tmp/sub")
     assert ["tmp/sub"] == moving(overlay, "tmp/sub", policy=structs.replace(NOW, keep_paths=(pattern,))).away

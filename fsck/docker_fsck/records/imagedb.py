@@ -18,8 +18,6 @@ SHAPE = {
 }  # fmt: skip
 RUN_SHAPE = {
     "Env": "texts",
-    "Cmd": "texts",
-    "Entrypoint": "texts",
     "OnBuild": "texts",
     "Labels": "object",
     "WorkingDir": "text",
@@ -61,7 +59,7 @@ class Metadata(msgspec.Struct, frozen=True):
 class ImageTable(msgspec.Struct, frozen=True):
     """The images by id (`sha256:…`), their metadata by id, foreign entries and residue by path.
 
-    `faults`: what could not be listed.
+    `faults`: what could not be listed. `absent`: no folder of configurations.
     """
 
     images: dict[str, Image]
@@ -69,6 +67,7 @@ class ImageTable(msgspec.Struct, frozen=True):
     foreign: dict[str, str]
     residue: tuple[str, ...]
     faults: tuple[Trouble, ...]
+    absent: bool = False
 
 
 def is_temp(name: str) -> bool:
@@ -93,7 +92,8 @@ def read(reader: Reader, image_dir: str) -> ImageTable:
         else:
             foreign[path] = kind
     metadata, beside, fault = _metadata(reader, f"{image_dir}/imagedb/metadata/sha256")
-    return ImageTable(images, metadata, foreign, (*residue, *beside), (*faults, *fault))
+    absent = isinstance(names, Trouble) and names.state == "absent"
+    return ImageTable(images, metadata, foreign, (*residue, *beside), (*faults, *fault), absent)
 
 
 def load(path: str, ident: str, data: bytes | Trouble) -> Image:

@@ -68,6 +68,7 @@ class LayerTable(msgspec.Struct, frozen=True):
     tmp: tuple[Leftover, ...]
     foreign: dict[str, str]
     faults: tuple[Trouble, ...]
+    absent: bool = False
 
 
 def read(reader: Reader, image_dir: str) -> LayerTable:
@@ -78,6 +79,7 @@ def read(reader: Reader, image_dir: str) -> LayerTable:
     removing: list[Leftover] = []
     foreign: dict[str, str] = {}
     faults: list[Trouble] = []
+    absent = isinstance(rows, Trouble) and rows.state == "absent"
     if isinstance(rows, Trouble):
         faults += [rows] if rows.state != "absent" else []
         rows = iter(())
@@ -91,7 +93,7 @@ def read(reader: Reader, image_dir: str) -> LayerTable:
         else:
             foreign[path] = "dir" if isinstance(row, Row) else row.why
     tmp, fault = _tmp(reader, f"{image_dir}/layerdb/tmp")
-    return LayerTable(layers, tuple(removing), tmp, foreign, (*faults, *fault))
+    return LayerTable(layers, tuple(removing), tmp, foreign, (*faults, *fault), absent)
 
 
 def _layer(chain: str, path: str, row: Row | Trouble) -> Layer:

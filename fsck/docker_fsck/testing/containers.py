@@ -28,7 +28,7 @@ class Mount(msgspec.Struct, frozen=True):
     parent: str | None
 
 
-def container(  # noqa: PLR0913 - each is a thing that tests vary
+def container(
     root: "DataRoot",
     image: str | None,
     name: str | None = None,

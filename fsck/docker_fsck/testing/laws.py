@@ -44,7 +44,9 @@ def clean(outcome: Run) -> list[str]:
     breaches = [f"{each.rule}: {each.message}" for each in outcome.findings]
     breaches += [f"planned: {action.does}" for action in outcome.plan.actions]
     breaches += [f"{each.rule} {each.state}: {each.reason}" for each in outcome.checked.outcomes if each.state == "failed"]
-    return breaches + [f"{source.source} is {source.state}" for source in outcome.sources if source.state not in {"read", "absent"}]
+    return breaches + [
+        f"{source.source} is {source.state}" for source in outcome.sources if source.state not in {"read", "absent"}
+    ]
 
 
 def cards(rules: Iterable[Rule], rows: Sequence[Row], lone: dict[str, tuple[str, ...]]) -> list[str]:

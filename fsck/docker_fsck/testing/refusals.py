@@ -34,7 +34,11 @@ def refusing(path: Path, error: int) -> Iterator[None]:
             raise failure
         return real_scandir(where)
 
-    with mock.patch.object(os, "open", fake_open), mock.patch.object(os, "read", fake_read), mock.patch.object(os, "scandir", fake_scandir):
+    with (
+        mock.patch.object(os, "open", fake_open),
+        mock.patch.object(os, "read", fake_read),
+        mock.patch.object(os, "scandir", fake_scandir),
+    ):
         yield
 
 

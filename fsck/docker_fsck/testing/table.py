@@ -178,7 +178,7 @@ def judged(row: Row, store: Whole) -> Run:
 
 def names(folder: Path) -> tuple[str, ...]:
     """What a folder holds, nothing if it is none."""
-    return tuple(sorted(os.listdir(folder))) if folder.is_dir() else ()  # noqa: PTH208 - names are wanted
+    return tuple(sorted(os.listdir(folder))) if folder.is_dir() else ()
 
 
 def disagreements(row: Row, driver: str, path: Path) -> list[str]:
@@ -247,4 +247,3 @@ def _planned(row: Row, finding: Finding, plan: Plan) -> Iterator[str]:
             yield f"no remedy belongs here, got {actions} {blocked}"
     elif [action.cls for action in actions] != [row.cls]:
         yield f"expected one action of class {row.cls}, got {actions} and refusals {blocked}"
-

@@ -98,7 +98,7 @@ def _digest(where: Path) -> str:
 def _names(where: Path) -> list[str]:
     descriptor = _open(where)
     try:
-        return sorted(os.listdir(descriptor))  # noqa: PTH208 - pathlib takes no descriptor
+        return sorted(os.listdir(descriptor))
     finally:
         os.close(descriptor)
 
