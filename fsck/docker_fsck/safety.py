@@ -67,7 +67,7 @@ def _kept(store: "Store", draft: "Draft", paths: Iterable[str]) -> Iterator[str]
 def _around(path: str, kept: str) -> bool:
     """Whether what the pattern `kept` names may lie in `path`."""
     parts = kept.split("/")
-    return any(fnmatch.fnmatchcase(path, "/".join(parts[:end])) for end in range(1, len(parts)))
+    return ".." not in parts and any(fnmatch.fnmatchcase(path, "/".join(parts[:end])) for end in range(1, len(parts)))
 
 
 def _young(store: "Store", paths: Iterable[str]) -> Iterator[str]:

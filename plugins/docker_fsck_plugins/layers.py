@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from docker_fsck.api import ActionClass as Class
 from docker_fsck.api import Fault, Model, Ref, Rule, Severity, Trouble, chain_id, hookimpl, layerdb, rule, short
-from docker_fsck_plugins.remedies import forget
+from docker_fsck_plugins.remedies import forget, surely_gone
 
 STORE_DEPTH = 125
 
@@ -104,8 +104,7 @@ def driverdir_missing(model: Model) -> Iterator[Fault]:
         if part is not None and part.name in {"dir", "id"} and part.trouble.state != "unreadable":
             message = f"the content of layer {short(layer.chain)} is gone: {part.trouble.why}"
             paths = (part.path, f"{layer.path}/cache-id") if part.name == "dir" else (f"{layer.path}/cache-id",)
-            unsure = part.trouble.state == "wrong" and part.name == "dir"  # the engine follows a link, and enters a mount
-            remedies = () if unsure else (forget(layer.chain),)
+            remedies = (forget(layer.chain),) if surely_gone(model, part) else ()
             yield Fault(Ref("layer", layer.chain), message, paths, "a folder", part.trouble.why, remedies)
 
 

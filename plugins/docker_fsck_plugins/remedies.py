@@ -1,6 +1,15 @@
 """Remedies that several rules offer, told in one voice."""
 
-from docker_fsck.api import ActionClass, PutAway, Ref, Remedy, spell
+from docker_fsck.api import ActionClass, Model, Part, PutAway, Ref, Remedy, spell
+
+
+def surely_gone(model: Model, part: Part) -> bool:
+    """Whether the engine misses it too: it follows a link and enters a mount, where this program does neither."""
+    if part.trouble.state == "absent" or part.name == "id":
+        return True
+    base, _, name = part.path.rpartition("/")
+    names = model.store.top_names(base)
+    return part.path not in model.store.reader.mounts and isinstance(names, dict) and names.get(name) not in {"link", "dir"}
 
 
 def forget(chain: str) -> Remedy:

@@ -124,7 +124,7 @@ ROWS = only(ONLY, (
     fires(MISSING, "the content of the lowest layer is gone", hurting(deleted(part("diff", low)), *EVERYONE), cls=LOSSY,
           leaves=KEPT),
     fires(MISSING, "a file stands in its place", written(part("diff", top), b""), cls=LOSSY, leaves=AGAIN),
-    fires(MISSING, "a link stands in its place", linked(part("diff", top), "/etc"), cls=LOSSY, leaves=AGAIN),
+    fires(MISSING, "a link stands in its place", linked(part("diff", top), "/etc")),
     fires(MISSING, "the content of a writable layer is gone",
           hurting(deleted(part("diff", rw)), lambda _: (), lambda store: [store.ran])),
     fires(MISSING, "a mount point is gone", deleted(point(top)), cls=LOSSLESS),

@@ -12,6 +12,7 @@ from hypothesis import strategies as some
 from docker_fsck.testing import laws
 from docker_fsck.testing.builder import DataRoot
 from docker_fsck.testing.table import DRIVERS, Row, label, registry, run, spread
+from docker_fsck.testing.tree import changes, snapshot_with_atimes
 from docker_fsck.testing.whole import whole
 
 from . import test_aufs, test_containers, test_garbage, test_host, test_images, test_layers, test_mounts, test_overlay2, test_tags
@@ -52,6 +53,26 @@ def test_law_1_a_whole_store_gives_nothing(driver: str, place: Path) -> None:
 @pytest.mark.parametrize("driver", DRIVERS)
 def test_law_1_a_store_in_which_nothing_was_ever_made_gives_nothing(driver: str, place: Path) -> None:
     assert [] == laws.clean(run(DataRoot(place, driver).path))
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_law_3_a_check_leaves_bytes_times_and_attributes_as_they_are(driver: str, place: Path) -> None:
+    store = whole(place, driver)
+    store.root.orphan_dir()
+    store.root.empty(store.root.image_file(store.web))
+    before = snapshot_with_atimes(place)
+    assert run(place).plan.actions
+    assert {} == changes(before, snapshot_with_atimes(place))
+
+
+def test_law_3_would_see_a_file_that_was_read_or_written(place: Path) -> None:
+    store = whole(place, "overlay2")
+    before = laws.states(place)
+    store.root.tags.read_bytes()
+    store.root.chmod(store.root.image_file(store.web), 0o600)
+    after = laws.states(place)
+    seen = {str(store.root.tags), str(store.root.image_file(store.web))}
+    assert seen == {name for name in before.keys() | after if before.get(name) != after.get(name)}
 
 
 def test_law_2_each_rule_has_its_rows_its_page_and_its_classes() -> None:

@@ -169,10 +169,11 @@ ROWS: tuple[Row, ...] = (
     silent(NO_PARENT, "a whole layer stands on a whole one", does(record(low), lambda store: store.root.image("more:1", 3))),
     *(fires(NO_DIR, what, hurting(how, *EVERYONE), drivers=drivers, cls=LOSSY, leaves=STEP) for what, how, drivers in (
         ("the folder below everything is gone", deleted(dir_of(low)), ("overlay2", "vfs")),
-        ("a link stands in its place", linked(dir_of(low), "/etc"), ("overlay2", "vfs")),
         ("a file stands in its place", written(dir_of(low), b"x"), ("overlay2", "vfs")),
         ("a pipe stands in its place", piped(dir_of(low)), ("overlay2", "vfs")),
     )),
+    fires(NO_DIR, "a link stands in its place, which the engine follows", hurting(linked(dir_of(low), "/etc"), *EVERYONE),
+          drivers=("overlay2", "vfs")),
     fires(NO_DIR, "the folder of one image is gone", hurting(deleted(dir_of(top)), lambda _: ["web:1"]), cls=LOSSY, leaves=AGAIN,
           drivers=("overlay2", "vfs")),
     *(fires(NO_DIR, f"the cache-id is {text!r}", with_cache_id(text), cls=LOSSY, leaves=AGAIN, drivers=UNION)

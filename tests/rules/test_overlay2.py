@@ -192,7 +192,7 @@ ROWS = only(ONLY, (
     fires(DIFF, "that of the lowest layer is gone", hurting(deleted(part("diff")), *EVERYONE), cls=LOSSY,
           leaves=("layer-parent-missing", DIFF)),  # a build step needs it too
     fires(DIFF, "a file stands in its place", written(part("diff", top), b""), cls=LOSSY, leaves=("layer-parent-missing",)),
-    fires(DIFF, "a link stands in its place", linked(part("diff", top), "/etc"), cls=LOSSY, leaves=("layer-parent-missing",)),
+    fires(DIFF, "a link stands in its place", linked(part("diff", top), "/etc")),
     fires(DIFF, "that of a writable layer is gone", hurting(deleted(part("diff", rw)), lambda _: (), lambda store: [store.ran])),
     folds(LOWER, DIFF, "children name the layer", deleted(part("diff", mid)), cls=LOSSY, leaves=("layer-parent-missing",)),
     silent(DIFF, "the layer changes nothing", does(part("diff"), lambda store: store.root.image("same:1", [{}], base=store.web))),

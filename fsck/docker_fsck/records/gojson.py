@@ -95,7 +95,7 @@ def text(value: dict[str, Any], name: str) -> str | None:
 def ill_typed(value: Any, shape: Mapping[str, str]) -> str | None:  # noqa: ANN401 - JSON is any value
     """The first member of the object `value` whose type Go would reject, in words; None if there is none.
 
-    `shape` maps names to text, flag, integer, time, object, texts (a list of strings), list. Null fits every type.
+    `shape` maps names to text, flag, integer, time, object, texts (a list of strings), words (a string or texts), list. Null fits every type.
     """
     for name, kind in shape.items():
         found = member(value, name)
@@ -116,6 +116,8 @@ def _fits(value: Any, kind: str) -> bool:  # noqa: ANN401 - JSON is any value
             return isinstance(value, str) and is_time(value)
         case "object":
             return isinstance(value, dict)
+        case "words":
+            return isinstance(value, str) or _fits(value, "texts")
         case "texts":
             return isinstance(value, list) and all(isinstance(each, str | None) for each in value)
         case _:

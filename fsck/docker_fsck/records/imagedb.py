@@ -18,6 +18,8 @@ SHAPE = {
 }  # fmt: skip
 RUN_SHAPE = {
     "Env": "texts",
+    "Cmd": "words",
+    "Entrypoint": "words",
     "OnBuild": "texts",
     "Labels": "object",
     "WorkingDir": "text",

@@ -25,7 +25,7 @@ from docker_fsck.host import HostView, RootLock
 from docker_fsck.reader import QUARANTINE
 from docker_fsck.rules import Rule
 from docker_fsck.testing.table import DRIVERS, Row, Run, Terms, judged, run, terms
-from docker_fsck.testing.tree import changes, snapshot, snapshot_with_atimes
+from docker_fsck.testing.tree import changes, snapshot
 from docker_fsck.testing.whole import Whole, whole
 from docker_fsck.values import Plan
 
@@ -74,9 +74,10 @@ def journey(row: Row, driver: str, path: Path, elsewhere: "Elsewhere") -> list[s
     store = whole(path, driver)
     row.how(store)
     wanted = terms(row, store)
-    before = snapshot_with_atimes(path)
+    before = states(path)
     first = wanted.run()
-    breaches = [f"law 3: check and plan changed {name}" for name in changes(before, snapshot_with_atimes(path))]
+    after = states(path)
+    breaches = [f"law 3: check and plan changed {name}" for name in before.keys() | after if before.get(name) != after.get(name)]
     if msgspec.json.decode(msgspec.json.encode(first.plan), type=Plan) != first.plan:
         breaches.append("law 4: the plan is another one after JSON")
     told = elsewhere.ask(wanted)
@@ -85,6 +86,24 @@ def journey(row: Row, driver: str, path: Path, elsewhere: "Elsewhere") -> list[s
     if first.plan.actions:
         breaches += _applied(row, store, first)
     return breaches
+
+
+def states(path: Path) -> dict[str, tuple[int, ...]]:
+    """What the kernel tells of every path below: no write, rename, link, change of mode or reading leaves all of it as it was."""
+    found: dict[str, tuple[int, ...]] = {}
+    todo = [str(path)]
+    while todo:
+        name = todo.pop()
+        info = os.lstat(name)
+        atime = 0 if stat.S_ISLNK(info.st_mode) else info.st_atime_ns
+        found[name] = (info.st_mode, info.st_ino, info.st_nlink, info.st_size, atime, info.st_mtime_ns, info.st_ctime_ns)
+        if stat.S_ISDIR(info.st_mode):
+            fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_NOATIME)
+            try:
+                todo += [f"{name}/{each}" for each in os.listdir(fd)]
+            finally:
+                os.close(fd)
+    return found
 
 
 def _applied(row: Row, store: Whole, first: Run) -> Iterator[str]:
