@@ -156,7 +156,7 @@ def make_root(path: Path, shape: Shape) -> dict[str, int]:
     old = os.umask(0)
     try:
         skeleton(path)
-        root = Root(path.resolve(), random.Random(shape.seed))  # noqa: S311 - ids of a benchmark, not secrets
+        root = Root(path.resolve(), random.Random(shape.seed))
         made = list(images(root, shape))
         write(f"{root.image}/repositories.json", compact({"Repositories": root.tags}), 0o600)
         for number in range(shape.containers):

@@ -17,7 +17,7 @@ def pages() -> dict[str, str]:
     for severity in sorted(Severity, key=lambda each: -each.rank):
         lines += ["", f"## {severity}", "", "| rule | what is wrong | actions |", "|---|---|---|"]
         lines += [
-            f"| [{rule.name}]({rule.name}.md) | {rule.title} | {', '.join(rule.actions) or '–'} |"
+            f"| [{rule.name}]({rule.name}.md) | {rule.title} | {', '.join(rule.actions) or 'none'} |"
             for rule in rules
             if rule.severity is severity
         ]

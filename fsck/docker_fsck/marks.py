@@ -12,6 +12,7 @@ from docker_fsck.values import Trouble
 if TYPE_CHECKING:
     from docker_fsck.model import Model
     from docker_fsck.records.containers import Container
+    from docker_fsck.records.layerdb import Layer
 
 LAYERS = "layers"
 DIRS = "dirs"
@@ -54,6 +55,7 @@ def mark(model: "Model") -> Marks:
     )
     held = frozenset(held_dirs(model))
     layer_roots |= {layer.chain for layer in table.values() if layer.dir_id in held}
+    layer_roots |= {layer.chain for layer in table.values() if _misnamed(layer)}  # which layer it really is, is not known
     live = _live_layers(model, layer_roots)
     dir_roots = (
         {ident for mount in kept_mounts for ident in mount.dir_ids} | model.buildkit_dirs | held | set(_legacy(model, needy))
@@ -68,6 +70,12 @@ def mark(model: "Model") -> Marks:
     spoken |= {each.cache_id for each in (*model.layers.removing, *model.layers.tmp) if isinstance(each.cache_id, str)}
     dead_dirs = tuple(sorted(set(model.home.ids()) - dirs - spoken))
     return Marks(live, dirs, orphans, dead_layers, dead_dirs, needy, pairs, _hidden(model, live, dirs, needy))
+
+
+def _misnamed(layer: "Layer") -> bool:
+    """Whether a record stands under a name that is not its chain id."""
+    whole = isinstance(layer.diff, str) and not isinstance(layer.parent, Trouble)
+    return whole and ids.chain_id(layer.parent_id, str(layer.diff)) != layer.chain
 
 
 def _settle(model: "Model", live: frozenset[str], roots: set[str]) -> tuple[frozenset[str], frozenset[str]]:
@@ -242,6 +250,8 @@ def _has_pair(model: "Model") -> bool:
 def _dirs_unknown(model: "Model", live: frozenset[str], dirs: frozenset[str]) -> Iterator[str]:
     for layer in model.layers.layers.values():
         if isinstance(layer.cache_id, str):
+            if not ids.DRIVER_ID.fullmatch(layer.cache_id):
+                yield f"references of layers unknown: {layer.path}/cache-id: no driver id"
             if model.dir_claims[layer.cache_id] > 1:
                 yield f"references of layers unknown: two records claim {model.home.path(layer.cache_id)}"
             continue

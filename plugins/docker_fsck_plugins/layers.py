@@ -105,7 +105,8 @@ def driverdir_missing(model: Model) -> Iterator[Fault]:
             message = f"the content of layer {short(layer.chain)} is gone: {part.trouble.why}"
             paths = (part.path, f"{layer.path}/cache-id") if part.name == "dir" else (f"{layer.path}/cache-id",)
             remedies = (forget(layer.chain),) if surely_gone(model, part) else ()
-            yield Fault(Ref("layer", layer.chain), message, paths, "a folder", part.trouble.why, remedies)
+            said = f"stat …/{model.home.path('<id>')}: no such file or directory"
+            yield Fault(Ref("layer", layer.chain), message, paths, "a folder", part.trouble.why, remedies, daemon_error=said)
 
 
 @rule("layer-cacheid-duplicate", Severity.ERROR)

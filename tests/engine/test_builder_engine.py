@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from dockerd import Engine
 
 from docker_fsck.testing.builder import DataRoot
+from dockerd import Engine
 
 HEX64, SNAPSHOT, SHORT = re.compile(r"[0-9a-f]{64}"), re.compile(r"(?<=/)[0-9a-z]{25}(?=/|$)"), re.compile(r"\b[A-Z2-7]{26}\b")
 RUNNING_ONLY = ("containerd", "network", "buildkit")

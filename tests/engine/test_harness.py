@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from dockerd import Engine, EngineError, family, mounts_below
 from population import NAMED_VOLUME, Populated
 

@@ -212,18 +212,7 @@ def only(drivers: tuple[str, ...], table: tuple[Row, ...]) -> tuple[Row, ...]:
     return tuple(structs.replace(row, drivers=drivers) for row in table)
 
 
-WAITING: dict[tuple[str, str], str] = {
-    ("layer-chainid-mismatch", "the record was renamed and nobody else names its folder"):
-        "marks: a record whose name is not its chain id is taken for garbage, though what it really is an image may need",
-}  # fmt: skip
-"""Rows that a fault of the core keeps from holding, by rule and sentence, with that fault."""
-
-
 def rows(table: tuple[Row, ...]) -> pytest.MarkDecorator:
     """The test runs once for each row and driver."""
-    found = []
-    for row, driver in spread(table):
-        why = WAITING.get((row.rule, row.what))
-        marks = [pytest.mark.xfail(reason=why, strict=True)] if why else []
-        found.append(pytest.param(row, driver, id=label(row, driver), marks=marks))
+    found = [pytest.param(row, driver, id=label(row, driver)) for row, driver in spread(table)]
     return pytest.mark.parametrize(("row", "driver"), found)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from docker_fsck.host import HostView
+from docker_fsck.testing.buildcache import write_buildkit
 from docker_fsck.testing.table import Row, Told, disagreements, fires, silent
 from docker_fsck.testing.whole import Whole
 
@@ -171,6 +172,13 @@ def repulled(store: Whole, path: Path) -> None:
     store.root.write(path / "cache-id", store.dir_of(store.web).encode())
 
 
+def pulled_again(store: Whole, _: Path) -> None:
+    """An image has the same layer again, in another driver dir."""
+    root = store.root
+    content = root.content(root.lost_dirs[-1])
+    root.image("again:1", [{str(each.relative_to(content)): each.read_bytes() for each in content.rglob("*") if each.is_file()}])
+
+
 def without_dir(store: Whole, path: Path) -> None:
     """The driver dir is gone already."""
     ident = (path / "cache-id").read_text()
@@ -212,6 +220,9 @@ ROWS: tuple[Row, ...] = (
     fires(DIR, "the clock went back", orphan, cls=RECLAIM, grace=DAY, age=-10 * DAY, refused="grace period"),
     silent(DIR, "only the cache of a build names it", does(file(lambda store: store.root.tags),
           lambda store: store.root.build_cache(store.web))),
+    silent(DIR, "the snapshots of a build know it and its records do not",
+          does(file(lambda store: store.root.tags), lambda store: [
+        store.root.buildkit.records.clear(), write_buildkit(store.root)])),
     silent(DIR, "only the list of a child names it", does(file(lambda store: store.root.tags),
           lambda store: store.root.shadow_parent()), drivers=UNION),
     silent(DIR, "it is the writable layer of the only container without a record", does(
@@ -259,6 +270,7 @@ ROWS: tuple[Row, ...] = (
     fires(REMOVING, "its folder is whole", removing(), cls=RECLAIM),
     fires(REMOVING, "its folder is gone", removing(without_dir), cls=RECLAIM),
     fires(REMOVING, "a living layer has its folder", removing(repulled), cls=RECLAIM),
+    fires(REMOVING, "the layer was pulled again into another folder", removing(pulled_again), cls=RECLAIM),
     fires(REMOVING, "it is young", removing(), cls=RECLAIM, grace=DAY, refused="grace period"),
     silent(REMOVING, "the name only ends like that",
           foldered(file(lambda store: store.root.record(OTHER_ID).with_name("x-removing")))),

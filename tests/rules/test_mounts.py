@@ -171,6 +171,7 @@ ROWS: tuple[Row, ...] = (
     fires(NO_RW, "all of it is gone", hurting(whole_layer("rw"), *RAN)),
     fires(NO_RW, "a link stands in its place", linked(layer("rw"), "/etc"), drivers=("overlay2", "vfs")),
     fires(NO_RW, "the container is dead", does(layer("rw"), dead, whole_layer("rw")), severity=WARNING),
+    silent(NO_RW, "the container is dead and its layers are whole", does(layer("rw"), dead)),
     silent(NO_RW, "nothing was ever changed in the container", does(content("rw"), lambda store: store.root.empty(
         store.root.content(store.root.mount_id(store.ran)))), drivers=UNION),
     fires(NO_INIT, "all of it is gone", hurting(whole_layer("init"), *RAN), drivers=UNION),

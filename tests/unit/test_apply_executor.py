@@ -400,7 +400,9 @@ def test_what_a_process_holds_is_not_moved_nor_what_is_above_it(tmp_path: Path, 
 def test_a_held_neighbour_or_a_shell_in_the_folder_above_does_not_matter(tmp_path: Path) -> None:
     root = make_root(tmp_path)
     applied = apply(
-        root, (PutAway(path="overlay2/id3"),), site=site_of(root, held=frozenset({"overlay2/id33", "overlay2/id", "containers", "overlay2"}))
+        root,
+        (PutAway(path="overlay2/id3"),),
+        site=site_of(root, held=frozenset({"overlay2/id33", "overlay2/id", "containers", "overlay2"})),
     )
     assert applied.done == (0,)
 

@@ -55,7 +55,7 @@ def test_the_bits_of_a_check(
         (4, 0, True, True, 100),
     ],
 )
-def test_the_bits_after_an_apply(checked: int, changed: int, refused: bool, interrupted: bool, bits: int) -> None:  # noqa: FBT001 - a row of a table
+def test_the_bits_after_an_apply(checked: int, changed: int, refused: bool, interrupted: bool, bits: int) -> None:
     assert bits == exits.apply_bits(checked, changed=changed, refused=refused, interrupted=interrupted)
 
 

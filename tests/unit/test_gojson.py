@@ -21,7 +21,6 @@ from docker_fsck.values import Trouble
 A, B = "sha256:" + "a" * 64, "sha256:" + "b" * 64
 """Stand for the ids of two images that are there."""
 
-STRING = "Cmd and Entrypoint may be a single string for the engine (strslice), so that a healthy image is to be put away"
 TWICE = "of a member that stands there twice, or in two spellings, one is taken; Go decodes each into the same value"
 
 
@@ -324,8 +323,8 @@ IMAGES = {
     "no created": ImageConfig(having(created=...), 2),
     "no time as created": ImageConfig(having(created="junk"), None),
     "a string as config": ImageConfig(having(config="x"), None),
-    "a string as Cmd": ImageConfig(having(config={"Cmd": "x"}), 2, STRING),
-    "a string as Entrypoint": ImageConfig(having(config={"Entrypoint": "x"}), 2, STRING),
+    "a string as Cmd": ImageConfig(having(config={"Cmd": "x"}), 2),
+    "a string as Entrypoint": ImageConfig(having(config={"Entrypoint": "x"}), 2),
     "a number as Cmd": ImageConfig(having(config={"Cmd": 5}), None),
     "null among Env": ImageConfig(having(config={"Env": [None, "a=b"]}), 2),
     "a string as Env": ImageConfig(having(config={"Env": "x"}), None),
@@ -399,9 +398,6 @@ def test_reading_a_large_document_with_something_behind_it_takes_linear_time() -
     assert 20_000 == len(found)
 
 
-@pytest.mark.xfail(
-    reason="halves of surrogate pairs come out as they went in, and the first who encodes such a name ends the run"
-)
 @pytest.mark.parametrize("read", [strict, first])
 def test_half_a_surrogate_pair_becomes_a_replacement_character(read: Callable[[bytes, str], Any]) -> None:
     assert {"a\ufffd": ["\ufffdb", {"\U0001f600": "\ufffd"}]} == read(

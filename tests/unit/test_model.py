@@ -292,7 +292,7 @@ def test_a_root_that_only_an_unknown_driver_used_is_refused(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("names", "refused"), [((), True), (("volumes",), True), (("volumes", "containers"), False), (("a", "b"), True)]
 )
-def test_a_folder_is_a_data_root_by_two_signs(tmp_path: Path, names: tuple[str, ...], refused: bool) -> None:  # noqa: FBT001
+def test_a_folder_is_a_data_root_by_two_signs(tmp_path: Path, names: tuple[str, ...], refused: bool) -> None:
     for name in names:
         (tmp_path / name).mkdir()
     try:

@@ -33,7 +33,6 @@ from docker_fsck.values import (
 
 LOSSLESS, RECLAIM, LOSSY, LOSSY_USER, MANUAL = ActionClass
 X, Y = (Ref("file", name) for name in "xy")
-HALF = "a step in a folder that goes with another action is dropped, whatever the class of that action"
 SHARED = "of equal steps the first action keeps its own, the second loses it without a word"
 
 
@@ -131,7 +130,6 @@ def test_each_finding_that_a_shared_step_mends_names_its_action(root: DataRoot) 
     assert [("a1",), ("a1",)] == [each.actions for each in seen.findings]
 
 
-@pytest.mark.xfail(reason=SHARED)
 def test_a_step_that_two_actions_share_stays_if_one_of_them_is_taken_away(root: DataRoot) -> None:
     def veto(plan: Plan, _store: object) -> list[Blocked]:
         return [Blocked(fingerprint=plan.actions[0].findings[0], why="no")]
@@ -256,7 +254,6 @@ def test_every_record_goes_before_the_folder_that_it_names(tmp_path: Path, drive
     assert [True] * 5 == [record < folder for record, folder in numbers]
 
 
-@pytest.mark.xfail(reason="the steps that a rule names itself come last: a leftover that names a folder goes after that folder")
 @pytest.mark.parametrize("leftover", ["removing", "layer_tmp"])
 def test_a_leftover_record_goes_before_the_folder_that_it_names(root: DataRoot, leftover: str) -> None:
     path = str(getattr(root, leftover)().relative_to(root.path))
@@ -277,14 +274,12 @@ def test_a_folder_whose_name_begins_alike_is_another(root: DataRoot) -> None:
     assert {"tmp", "tmp2/x"} == set(seen.away)
 
 
-@pytest.mark.xfail(reason=HALF)
 def test_what_can_be_mended_without_loss_is_mended_if_only_that_is_applied(root: DataRoot) -> None:
     seen = planned(root, mending(remedy(LOSSLESS, write("tmp/x"))), mending(remedy(LOSSY, away("tmp")), subject=Y))
     kept, _ = planner.narrowed(seen.plan, {LOSSLESS})
     assert ["tmp/x"] == [step.path for step in steps(kept)]
 
 
-@pytest.mark.xfail(reason=HALF)
 def test_an_action_is_planned_whole_or_not_at_all(root: DataRoot) -> None:
     """A layer with an empty `link` and no link in l/ above one that is lost: the name is written twice, or not at all."""
     low, top = (root.dir_of(chain) for chain in root.chains_of(next(iter(root.images))))

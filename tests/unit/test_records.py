@@ -34,12 +34,12 @@ class Record(Struct, frozen=True):
     fault: str = ""
 
 
-def holding(data: bytes, engine: bool, fault: str = "") -> Record:  # noqa: FBT001 - the engine's answer
+def holding(data: bytes, engine: bool, fault: str = "") -> Record:
     """Something else in the file's place."""
     return Record(lambda _: data, engine, fault)
 
 
-def changed(data: Edit, engine: bool, fault: str = "") -> Record:  # noqa: FBT001 - the engine's answer
+def changed(data: Edit, engine: bool, fault: str = "") -> Record:
     """Something made of what stood there."""
     return Record(data, engine, fault)
 
@@ -404,8 +404,8 @@ def test_the_state_of_a_container_is_read(
     root: DataRoot,
     reader: Reader,
     state: dict[str, bool],
-    dead: bool,  # noqa: FBT001
-    running: bool,  # noqa: FBT001
+    dead: bool,
+    running: bool,
 ) -> None:
     ident = root.container(None, config={"State": state})
     found = containers.read(reader).containers[ident]

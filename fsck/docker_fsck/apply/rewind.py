@@ -11,6 +11,7 @@ from docker_fsck.apply.site import ancestors
 from docker_fsck.apply.story import Story
 from docker_fsck.apply.tree import Tree, words
 from docker_fsck.errors import Refused
+from docker_fsck.facts import kind_of
 from docker_fsck.reader import QUARANTINE
 from docker_fsck.values import MakeDir, PutAway, Relink, SetMeta, Step, WriteFile
 
@@ -52,10 +53,9 @@ class Rewind:
         place = self.place(path)
         return None if place is None else self.tree.lstat(place)
 
-    def kept(self, n: int) -> int:
+    def kept(self, n: int, was: Was) -> int:
         """The inode of what step `n` has put away, 0 for none."""
-        found = self.tree.lstat(f"{self._shelf}/{n}")
-        return found.st_ino if found else 0
+        return known(self.tree.lstat(f"{self._shelf}/{n}"), was)
 
     def home(self, step: Step) -> None:
         """From here on, what the step has put away is back at its path."""
@@ -78,6 +78,18 @@ class Rewind:
             self._mounts[place] = self.tree.mount_above(place)
         if mount := self._mounts[place]:
             raise StuckError(f"another file system is mounted on {mount}")
+
+
+def known(found: os.stat_result | None, was: Was) -> int:
+    """The inode of what was found, 0 for nothing; that of `was` also where a copy of the whole root gave it another one.
+
+    A faithful copy keeps kind, mode, owner and time: only then the two are taken for one.
+    """
+    if found is None:
+        return 0
+    old = (was.kind, was.mode, was.uid, was.gid, was.mtime_ns)
+    now = (kind_of(found.st_mode), stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid, found.st_mtime_ns)
+    return was.ino if was.ino and now == (old[0], stat.S_IMODE(old[1]), *old[2:]) else found.st_ino
 
 
 def sequence(story: Story) -> list[Step]:
@@ -108,9 +120,9 @@ def _state(rewind: Rewind, step: Step, was: Was, made: int) -> State:
         case PutAway():
             state = _put_away(rewind, step, was)
         case WriteFile() | Relink():
-            state = _new(rewind, step, was, made)
+            state = _new(rewind, step, was)
         case MakeDir():
-            state = _made_dir(rewind, step, was, made)
+            state = _made_dir(rewind, step, was)
         case SetMeta():
             state = _meta(rewind, step, was, made)
     if state != "before":
@@ -119,9 +131,9 @@ def _state(rewind: Rewind, step: Step, was: Was, made: int) -> State:
 
 
 def _put_away(rewind: Rewind, step: PutAway, was: Was) -> State:
-    kept, here = rewind.kept(step.n), rewind.lstat(step.raw)
+    kept, here = rewind.kept(step.n, was), rewind.lstat(step.raw)
     if not kept:
-        if was.ino != (here.st_ino if here else 0):
+        if was.ino != known(here, was):
             raise StuckError("it is neither in the quarantine nor at its place")
         return "before"
     if kept != was.ino:
@@ -132,11 +144,11 @@ def _put_away(rewind: Rewind, step: PutAway, was: Was) -> State:
     return "done"
 
 
-def _new(rewind: Rewind, step: WriteFile | Relink, was: Was, made: int) -> State:
-    kept, here = rewind.kept(step.n), rewind.lstat(step.raw)
-    if here is not None and here.st_ino == was.ino:
+def _new(rewind: Rewind, step: WriteFile | Relink, was: Was) -> State:
+    kept, here = rewind.kept(step.n, was), rewind.lstat(step.raw)
+    if here is not None and known(here, was) == was.ino:
         return "half" if kept == was.ino else "before"
-    if here is not None and not _ours(rewind, step, here, made):
+    if here is not None and not _ours(rewind, step, here):
         raise StuckError("its place is occupied" if was.kind == "absent" else "it was changed since")
     if was.kind == "absent":
         rewind.gone(step)
@@ -147,10 +159,8 @@ def _new(rewind: Rewind, step: WriteFile | Relink, was: Was, made: int) -> State
     return "half" if here is None else "done"
 
 
-def _ours(rewind: Rewind, step: WriteFile | Relink, here: os.stat_result, made: int) -> bool:
+def _ours(rewind: Rewind, step: WriteFile | Relink, here: os.stat_result) -> bool:
     place = rewind.place(step.raw) or ""
-    if made and here.st_ino != made:
-        return False
     match step:
         case WriteFile(data=data):
             same = stat.S_ISREG(here.st_mode) and here.st_size == len(data)
@@ -159,11 +169,11 @@ def _ours(rewind: Rewind, step: WriteFile | Relink, here: os.stat_result, made: 
             return stat.S_ISLNK(here.st_mode) and rewind.tree.target(place) == target
 
 
-def _made_dir(rewind: Rewind, step: MakeDir, was: Was, made: int) -> State:
+def _made_dir(rewind: Rewind, step: MakeDir, was: Was) -> State:
     here = rewind.lstat(step.raw)
     if here is None or was.kind != "absent":
         return "before"
-    if not stat.S_ISDIR(here.st_mode) or (made and here.st_ino != made):
+    if not stat.S_ISDIR(here.st_mode):
         raise StuckError("its place is occupied")
     for name in rewind.tree.names(rewind.place(step.raw) or ""):
         if rewind.lstat(f"{step.raw}/{name}") is not None:
@@ -174,7 +184,7 @@ def _made_dir(rewind: Rewind, step: MakeDir, was: Was, made: int) -> State:
 
 def _meta(rewind: Rewind, step: SetMeta, was: Was, made: int) -> State:
     here = rewind.lstat(step.raw)
-    if here is None or here.st_ino != was.ino:
+    if here is None or (here.st_ino != was.ino and kind_of(here.st_mode) != was.kind):
         raise StuckError("it was replaced since")
     every = [
         (stat.S_IMODE(here.st_mode), was.mode, step.mode, ~_LOST), (here.st_uid, was.uid, step.uid, -1),

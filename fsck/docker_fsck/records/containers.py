@@ -17,11 +17,30 @@ HOSTCONFIG = "hostconfig.json"
 
 PANIC = "the engine does not start"
 SHAPE = {
-    "ID": "text", "Name": "text", "Driver": "text", "Image": "text", "State": "object", "Config": "object", "MountPoints": "object",
-    "NetworkSettings": "object", "Created": "time", "Path": "text", "Args": "texts", "LogPath": "text", "RestartCount": "integer",
-    "Managed": "flag", "OS": "text", "MountLabel": "text", "ProcessLabel": "text", "HostnamePath": "text", "HostsPath": "text",
-    "ResolvConfPath": "text", "ShmPath": "text", "HasBeenStartedBefore": "flag", "HasBeenManuallyStopped": "flag",
-}  # fmt: skip
+    "ID": "text",
+    "Name": "text",
+    "Driver": "text",
+    "Image": "text",
+    "State": "object",
+    "Config": "object",
+    "MountPoints": "object",
+    "NetworkSettings": "object",
+    "Created": "time",
+    "Path": "text",
+    "Args": "texts",
+    "LogPath": "text",
+    "RestartCount": "integer",
+    "Managed": "flag",
+    "OS": "text",
+    "MountLabel": "text",
+    "ProcessLabel": "text",
+    "HostnamePath": "text",
+    "HostsPath": "text",
+    "ResolvConfPath": "text",
+    "ShmPath": "text",
+    "HasBeenStartedBefore": "flag",
+    "HasBeenManuallyStopped": "flag",
+}
 """The types of the members of config.v2.json (container/container.go): Go rejects a document with another one."""
 STATE = {
     "Running": "flag", "Paused": "flag", "Restarting": "flag", "OOMKilled": "flag", "RemovalInProgress": "flag", "Dead": "flag",

@@ -17,6 +17,7 @@ _decoder = msgspec.json.Decoder()
 _TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d?):(\d\d):(\d\d)([.,]\d{1,9})?(?:Z|[+-](\d\d):(\d\d))", re.ASCII)
 _DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _LONG = 400
+_HALVES = re.compile("[\ud800-\udfff]")
 
 
 def _number(text: str) -> float:
@@ -65,7 +66,9 @@ def _value(data: bytes, path: str) -> tuple[Any, str]:
 
 def _whole(value: Any) -> Any:  # noqa: ANN401 - JSON is any value
     """Halves of surrogate pairs replaced, as Go does."""
-    return json.loads(json.dumps(value).encode("utf-8", "replace")) if not _encodes(value) else value
+    if _encodes(value):
+        return value
+    return json.loads(_HALVES.sub("\ufffd", json.dumps(value, ensure_ascii=False)))
 
 
 def _encodes(value: Any) -> bool:  # noqa: ANN401 - JSON is any value
@@ -95,7 +98,8 @@ def text(value: dict[str, Any], name: str) -> str | None:
 def ill_typed(value: Any, shape: Mapping[str, str]) -> str | None:  # noqa: ANN401 - JSON is any value
     """The first member of the object `value` whose type Go would reject, in words; None if there is none.
 
-    `shape` maps names to text, flag, integer, time, object, texts (a list of strings), words (a string or texts), list. Null fits every type.
+    `shape` maps names to text, flag, integer, time, object, texts (a list
+    of strings), words (a string or texts), list. Null fits every type.
     """
     for name, kind in shape.items():
         found = member(value, name)
@@ -129,9 +133,8 @@ def is_time(value: str) -> bool:
     found = _TIME.fullmatch(value)
     if found is None:
         return False
-    year, month, day, hour, minute, second, _, zone_hour, zone_minute = (
-        int(each) if each and each.isdigit() else 0 for each in found.groups()
-    )
+    numbers = [int(each) if each and each.isdigit() else 0 for each in found.groups()]
+    year, month, day, hour, minute, second, _, zone_hour, zone_minute = numbers
     leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
     days = _DAYS[month - 1] + (month == 2 and leap) if 1 <= month <= len(_DAYS) else 0  # noqa: PLR2004 - February
     return 1 <= day <= days and hour < 24 and minute < 60 and second < 60 and zone_hour < 24 and zone_minute < 60  # noqa: PLR2004 - a day's
