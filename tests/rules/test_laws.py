@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
+from msgspec import structs
 
 from docker_fsck.testing import laws
 from docker_fsck.testing.builder import DataRoot
-from docker_fsck.testing.table import DRIVERS, Row, registry, run
+from docker_fsck.testing.table import DRIVERS, Row, disagreements, registry, run, silent
 from docker_fsck.testing.tree import changes, snapshot_with_atimes
 from docker_fsck.testing.whole import Whole, whole
+from docker_fsck.values import ActionClass, Severity
 
 from . import test_aufs, test_containers, test_garbage, test_host, test_images, test_layers, test_mounts, test_overlay2, test_tags
 from .cases import OTHER_ID, retagged, rows
@@ -165,3 +167,31 @@ def test_law_8_any_two_files_may_be_damaged(shared: Whole, choice: int, strike: 
     finally:
         if apart:
             spare.rename(other)
+
+
+def test_the_laws_tell_a_rule_without_rows_and_a_row_without_a_rule() -> None:
+    told = laws.cards(registry().rules, ROWS[:1], {})
+    assert {f"{rule.name} has no near-miss" for rule in registry().rules} <= set(told)
+    assert "a row is of no-such-rule, which is no rule" in laws.cards((), (silent("no-such-rule", "x", unusual),), {})
+
+
+def test_the_laws_tell_what_apply_left(place: Path, elsewhere: laws.Elsewhere) -> None:
+    row = next(row for row in ROWS if row.kind == "fires" and row.rule == "layer-driverdir-missing" and row.leaves)
+    told = laws.journey(structs.replace(row, leaves=()), "overlay2", place, elsewhere)
+    assert told
+    assert {"law 5"} == {each.partition(":")[0] for each in told}
+
+
+def test_a_row_that_does_not_hold_is_told_in_sentences(place: Path) -> None:
+    row = next(row for row in ROWS if row.kind == "fires" and row.rule == "tags-unparsable" and row.cls is None)
+    other = structs.replace(row, rule="tags-dangling", severity=Severity.INFO, cls=ActionClass.LOSSY)
+    assert "expected tags-dangling; got tags-unparsable" in disagreements(other, "vfs", place / "one")
+    told = disagreements(structs.replace(row, severity=Severity.INFO, cls=ActionClass.LOSSY), "vfs", place / "two")
+    assert ["severity: expected info, got critical"] == told[:1]
+    assert told[1].startswith("expected one action of class lossy")
+
+
+def test_a_near_miss_that_fires_is_told(place: Path) -> None:
+    row = next(row for row in ROWS if row.kind == "fires" and row.rule == "tags-temp-residue" and row.cls is not None)
+    quiet = structs.replace(row, kind="silent", cls=None)
+    assert "something is planned" in disagreements(quiet, "overlay2", place)

@@ -5,6 +5,8 @@ import os
 import stat
 from typing import Literal
 
+from msgspec import structs
+
 from docker_fsck.apply.batches import ordered
 from docker_fsck.apply.journal import Was
 from docker_fsck.apply.site import ancestors
@@ -90,6 +92,15 @@ def known(found: os.stat_result | None, was: Was) -> int:
     old = (was.kind, was.mode, was.uid, was.gid, was.mtime_ns)
     now = (kind_of(found.st_mode), stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid, found.st_mtime_ns)
     return was.ino if was.ino and now == (old[0], stat.S_IMODE(old[1]), *old[2:]) else found.st_ino
+
+
+def here(tree: Tree, txn: str, step: Step, was: Was) -> Was:
+    """`was` with the inode that it has in this root, which is another one where the whole root was copied."""
+    path = step.raw if isinstance(step, SetMeta) else f"{QUARANTINE}/{txn}/q/{step.n}"
+    found = tree.lstat(path)
+    if found is None or not was.ino or known(found, was) != was.ino:
+        return was
+    return structs.replace(was, ino=found.st_ino)
 
 
 def sequence(story: Story) -> list[Step]:

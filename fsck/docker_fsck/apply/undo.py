@@ -10,7 +10,7 @@ from docker_fsck.apply.guards import Guards
 from docker_fsck.apply.history import choose, load, pending
 from docker_fsck.apply.journal import Made, Noted, Resumed, Times, UndoBegun, UndoEnded
 from docker_fsck.apply.observe import folder_times
-from docker_fsck.apply.rewind import examine, sequence
+from docker_fsck.apply.rewind import examine, here, sequence
 from docker_fsck.apply.site import Applied, Event, Ground, Held, Site, Undone, alone, engine
 from docker_fsck.apply.story import Story, reopen
 from docker_fsck.apply.tree import Tree, words
@@ -131,7 +131,7 @@ def _reverse(site: Site, writer: Writer, story: Story, steps: list[Step], ground
         rank = step.rank
         event = Event(what="undoing", txn=txn, n=step.n, op=operation(step), path=step.path)
         site.watch(event)
-        UNDO[type(step)](writer, step, story.was[step.n])
+        UNDO[type(step)](writer, step, here(writer.tree, txn, step, story.was[step.n]))
         site.watch(structs.replace(event, what="undone"))
 
 
