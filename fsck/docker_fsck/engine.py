@@ -27,12 +27,15 @@ class Offer(msgspec.Struct, frozen=True):
 
 
 class Checked(msgspec.Struct, frozen=True):
-    """What a check found. `offers`: the remedies by fingerprint; `incomplete`: why the verdict cannot be whole."""
+    """What a check found. `offers`: the remedies by fingerprint; `incomplete`: why the verdict cannot be whole.
+    `failures`: plugins that did not load, and could have known of references.
+    """
 
     findings: tuple[Finding, ...]
     offers: dict[str, tuple[Offer, ...]]
     outcomes: tuple[Outcome, ...]
     incomplete: tuple[str, ...]
+    failures: tuple[str, ...] = ()
 
 
 class _Draft:
@@ -66,7 +69,7 @@ def check(store: "Store", rules: "Sequence[Rule]", failures: Sequence[str] = ())
     incomplete += store.unjudged.values()
     made = sorted((_finding(key[0], draft) for key, draft in drafts.items()), key=_order)
     offers = {key[0]: tuple(Offer(draft.model, each) for each in draft.remedies) for key, draft in drafts.items()}
-    return Checked(tuple(made), offers, tuple(outcomes), tuple(printable(each) for each in incomplete))
+    return Checked(tuple(made), offers, tuple(outcomes), tuple(printable(each) for each in incomplete), tuple(failures))
 
 
 def _run(

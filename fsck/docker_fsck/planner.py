@@ -44,6 +44,8 @@ def make(checked: Checked, store: "Store", veto: Veto = lambda _plan, _store: ()
             continue
         made = draft(offer.model, finding.fingerprint, offer.remedy)
         why = objection(store, made)
+        if checked.failures and made.cls is ActionClass.RECLAIM:
+            why = why or f"blocked: references unknown: {checked.failures[0]}"
         if finding.confidence is not Confidence.CERTAIN:
             why = why or "not certain"
         if why is None:

@@ -20,6 +20,7 @@ class OverlayHome:
     def __init__(self, reader: Reader, name: str) -> None:
         """Read the home `name`."""
         self.name = name
+        self._names: dict[str, str | None] = {}
         rows = reader.table(name, FILES)
         links = reader.links(f"{name}/l")
         self.partial = tuple(each for each in (rows, links) if isinstance(each, Trouble) and each.state != "absent")
@@ -176,6 +177,11 @@ class OverlayHome:
 
     def short(self, ident: str) -> str | None:
         """The short name that `ident` has or should have: from `link`, else the link in `l/` that lowers use, else None."""
+        if ident not in self._names:
+            self._names[ident] = self._short(ident)
+        return self._names[ident]
+
+    def _short(self, ident: str) -> str | None:
         link, pointing = self.link(ident), self.shorts.get(ident, [])
         if isinstance(link, str) and (link in pointing or (link not in self.links and not pointing)):
             return link
