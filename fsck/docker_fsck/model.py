@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from docker_fsck.store import Store
 
 IMAGES = "image"
+DEEPEST = 1000
 
 
 class Model:
@@ -167,6 +168,8 @@ class Model:
                 found[chain] = None
                 continue
             above = () if layer.parent is None else found.get(layer.parent)
+            if self.depth[chain] >= DEEPEST:
+                above = None  # a tuple a layer would take memory by the square of the depth
             found[chain] = None if above is None else (layer.dir_id, *above)
         return found
 
