@@ -19,7 +19,7 @@ from docker_fsck.ids import (
 from docker_fsck.impact import sufferers
 from docker_fsck.marks import is_remnant
 from docker_fsck.model import Model
-from docker_fsck.protocols import Driver, Home, Part, References, ReferenceSource, Reporter
+from docker_fsck.protocols import Driver, Home, Node, Part, References, ReferenceSource, Reporter
 from docker_fsck.reader import Reader
 from docker_fsck.records import containers, imagedb, layerdb, mounts, repositories
 from docker_fsck.records.fields import shown
@@ -66,6 +66,7 @@ __all__ = [
     "Level",
     "MakeDir",
     "Model",
+    "Node",
     "Part",
     "Plan",
     "PutAway",

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from docker_fsck.values import MakeDir, PutAway, Relink, Report, Source, Trouble, WriteFile
+from docker_fsck.values import MakeDir, PutAway, Ref, Relink, Report, Source, Trouble, WriteFile
 
 if TYPE_CHECKING:
     from docker_fsck.reader import Reader
@@ -80,17 +80,33 @@ class Driver(Protocol):
         ...
 
 
+class Node(msgspec.Struct, frozen=True):
+    """An object of a store beside the graph driver: what it is, where it is recorded, what it keeps.
+
+    `path` is the file of the root that holds the record. `needs` are the objects that it keeps alive: other nodes of the store,
+    layers, driver dirs. `root`: it lives by itself (a lease, a cache record), not only because another node needs it.
+    """
+
+    ref: Ref
+    path: str
+    needs: tuple[Ref, ...] = ()
+    label: str = ""
+    root: bool = False
+
+
 class References(msgspec.Struct, frozen=True, kw_only=True):
     """What a store beside the graph driver keeps alive.
 
     `dirs` are driver ids, `chains` are chain ids. `hides` says what an unread part of it could have named:
-    `buildkit-dirs` (25-character driver ids) and `layers` (any chain id); empty if everything was read.
+    `buildkit-dirs` (25-character driver ids) and `layers` (any chain id); empty if everything was read. `nodes` are the
+    objects behind these names, for those who ask why.
     """
 
     sources: tuple[Source, ...]
     dirs: frozenset[str] = frozenset()
     chains: frozenset[str] = frozenset()
     hides: frozenset[str] = frozenset()
+    nodes: tuple[Node, ...] = ()
 
 
 class ReferenceSource(Protocol):
