@@ -19,10 +19,11 @@ def short(dir_fd: int, name: str, flags: int) -> bytes | None:
     except OSError:
         return None
     try:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
+        found = os.fstat(fd)
+        if not stat.S_ISREG(found.st_mode) or found.st_size >= ONE_READ:
             return None
         data = os.read(fd, ONE_READ)
-        return data if len(data) < ONE_READ else None
+        return data if len(data) == found.st_size else None
     except OSError:
         return None
     finally:

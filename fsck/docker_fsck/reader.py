@@ -111,24 +111,29 @@ class Reader:
     def _rows(self, fd: int, base: str, todo: list[str], files: tuple[str, ...]) -> Iterator[tuple[str, Row | Trouble]]:
         fd = os.dup(fd)
         pool: ThreadPoolExecutor | None = None
+        cold = False
         try:
             for start in range(0, len(todo), _CHUNK):
                 part = todo[start : start + _CHUNK]
                 before = disk_reads()
-                if pool is None:
-                    yield from self._some(fd, base, part, files)
+                if cold:
+                    pool = pool or threads()
+                    yield from self._ahead(pool, fd, base, part, files)
                 else:
-                    shares = [part[first::THREADS] for first in range(THREADS)]
-                    rows = dict(
-                        row for share in pool.map(lambda names: self._some(fd, base, names, files), shares) for row in share
-                    )
-                    yield from ((name, rows[name]) for name in part)
-                if pool is None and disk_reads() - before > len(part):
-                    pool = threads()
+                    yield from self._some(fd, base, part, files)
+                cold = disk_reads() - before > len(part)  # asked anew for each part: a cache is often warm in places
         finally:
             if pool is not None:
                 pool.shutdown()
             os.close(fd)
+
+    def _ahead(
+        self, pool: "ThreadPoolExecutor", fd: int, base: str, part: list[str], files: tuple[str, ...]
+    ) -> Iterator[tuple[str, Row | Trouble]]:
+        """The rows of `part`, read by several threads, in the order of `part`."""
+        shares = [part[first::THREADS] for first in range(THREADS)]
+        rows = dict(row for share in pool.map(lambda names: self._some(fd, base, names, files), shares) for row in share)
+        yield from ((name, rows[name]) for name in part)
 
     def links(self, base: str) -> dict[str, str | Trouble] | Trouble:
         """For each entry of `base` the text of the symlink; one that is no symlink is a `Trouble`."""
@@ -239,11 +244,13 @@ class Reader:
         except OSError as error:
             return self._note(trouble(path, error))
         try:
+            if self.blind and os.fstat(fd).st_dev != self._dev:
+                return Trouble(path, "wrong", MOUNTED)
             entries = self._shape(entries_of(fd))
             found: dict[str, bytes | Trouble] = {}
             for file in files:
                 if file in entries:
-                    data = short(fd, file, _FILE_FLAGS | self.noatime)
+                    data = None if self.blind else short(fd, file, _FILE_FLAGS | self.noatime)
                     found[file] = self._slurp(fd, file, f"{path}/{file}", SMALL) if data is None else data
         except OSError as error:
             return self._note(trouble(path, error))
@@ -265,6 +272,8 @@ class Reader:
             facts = os.fstat(fd)
             if not stat.S_ISREG(facts.st_mode):
                 return Trouble(path, "wrong", f"a {kind_of(facts.st_mode)} where a file belongs")
+            if self.blind and facts.st_dev != self._dev:
+                return Trouble(path, "wrong", MOUNTED)
             if facts.st_size > limit:
                 return Trouble(path, "wrong", f"{facts.st_size} bytes, more than the {limit} that are read")
             return all_of(fd, facts.st_size, limit)
