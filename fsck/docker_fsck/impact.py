@@ -16,7 +16,7 @@ def impact(model: "Model", subject: Ref) -> Impact:
         case "layer":
             return _of_chains(model, reach([subject.id], lambda chain: model.children.get(chain, ())))
         case "driverdir":
-            return _of_dirs(model, reach([subject.id], lambda ident: model.dir_needed_by.get(ident, ())))
+            return _of_dirs(model, reach([subject.id], model.needing))
         case "image":
             return Impact(images=model.image_names(subject.id))
         case "mount":

@@ -12,7 +12,6 @@ from docker_fsck.values import Trouble
 if TYPE_CHECKING:
     from docker_fsck.model import Model
     from docker_fsck.records.containers import Container
-    from docker_fsck.records.layerdb import Layer
 
 LAYERS = "layers"
 DIRS = "dirs"
@@ -55,7 +54,7 @@ def mark(model: "Model") -> Marks:
     )
     held = frozenset(held_dirs(model))
     layer_roots |= {layer.chain for layer in table.values() if layer.dir_id in held}
-    layer_roots |= {layer.chain for layer in table.values() if _misnamed(layer)}  # which layer it really is, is not known
+    layer_roots |= model.misnamed  # which layer it really is, is not known
     live = _live_layers(model, layer_roots)
     dir_roots = (
         {ident for mount in kept_mounts for ident in mount.dir_ids} | model.buildkit_dirs | held | set(_legacy(model, needy))
@@ -70,12 +69,6 @@ def mark(model: "Model") -> Marks:
     spoken |= {each.cache_id for each in (*model.layers.removing, *model.layers.tmp) if isinstance(each.cache_id, str)}
     dead_dirs = tuple(sorted(set(model.home.ids()) - dirs - spoken))
     return Marks(live, dirs, orphans, dead_layers, dead_dirs, needy, pairs, _hidden(model, live, dirs, needy))
-
-
-def _misnamed(layer: "Layer") -> bool:
-    """Whether a record stands under a name that is not its chain id."""
-    whole = isinstance(layer.diff, str) and not isinstance(layer.parent, Trouble)
-    return whole and ids.chain_id(layer.parent_id, str(layer.diff)) != layer.chain
 
 
 def _settle(model: "Model", live: frozenset[str], roots: set[str]) -> tuple[frozenset[str], frozenset[str]]:
@@ -151,11 +144,10 @@ def _legacy(model: "Model", needy: tuple[str, ...]) -> Iterator[str]:
 
 def held_dirs(model: "Model") -> Iterator[str]:
     """Driver ids of this tree that some process has mounted or open (promise 11)."""
-    present = set(model.home.ids())
-    if not model.store.host.held or not present:
+    if not model.store.host.held:
         return
     owner_of: dict[str, str] = {}
-    for ident in present:
+    for ident in model.home.ids():
         for path in model.home.aliases(ident):
             owner_of[path] = ident
     for held in model.store.host.held:
@@ -270,5 +262,5 @@ def _parents_unknown(model: "Model", live: frozenset[str]) -> Iterator[str]:
             continue
         if isinstance(layer.parent, Trouble):
             yield f"references of layers unknown: {layer.parent.path}: {layer.parent.why}"
-        elif isinstance(layer.diff, Trouble) or ids.chain_id(layer.parent, layer.diff) != chain:
+        elif isinstance(layer.diff, Trouble) or chain in model.misnamed:
             yield f"references of layers unknown: {layer.path} does not stand under its chain id"

@@ -4,6 +4,7 @@ Tables are read when first asked for. Nothing here judges: rules do, against the
 """
 
 from collections import Counter
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from docker_fsck import ids, marks
 from docker_fsck.graph import depths, reverse
 from docker_fsck.protocols import Driver, Home
 from docker_fsck.records import imagedb, layerdb, mounts, repositories
-from docker_fsck.values import Ref, Source, Trouble
+from docker_fsck.values import Ref, Trouble
 
 if TYPE_CHECKING:
     from docker_fsck.records.containers import Container
@@ -33,6 +34,7 @@ class Model:
         self.driver = driver
         self.name = driver.name
         self.image_dir = f"{IMAGES}/{driver.name}"
+        self._layers: Callable[[], layerdb.LayerTable] = lambda: layerdb.read(store.reader, self.image_dir)
 
     @cached_property
     def tags(self) -> repositories.TagStore:
@@ -47,7 +49,12 @@ class Model:
     @cached_property
     def layers(self) -> layerdb.LayerTable:
         """The layer records."""
-        return layerdb.read(self.store.reader, self.image_dir)
+        return self._layers()
+
+    def read_ahead(self) -> None:
+        """Read all tables, the layer records in a second process, for a run that will want them all."""
+        self._layers = layerdb.begin(self.store.reader, self.image_dir)
+        _ = self.home, self.images, self.mounts
 
     @cached_property
     def mounts(self) -> mounts.MountTable:
@@ -148,9 +155,16 @@ class Model:
         dead = (ident for ident, container in self.store.containers.containers.items() if container.dead)
         return frozenset(each for ident in dead if ident in self.mounts.mounts for each in self.mounts.mounts[ident].dir_ids)
 
+    def needing(self, ident: str) -> Sequence[str]:
+        """Driver dirs that name `ident` as a parent."""
+        return self._dir_needed_by.get(ident, ()) if ident in self._dirs_needed else ()
+
     @cached_property
-    def dir_needed_by(self) -> dict[str, list[str]]:
-        """Driver dirs that name each driver dir as a parent."""
+    def _dirs_needed(self) -> frozenset[str]:
+        return frozenset().union(*map(self.home.needs, self.home.ids()))
+
+    @cached_property
+    def _dir_needed_by(self) -> dict[str, list[str]]:  # ten times as dear as the set, and a healthy root never asks
         return reverse({ident: self.home.needs(ident) for ident in self.home.ids()})
 
     @cached_property
@@ -164,7 +178,7 @@ class Model:
         found: dict[str, tuple[str, ...] | None] = {}
         for chain in sorted(self.depth, key=lambda each: self.depth[each]):
             layer = self.layers.layers.get(chain)
-            if layer is None or layer.dir_id is None or isinstance(layer.parent, Trouble) or not self._named_right(layer):
+            if layer is None or layer.dir_id is None or isinstance(layer.parent, Trouble) or not self._believed(layer):
                 found[chain] = None
                 continue
             above = () if layer.parent is None else found.get(layer.parent)
@@ -173,15 +187,22 @@ class Model:
             found[chain] = None if above is None else (layer.dir_id, *above)
         return found
 
-    def _named_right(self, layer: "Layer") -> bool:
+    @cached_property
+    def misnamed(self) -> frozenset[str]:
+        """Layer records whose diff id and parent are known and give another chain id than the one they stand under."""
+        return frozenset(
+            chain
+            for chain, layer in self.layers.layers.items()
+            if not isinstance(layer.diff, Trouble)
+            and not isinstance(layer.parent, Trouble)
+            and ids.chain_id(layer.parent, layer.diff) != chain
+        )
+
+    def _believed(self, layer: "Layer") -> bool:
         """Whether the record stands under its chain id and alone claims its folder: only then it can be believed."""
         if layer.dir_id is None or self.dir_claims[layer.dir_id] > 1:
             return False
-        return (
-            isinstance(layer.diff, str)
-            and self.depth[layer.chain] >= 0
-            and ids.chain_id(layer.parent_id, layer.diff) == layer.chain
-        )
+        return isinstance(layer.diff, str) and self.depth[layer.chain] >= 0 and layer.chain not in self.misnamed
 
     def ancestors(self, chain: str | None) -> tuple[str, ...] | None:
         """The cache-ids of `chain` and its ancestors, nearest first; None where a record does not tell."""
@@ -276,21 +297,3 @@ class Model:
                 return self.home.path(ref.id)
             case _:
                 return ref.id
-
-    @property
-    def own_sources(self) -> list[Source]:
-        """How much of this tree's own sources of references was read."""
-        tags = self.tags.trouble
-        found = [Source(self.tags.path, "read")]
-        if tags is not None:
-            found = [Source(self.tags.path, "absent" if tags.state == "absent" else "unreadable", tags.why)]
-        found.append(listed(f"{self.image_dir}/imagedb", self.images.faults))
-        found.append(listed(f"{self.image_dir}/layerdb/sha256", self.layers.faults))
-        found.append(listed(f"{self.image_dir}/layerdb/mounts", self.mounts.faults))
-        found.append(listed(self.home.name, self.home.partial))
-        return found
-
-
-def listed(name: str, faults: tuple[Trouble, ...]) -> Source:
-    """How much of a table could be listed."""
-    return Source(name, "unreadable", faults[0].why) if faults else Source(name, "read")

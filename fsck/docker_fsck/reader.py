@@ -4,6 +4,7 @@ Every open has O_NOFOLLOW, O_CLOEXEC, O_NONBLOCK and O_NOATIME (plain where the 
 checks for a regular file. What cannot be had comes back as a `Trouble`, never as an exception.
 """
 
+import copy
 import os
 import stat
 from collections.abc import Iterable, Iterator
@@ -64,6 +65,13 @@ class Reader:
                 os.close(fd)
         self._open.clear()
         self._fd = -1
+
+    def twin(self) -> Self:
+        """Another reader of the same folder, for another process: it shares no descriptor and notes what is unread for itself."""
+        made = copy.copy(self)
+        made._fd = os.open(".", _DIR_FLAGS, dir_fd=self._fd)  # noqa: SLF001 - of the same class
+        made._open, made._shapes, made.unread = {}, {}, {}  # noqa: SLF001
+        return made
 
     def absolute(self, path: str) -> str:
         """`path` as the host names it."""
@@ -248,9 +256,11 @@ class Reader:
                 return Trouble(path, "wrong", MOUNTED)
             entries = self._shape(entries_of(fd))
             found: dict[str, bytes | Trouble] = {}
+            flags = _FILE_FLAGS | self.noatime
             for file in files:
                 if file in entries:
-                    data = None if self.blind else short(fd, file, _FILE_FLAGS | self.noatime)
+                    plain = entries[file] == "file" and not self.blind
+                    data = short(fd, file, flags) if plain else None
                     found[file] = self._slurp(fd, file, f"{path}/{file}", SMALL) if data is None else data
         except OSError as error:
             return self._note(trouble(path, error))

@@ -103,7 +103,7 @@ def needed(draft: "Draft", gone: "Gone") -> str | None:
     if draft.cls is not ActionClass.RECLAIM:
         return None
     for ident in sorted(draft.dirs):
-        above = [each for each in model.dir_needed_by.get(ident, ()) if each not in gone.dirs]
+        above = [each for each in model.needing(ident) if each not in gone.dirs]
         if above or ident in model.buildkit_dirs:
             return f"{model.home.path(ident)} is still needed by {', '.join(sorted(above)[:3]) or 'the build cache'}"
     return None

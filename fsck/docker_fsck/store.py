@@ -6,7 +6,7 @@ from functools import cached_property
 from docker_fsck.errors import Refused
 from docker_fsck.facts import Weight
 from docker_fsck.host import HostView
-from docker_fsck.model import IMAGES, Model, listed
+from docker_fsck.model import IMAGES, Model
 from docker_fsck.policy import Policy
 from docker_fsck.protocols import Driver, References, ReferenceSource
 from docker_fsck.reader import Reader
@@ -42,6 +42,11 @@ class Store:
             for name, kind in found.items()
             if kind == "dir" and name not in known and not isinstance(self.reader.names(f"{IMAGES}/{name}/layerdb"), Trouble)
         )
+
+    def read_ahead(self) -> None:
+        """Start what takes long, for a run of all rules."""
+        for model in self.models:
+            model.read_ahead()
 
     @property
     def layouts(self) -> tuple[str, ...]:
@@ -107,9 +112,9 @@ class Store:
     def sources(self) -> tuple[Source, ...]:
         """How much of each source of references was read, by name."""
         found = [source for each in self.references for source in each.sources]
-        found.append(listed("containers", self.containers.faults))
+        found.append(_listed("containers", self.containers.faults))
         for model in self.models:
-            found += model.own_sources
+            found += _sources_of(model)
         return tuple(sorted(found, key=lambda source: source.source))
 
 
@@ -127,3 +132,21 @@ def open_store(
     if len(found) < 2:  # noqa: PLR2004 - one of these folders alone may be anybody's
         raise Refused(f"{reader.root}: not a Docker data root")
     return store
+
+
+def _sources_of(model: Model) -> list[Source]:
+    """How much of a tree's own sources of references was read."""
+    tags = model.tags.trouble
+    found = [Source(model.tags.path, "read")]
+    if tags is not None:
+        found = [Source(model.tags.path, "absent" if tags.state == "absent" else "unreadable", tags.why)]
+    found.append(_listed(f"{model.image_dir}/imagedb", model.images.faults))
+    found.append(_listed(f"{model.image_dir}/layerdb/sha256", model.layers.faults))
+    found.append(_listed(f"{model.image_dir}/layerdb/mounts", model.mounts.faults))
+    found.append(_listed(model.home.name, model.home.partial))
+    return found
+
+
+def _listed(name: str, faults: tuple[Trouble, ...]) -> Source:
+    """How much of a table could be listed."""
+    return Source(name, "unreadable", faults[0].why) if faults else Source(name, "read")

@@ -43,13 +43,12 @@ def chainid_mismatch(model: Model) -> Iterator[Fault]:
     Repair: none yet in this version.
     Daemon says: could not verify layer data for: sha256:<diff>
     """
-    for layer in model.layers.layers.values():
-        if isinstance(layer.diff, str) and isinstance(layer.parent, str | None):
-            actual = chain_id(layer.parent, layer.diff)
-            if actual != layer.chain:
-                message = f"layer {short(layer.chain)} should be called {short(actual)} by its diff and parent"
-                paths = dict.fromkeys((_misfit(model, layer), layer.path, f"{layer.path}/diff", f"{layer.path}/parent"))
-                yield Fault(Ref("layer", layer.chain), message, tuple(paths), layer.chain, actual)
+    for chain in sorted(model.misnamed):
+        layer = model.layers.layers[chain]
+        actual = chain_id(layer.parent_id, str(layer.diff))
+        message = f"layer {short(chain)} should be called {short(actual)} by its diff and parent"
+        paths = dict.fromkeys((_misfit(model, layer), layer.path, f"{layer.path}/diff", f"{layer.path}/parent"))
+        yield Fault(Ref("layer", chain), message, tuple(paths), chain, actual)
 
 
 def _misfit(model: Model, layer: layerdb.Layer) -> str:

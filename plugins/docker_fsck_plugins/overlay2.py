@@ -150,15 +150,22 @@ class OverlayHome:
         """The driver id that an element of a `lower` leads to, whether its folder is there or not."""
         return self.target.get(element[2:]) if element.startswith("l/") else None
 
+    @cached_property
+    def _resolved(self) -> dict[str, tuple[str | None, ...]]:
+        return {ident: self._paths[text] for ident, text in self._lowers.items() if isinstance(text, str)}
+
     def resolved(self, ident: str) -> tuple[str | None, ...]:
         """What the elements of `lower` lead to, None for nowhere."""
-        lower = self._lowers.get(ident)
-        return self._paths[lower] if isinstance(lower, str) else ()
+        return self._resolved.get(ident, ())
+
+    @cached_property
+    def _needs(self) -> dict[str, tuple[str, ...]]:
+        return {ident: tuple(each for each in found if each) for ident, found in self._resolved.items() if None in found}
 
     def needs(self, ident: str) -> tuple[str, ...]:
         """The driver ids of all elements that lead somewhere."""
-        found = self.resolved(ident)
-        return tuple(each for each in found if each is not None) if None in found else cast("tuple[str, ...]", found)
+        found = self._needs.get(ident)
+        return cast("tuple[str, ...]", self._resolved.get(ident, ())) if found is None else found
 
     def vague(self, ident: str) -> bool:
         """Whether an element leads nowhere, or the `lower` that is due cannot be read."""
@@ -174,6 +181,11 @@ class OverlayHome:
         """The links in `l/` that point to it, then its folder."""
         links = tuple(f"{self.name}/l/{short}" for short in sorted(self.shorts.get(ident, ())))
         return (*links, self.path(ident)) if ident in self.dirs else links
+
+    @cached_property
+    def nameless(self) -> frozenset[str]:
+        """Driver ids for which neither `link` nor `l/` gives a short name."""
+        return frozenset(ident for ident in self.dirs if self.short(ident) is None)
 
     def short(self, ident: str) -> str | None:
         """The short name that `ident` has or should have: from `link`, else the link in `l/` that lowers use, else None."""

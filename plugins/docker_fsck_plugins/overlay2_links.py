@@ -80,7 +80,7 @@ def link_file(model: Model) -> Iterator[Fault]:
 def from_children(model: Model) -> dict[str, str]:
     """Short names that only children still tell: by layer without one, what stands at its position in the lower of a child."""
     home = home_of(model)
-    broken = {ident for ident in model.living if home.short(ident) is None}
+    broken = home.nameless.intersection(model.living) if home.nameless else frozenset[str]()
     found: dict[str, str] = {}
     for child in sorted(home.dirs) if broken else ():
         expected, elements = model.expected_parents(child), home.elements(child)

@@ -172,7 +172,7 @@ def test_who_needs_a_folder_is_told_by_the_lists_of_the_driver(tmp_path: Path, d
     root = DataRoot(tmp_path / "root", driver)
     made = root.shadow_parent()
     with modelled(root) as model:
-        assert {made.shadow: [made.dir]} == model.dir_needed_by
+        assert ([made.dir], ()) == (model.needing(made.shadow), model.needing(made.dir))
 
 
 def test_paths_of_objects_are_those_of_the_store(root: DataRoot) -> None:

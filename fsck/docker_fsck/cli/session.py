@@ -104,6 +104,8 @@ def _checked(
         reader = Reader(root.path)
         try:
             store = open_store(reader, registry.drivers, registry.sources, seen, allowed)
+            if not call.config.rule:
+                store.read_ahead()
             return engine.check(store, chosen, registry.failures), store
         except BaseException:
             reader.close()
