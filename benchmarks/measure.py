@@ -106,7 +106,7 @@ def run(command: Sequence[str], accepted: frozenset[int]) -> Sample:
 
 
 def environment() -> dict[str, str]:
-    """This environment, but with compiled modules kept: an installed program has them, and what it costs to make them is pip's."""
+    """The environment of the runs: compiled modules are kept, as those of an installed program are."""
     return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
