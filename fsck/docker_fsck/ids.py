@@ -13,6 +13,8 @@ BUILDKIT_ID = re.compile(r"[0-9a-z]{25}", re.ASCII)
 DRIVER_ID = re.compile(r"[0-9a-f]{64}(-init)?|[0-9a-z]{25}", re.ASCII)
 SHORT_LINK = re.compile(r"[A-Z2-7]{26}", re.ASCII)
 REMOVING = re.compile(r"([0-9a-f]{64})-.*removing", re.ASCII | re.DOTALL)
+LONGEST_PATH = 255
+"""Of a repository name without its registry (distribution/reference); older engines count the registry too."""
 USERNS_ROOT = re.compile(r"[0-9]+\.[0-9]+", re.ASCII)
 
 
@@ -60,11 +62,21 @@ def _grammar() -> tuple[re.Pattern[str], re.Pattern[str]]:
     return re.compile(rf"(?:{domain}/)?{part}(?:/{part})*", re.ASCII), re.compile(r"[\w][\w.-]{0,127}", re.ASCII)
 
 
+def _path(repository: str) -> str:
+    """A familiar repository name without its registry, that of Docker Hub with the part that the engine leaves out."""
+    registry, slash, rest = repository.partition("/")
+    if not slash:
+        return f"library/{repository}"
+    return rest if registry == "localhost" or {".", ":"} & set(registry) else repository
+
+
 def reference_fault(repository: str, reference: str) -> str | None:
     """Why a pair of keys of repositories.json is not well-formed (classic-store 2), None if it is."""
     name, tag = _grammar()
     if name.fullmatch(repository) is None:
         return "the repository name does not parse"
+    if len(_path(repository)) > LONGEST_PATH:
+        return f"the repository name has more than {LONGEST_PATH} characters"
     if not reference.startswith(repository):
         return "the reference does not start with its repository"
     rest = reference[len(repository) :]

@@ -12,6 +12,7 @@ from docker_fsck.values import Trouble
 if TYPE_CHECKING:
     from docker_fsck.model import Model
     from docker_fsck.records.containers import Container
+    from docker_fsck.store import Store
 
 LAYERS = "layers"
 DIRS = "dirs"
@@ -39,8 +40,8 @@ class Marks(msgspec.Struct, frozen=True):
 
 def mark(model: "Model") -> Marks:
     """Mark the tree of `model`."""
-    pairs = tuple(_pairs(model))
-    needy = tuple(sorted(ident for ident, container in model.containers.items() if _needy(model, container, pairs)))
+    pairs = model.store.pairs[model.name]
+    needy = tuple(sorted(ident for ident, container in model.containers.items() if _needy(model, container)))
     orphans = (
         ()
         if model.store.containers.faults or model.store.containers.absent
@@ -99,7 +100,7 @@ def _claimed(model: "Model") -> set[str]:
     return claimed | model.dir_owner.keys() | model.buildkit_dirs
 
 
-def _pairs(model: "Model") -> Iterator[str]:
+def pairs(model: "Model") -> Iterator[str]:
     """Driver ids X with an X-init beside them that no record claims, by id."""
     present, claimed = set(model.home.ids()), _claimed(model)
     for ident in sorted(present):
@@ -119,17 +120,21 @@ def _lonely(model: "Model") -> Iterator[str]:
             yield ident
 
 
-def _needy(model: "Model", container: "Container", pairs: tuple[str, ...]) -> bool:
+def _needy(model: "Model", container: "Container") -> bool:
     mount = model.mounts.mounts.get(container.id)
     if mount is not None and isinstance(mount.mount_id, str):
         return mount.mount_id in model.dir_owner or model.mount_claims[mount.mount_id] > 1
-    return mount is not None or not is_remnant(container, pairs)
+    return mount is not None or not is_remnant(model.store, container)
 
 
-def is_remnant(container: "Container", pairs: tuple[str, ...]) -> bool:
-    """Whether a folder without a mount record is what a removal left: no config, no copy of one, no pair it may own."""
+def is_remnant(store: "Store", container: "Container") -> bool:
+    """Whether a folder without a mount record is what a removal left: no config, no copy of one, no pair that it may own.
+
+    Of which driver it was is not known: a pair of any tree may be its own, also one that could not be seen.
+    """
     absent = container.fault is not None and container.fault.state == "absent"
-    return absent and not pairs and not any(each.whole and "config.v2" in each.path for each in container.siblings)
+    whole = any(each.whole and "config.v2" in each.path for each in container.siblings)
+    return absent and not whole and not store.unseen and not any(store.pairs.values())
 
 
 def _legacy(model: "Model", needy: tuple[str, ...]) -> Iterator[str]:

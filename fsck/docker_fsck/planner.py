@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from docker_fsck.contain import Crash, attempt
 from docker_fsck.engine import Checked, Offer
 from docker_fsck.expand import TAG, WRITE, Draft, draft
 from docker_fsck.facts import Facts
@@ -20,6 +21,7 @@ from docker_fsck.values import (
     Guard,
     Plan,
     PutAway,
+    Remedy,
     SetMeta,
     Step,
     Trouble,
@@ -36,29 +38,20 @@ Veto = Callable[[Plan, "Store"], Iterable[Blocked]]
 
 def make(checked: Checked, store: "Store", veto: Veto = lambda _plan, _store: ()) -> tuple[Plan, tuple[Finding, ...]]:
     """The plan, and the findings with the ids of the actions that mend them."""
-    blocked: list[Blocked] = []
     drafts: list[Draft] = []
+    refused: list[Blocked] = []
     for finding in checked.findings:
         offer = _gentlest(checked.offers.get(finding.fingerprint, ()))
-        if offer is None:
-            continue
-        made = draft(offer.model, finding.fingerprint, offer.remedy)
-        why = objection(store, made)
-        if checked.failures and made.cls is ActionClass.RECLAIM:
-            why = why or f"blocked: references unknown: {checked.failures[0]}"
-        if finding.confidence is not Confidence.CERTAIN:
-            why = why or "not certain"
-        if why is None:
-            drafts.append(made)
-        else:
-            blocked.append(_refusal(made, finding.fingerprint, why))
-    drafts = _merged(drafts, blocked)
-    drafts = _closed(drafts, blocked)
-    plan = _plan(store, drafts, blocked)
+        judged = None if offer is None else _judged(checked, store, finding, offer)
+        if isinstance(judged, Draft):
+            drafts.append(judged)
+        elif judged is not None:
+            refused.append(judged)
+    plan = _arranged(store, drafts, refused)
     vetoed = {each.fingerprint: each for each in veto(plan, store)}
     if vetoed:
         drafts = [each for each in drafts if not vetoed.keys() & set(each.findings)]
-        plan = _plan(store, _closed(drafts, blocked), [*blocked, *vetoed.values()])
+        plan = _arranged(store, drafts, [*refused, *vetoed.values()])
     by_finding: dict[str, list[str]] = {}
     for action in plan.actions:
         for mark in action.findings:
@@ -74,43 +67,78 @@ def _gentlest(offers: tuple[Offer, ...]) -> Offer | None:
     return min(real, key=lambda offer: offer.remedy.cls.rank, default=None)
 
 
+def _judged(checked: Checked, store: "Store", finding: Finding, offer: Offer) -> Draft | Blocked:
+    """The draft of a remedy, or why it is none of the plan's; one that cannot even be drawn up is a plugin's mistake."""
+    mark, remedy = finding.fingerprint, offer.remedy
+    drawn = attempt(_drawn, store, mark, offer)
+    if isinstance(drawn, Crash):
+        store.crashes.append(f"{finding.rule}: its remedy cannot be drawn up: {drawn.why}")
+        return _blocked(remedy, mark, f"its remedy cannot be drawn up: {drawn.why}")
+    made, why = drawn
+    if checked.failures and remedy.cls is ActionClass.RECLAIM:
+        why = why or f"blocked: references unknown: {checked.failures[0]}"
+    if finding.confidence is not Confidence.CERTAIN:
+        why = why or "not certain"
+    return made if why is None else _blocked(remedy, mark, why)
+
+
+def _drawn(store: "Store", mark: str, offer: Offer) -> tuple[Draft, str | None]:
+    made = draft(offer.model, mark, offer.remedy)
+    return made, offer.remedy.refused or objection(store, made)
+
+
+def _blocked(remedy: Remedy, mark: str, why: str) -> Blocked:
+    return Blocked(fingerprint=mark, why=printable(why), cls=remedy.cls, does=printable(remedy.does))
+
+
+def _arranged(store: "Store", drafts: list[Draft], refused: list[Blocked]) -> Plan:
+    """The plan of all drafts that go together; those of one tag store are joined last, so that a blow to one spares the rest."""
+    blocked = list(refused)
+    return _plan(store, _joined(_closed(_agreeing(drafts, blocked), blocked)), blocked)
+
+
 def _refusal(made: Draft, mark: str, why: str) -> Blocked:
     return Blocked(fingerprint=mark, why=printable(why), cls=made.cls, does=printable("; ".join(made.does)))
 
 
-def _merged(drafts: list[Draft], blocked: list[Blocked]) -> list[Draft]:
-    """One draft for all that rewrites one tag store; equal steps once; of two that contradict each other the gentler stays."""
+def _agreeing(drafts: list[Draft], blocked: list[Blocked]) -> list[Draft]:
+    """The drafts, gentle ones first, of which no two say different things of one path; of two that do the gentler stays."""
     kept: list[Draft] = []
-    tags: dict[int, Draft] = {}
-    owner: dict[str, Step] = {}
+    owner: dict[str, object] = {}
     for made in sorted(drafts, key=lambda each: each.cls.rank):
-        clash = [step for _, step in made.steps if owner.get(step.raw, step) != step]
-        if made.retag and made.model.tags.path in owner:
-            clash.append(owner[made.model.tags.path])
-        if clash:
-            blocked += [
-                _refusal(made, mark, f"{clash[0].path} is changed by another action: run again afterwards")
-                for mark in made.findings
-            ]
-            continue
-        owner.update((step.raw, step) for _, step in made.steps)
-        first = tags.setdefault(id(made.model), made) if made.retag else made
-        if first is made:
+        wants: dict[str, object] = {step.raw: step for _, step in made.steps}
+        if made.retag:
+            wants[made.model.tags.path] = (made.cls, made.consent)
+        clash = next((path for path, what in wants.items() if owner.get(path, what) != what), None)
+        if clash is None:
+            owner.update(wants)
             kept.append(made)
         else:
-            _join(first, made)
+            why = f"{clash} is changed by another action: run again afterwards"
+            blocked += [_refusal(made, mark, why) for mark in made.findings]
     return kept
 
 
-def _join(first: Draft, other: Draft) -> None:
-    first.does += other.does
-    first.findings += other.findings
-    first.steps += other.steps
-    for name in ("layers", "dirs", "images", "mounts", "retag"):
-        getattr(first, name).update(getattr(other, name))
-    for name in ("loses", "next", "pull"):
-        mine = getattr(first, name)
-        mine += [each for each in getattr(other, name) if each not in mine]
+def _joined(drafts: list[Draft]) -> list[Draft]:
+    """One draft for all that rewrites one tag store."""
+    first: dict[str, int] = {}
+    found: list[Draft] = []
+    for made in drafts:
+        place = first.setdefault(made.model.tags.path, len(found)) if made.retag else len(found)
+        if place < len(found):
+            found[place] = _sum(found[place], made)
+        else:
+            found.append(made)
+    return found
+
+
+def _sum(first: Draft, other: Draft) -> Draft:
+    lists = {
+        name: list(dict.fromkeys((*getattr(first, name), *getattr(other, name))))
+        for name in ("findings", "loses", "next", "pull")
+    }
+    sets = {name: getattr(first, name) | getattr(other, name) for name in ("layers", "dirs", "images", "mounts", "retag")}
+    return msgspec.structs.replace(first, does=first.does + other.does, steps=first.steps + other.steps, **lists, **sets)
 
 
 def _closed(drafts: list[Draft], blocked: list[Blocked]) -> list[Draft]:
@@ -127,37 +155,41 @@ def _closed(drafts: list[Draft], blocked: list[Blocked]) -> list[Draft]:
 
 def _plan(store: "Store", drafts: list[Draft], blocked: list[Blocked]) -> Plan:
     away: dict[str, int] = {}
-    for made in drafts:
-        for _, step in made.steps:
-            if isinstance(step, PutAway):
-                away[step.raw] = min(made.cls.rank, away.get(step.raw, made.cls.rank))
-    seen: set[str] = set()
+    for number, made in reversed(list(enumerate(drafts))):
+        away.update((step.raw, number) for _, step in made.steps if isinstance(step, PutAway))
+    done: dict[str, int] = {}
+    lent: dict[int, list[str]] = {}
     rows: list[tuple[tuple[int, int], int, Step]] = []
     for number, made in enumerate(drafts):
         if made.retag:
-            made_step = _tag_step(store, made)
-            rows.append(((TAG, 0), number, made_step))
-        rows += [
-            (place, number, step) for place, step in made.steps if step.raw not in seen and not _covered(step.raw, away, made)
-        ]
-        seen.update(step.raw for _, step in made.steps)
+            rows.append(((TAG, 0), number, _tag_step(store, made)))
+        for place, step in made.steps:
+            if step.raw not in done:
+                around = _around_it(step.raw, away, drafts, made)
+                done[step.raw] = number if around is None else around
+                rows += [(place, number, step)] if around is None else []
+            if done[step.raw] != number:
+                lent.setdefault(done[step.raw], []).extend(made.findings)
     rows = [row for row in rows if not (isinstance(row[2], PutAway) and _absent(store, row[2].raw))]
     rows.sort(key=lambda row: (row[0], row[1]))
     steps: dict[int, list[Step]] = {}
     for n, (place, number, step) in enumerate(rows):
         steps.setdefault(number, []).append(msgspec.structs.replace(_owned(store, step), n=n, rank=place[0]))
-    actions = tuple(_action(store, f"a{count}", drafts[number], steps[number]) for count, number in enumerate(sorted(steps), 1))
+    actions = tuple(
+        _action(store, f"a{count}", drafts[number], steps[number], lent.get(number, ()))
+        for count, number in enumerate(sorted(steps), 1)
+    )
     pull = sorted({name for number in steps for name in drafts[number].pull})
     ordered = tuple(sorted(blocked, key=lambda each: (each.fingerprint, each.why)))
     digest = "sha256:" + hashlib.sha256(msgspec.json.encode(actions)).hexdigest()
     return Plan(digest=digest, actions=actions, blocked=ordered, pull=tuple(printable(name) for name in pull))
 
 
-def _covered(path: str, away: dict[str, int], made: Draft) -> bool:
-    """Whether a folder around `path` goes as a whole, with an action that is done wherever `made` is."""
+def _around_it(path: str, away: dict[str, int], drafts: list[Draft], made: Draft) -> int | None:
+    """The number of the draft that takes a folder around `path` as a whole and is done wherever `made` is; None if none does."""
     parts = path.split("/")
     around = (away.get("/".join(parts[:end])) for end in range(1, len(parts)))
-    return any(rank is not None and rank <= made.cls.rank for rank in around)
+    return next((each for each in around if each is not None and drafts[each].cls.rank <= made.cls.rank), None)
 
 
 def _absent(store: "Store", path: str) -> bool:
@@ -193,7 +225,8 @@ def _around(store: "Store", path: str) -> Facts | None:
     return None
 
 
-def _action(store: "Store", ident: str, made: Draft, steps: list[Step]) -> Action:
+def _action(store: "Store", ident: str, made: Draft, steps: list[Step], lent: Iterable[str]) -> Action:
+    """`lent`: findings that are mended by a step of this action which their own does not repeat."""
     return Action(
         id=ident,
         cls=made.cls,
@@ -201,7 +234,7 @@ def _action(store: "Store", ident: str, made: Draft, steps: list[Step]) -> Actio
         steps=tuple(steps),
         pre=tuple(_guard(store, step) for step in steps),
         bytes=sum(weight_of(store, step.raw) for step in steps if isinstance(step, PutAway)),
-        findings=tuple(made.findings),
+        findings=tuple(dict.fromkeys((*made.findings, *lent))),
         consent=made.consent,
         loses=tuple(printable(each) for each in made.loses),
         next=tuple(printable(each) for each in made.next),

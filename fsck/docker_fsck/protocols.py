@@ -1,7 +1,7 @@
 """What a plugin must offer: graph drivers, sources of references, output formats. Shapes only."""
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import msgspec
 
@@ -66,6 +66,7 @@ class Home(Protocol):
         ...
 
 
+@runtime_checkable
 class Driver(Protocol):
     """A graph driver: how to know it and how to read its home."""
 
@@ -109,6 +110,7 @@ class References(msgspec.Struct, frozen=True, kw_only=True):
     nodes: tuple[Node, ...] = ()
 
 
+@runtime_checkable
 class ReferenceSource(Protocol):
     """A store beside the graph driver that names driver dirs or layers."""
 
@@ -119,6 +121,7 @@ class ReferenceSource(Protocol):
         ...
 
 
+@runtime_checkable
 class Reporter(Protocol):
     """An output format."""
 

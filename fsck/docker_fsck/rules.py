@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from docker_fsck.errors import UsageError
+from docker_fsck.errors import Incomplete, UsageError
 from docker_fsck.values import ActionClass, Fault, Level, Severity
 
 if TYPE_CHECKING:  # rules are written against the model, which lies above this room
@@ -68,41 +68,84 @@ def rule(name: str, severity: Severity, **card: Any) -> Callable[["Find"], Rule]
     return make
 
 
-def ordered(rules: Iterable[Rule]) -> tuple[Rule, ...]:
-    """Each rule behind those in its `after` (`*`: all others), otherwise by name; a cycle is a fault of the program."""
+FIELDS: dict[str, type] = {
+    "name": str, "severity": Severity, "doc": str, "since": str, "level": Level, "live": bool, "module": str,
+}  # fmt: skip
+LISTS: dict[str, type] = {"actions": ActionClass, "after": str, "drivers": str, "renamed_from": str}
+
+
+def ill_made(card: Rule) -> str | None:
+    """The first field of `card` that holds a value of another type than it should, in words; None if there is none."""
+    for name, kind in FIELDS.items():
+        if not isinstance(getattr(card, name), kind):
+            return f"{name} is no {kind.__name__}"
+    for name, kind in LISTS.items():
+        value = getattr(card, name)
+        if not isinstance(value, tuple) or not all(isinstance(each, kind) for each in value):
+            return f"{name} is no tuple of {kind.__name__}"
+    return None if callable(card.find) else "find cannot be called"
+
+
+def cycle(rules: Iterable[Rule]) -> tuple[str, ...]:
+    """Names of rules that wait for each other, the first one twice; empty if there are none."""
     by_name = {rule.name: rule for rule in rules}
+    done: set[str] = set()
+
+    def visit(name: str, path: tuple[str, ...]) -> tuple[str, ...]:
+        if name in path:
+            return (*path[path.index(name) :], name)
+        if name in done or name not in by_name:
+            return ()
+        found = next(filter(None, (visit(each, (*path, name)) for each in sorted(by_name[name].after))), ())
+        done.add(name)
+        return found
+
+    return next(filter(None, (visit(name, ()) for name in sorted(by_name))), ())
+
+
+def ordered(rules: Iterable[Rule]) -> tuple[Rule, ...]:
+    """Each rule behind those in its `after` (`*`: all others), otherwise by name; `Incomplete` where they wait for each other."""
+    by_name = {rule.name: rule for rule in rules}
+    if looped := cycle(by_name.values()):
+        raise Incomplete(f"rules wait for each other: {' > '.join(looped)}")
     done: dict[str, Rule] = {}
 
-    def visit(name: str, path: tuple[str, ...]) -> None:
+    def visit(name: str) -> None:
         if name in done or name not in by_name:
             return
-        if name in path:
-            raise ValueError(f"rules wait for each other: {' > '.join((*path, name))}")
         for earlier in sorted(by_name[name].after):
-            visit(earlier, (*path, name))
+            visit(earlier)
         done[name] = by_name[name]
 
     for name in sorted(by_name, key=lambda name: ("*" in by_name[name].after, name)):
-        visit(name, ())
+        visit(name)
     return tuple(done.values())
 
 
 def named(rules: Iterable[Rule]) -> dict[str, Rule]:
-    """Rules by name and by every earlier name."""
-    table: dict[str, Rule] = {}
-    for each in rules:
-        for name in (each.name, *each.renamed_from):
-            table[name] = each
-    return table
+    """Rules by name and by every earlier name that no other rule has now."""
+    rules = tuple(rules)
+    return {old: each for each in rules for old in each.renamed_from} | {each.name: each for each in rules}
 
 
 def select(rules: Iterable[Rule], level: Level, only: Iterable[str] = (), skip: Iterable[str] = ()) -> tuple[Rule, ...]:
-    """The rules of `level` and below, only these, without those; an unknown name is a `UsageError`."""
+    """The rules of `level` and below, only these, without those.
+
+    `UsageError` for a name that no rule has, for one that is asked for and does not run at `level`, and where nothing is
+    left to run: a run without rules would end clean.
+    """
+    rules, only, skip = tuple(rules), tuple(only), tuple(skip)
     table = named(rules)
     unknown = [name for name in (*only, *skip) if name not in table]
     if unknown:
         raise UsageError(f"no rule is called {', '.join(sorted(unknown))}; `docker-fsck rules` lists them")
-    wanted = {table[name].name for name in only}
     unwanted = {table[name].name for name in skip}
-    chosen = (each for each in set(table.values()) if each.level.rank <= level.rank and each.name not in unwanted)
-    return ordered(each for each in chosen if not wanted or each.name in wanted)
+    wanted = {table[name].name for name in only} - unwanted
+    deeper = sorted(name for name in wanted if table[name].level.rank > level.rank)
+    if deeper:
+        raise UsageError(f"{', '.join(deeper)} would not run: that takes --level {table[deeper[0]].level}")
+    chosen = [each for each in rules if each.level.rank <= level.rank and each.name not in unwanted]
+    chosen = [each for each in chosen if not only or each.name in wanted]
+    if not chosen:
+        raise UsageError("no rule is left to run")
+    return ordered(chosen)

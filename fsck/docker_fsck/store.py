@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from functools import cached_property
 
+from docker_fsck import marks
 from docker_fsck.errors import Refused
 from docker_fsck.facts import Weight
 from docker_fsck.host import HostView
@@ -12,6 +13,7 @@ from docker_fsck.protocols import Driver, References, ReferenceSource
 from docker_fsck.reader import Reader
 from docker_fsck.records import containers, quarantine, unjudged
 from docker_fsck.values import Source, Trouble
+from docker_fsck.watched import Watched, references
 from docker_fsck.weight import weigh
 
 SIGNS = frozenset({"containers", "volumes", "buildkit", "network", "plugins"})
@@ -27,10 +29,12 @@ class Store:
         self.reader = reader
         self.host = host
         self.policy = policy
+        self.crashes: list[str] = []
+        """Plugins that crashed while they were asked about this root: the verdict is incomplete (law 6)."""
         self.reference_sources = tuple(sources)
-        drivers = sorted(drivers, key=lambda driver: driver.name)
-        self.models = tuple(Model(self, driver) for driver in drivers if driver.detect(reader))
-        self.unknown = self._unknown_drivers({driver.name for driver in drivers})
+        watched = sorted((Watched(driver, self.crashes) for driver in drivers), key=lambda driver: driver.name)
+        self.models = tuple(Model(self, driver) for driver in watched if driver.detect(reader))
+        self.unknown = self._unknown_drivers({model.name for model in self.models})
         self._names: dict[str, dict[str, str] | Trouble] = {}
         self._weights: dict[str, Weight | Trouble] = {}
 
@@ -73,7 +77,17 @@ class Store:
     def references(self) -> tuple[References, ...]:
         """What the stores beside the graph driver keep alive."""
         on_disk = {ident for model in self.models for ident in model.home.ids()}
-        return tuple(source.references(self.reader, on_disk) for source in self.reference_sources)
+        return tuple(references(source, self.reader, on_disk, self.crashes) for source in self.reference_sources)
+
+    @cached_property
+    def pairs(self) -> dict[str, tuple[str, ...]]:
+        """Writable layers with their init layers that nothing claims, by tree: a container without a record may own any."""
+        return {model.name: tuple(marks.pairs(model)) for model in self.models}
+
+    @cached_property
+    def unseen(self) -> bool:
+        """Whether there may be such a pair that was not seen: in a home that was not read, or one of an unknown driver."""
+        return bool(self.unknown) or any(model.home.partial for model in self.models)
 
     @cached_property
     def wanted(self) -> quarantine.Wanted:

@@ -61,6 +61,7 @@ class Remedy(msgspec.Struct, frozen=True, kw_only=True):
     `steps` are file changes without numbers and guards. `forget` names objects whose files are all put away; what
     stands on them must go with them or the remedy is refused. `retag` are tags (repository, reference) that are
     dropped from the tag store. `knowing` names the sources of references that must have been read completely.
+    `refused`: why the rule itself holds the remedy back, so that the plan says so.
     """
 
     cls: ActionClass
@@ -73,6 +74,7 @@ class Remedy(msgspec.Struct, frozen=True, kw_only=True):
     next: tuple[str, ...] = ()
     pull: tuple[str, ...] = ()
     consent: str | None = None
+    refused: str = ""
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -80,7 +82,8 @@ class Fault(msgspec.Struct, frozen=True):
 
     `paths`: first what is broken or missing itself, then what refers to it. `through`: the objects whose damage
     would explain this fault; if a rule named in `after` has a finding on one of them, the fault is folded into it.
-    `suffers`: objects that the subject takes with it where the graph does not tell, as for a file.
+    `suffers`: objects that the subject takes with it where the graph does not tell, as for a file. `harms`: who suffers where
+    it is not all that stands on the subject, in place of what the graph tells.
     """
 
     subject: Ref
@@ -94,6 +97,7 @@ class Fault(msgspec.Struct, frozen=True):
     severity: Severity | None = None
     daemon_error: str = ""
     suffers: tuple[Ref, ...] = ()
+    harms: tuple[Ref, ...] | None = None
 
 
 class Folded(msgspec.Struct, frozen=True):

@@ -53,7 +53,7 @@ def remnant(model: Model) -> Iterator[Fault]:
     Seen in: FC-25
     """
     for container in _all(model):
-        if container.id in model.mounts.mounts or not is_remnant(container, model.marks.pairs):
+        if container.id in model.mounts.mounts or not is_remnant(model.store, container):
             continue
         if container.user_data:
             kept = ", ".join(container.user_data)
@@ -93,7 +93,7 @@ def config_corrupt(model: Model) -> Iterator[Fault]:
         if (
             fault is None
             or fault.state == "unreadable"
-            or (container.id not in model.mounts.mounts and is_remnant(container, model.marks.pairs))
+            or (container.id not in model.mounts.mounts and is_remnant(model.store, container))
         ):
             continue
         found = _sibling(container, containers.CONFIG)

@@ -1,5 +1,7 @@
 """The commands that look: what they find and say, how quiet they are, and that they change nothing."""
 
+import errno
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from docker_fsck.cli import roots, session
 from docker_fsck.host import HostView
 from docker_fsck.reports import document
 from docker_fsck.testing.builder import DataRoot
+from docker_fsck.testing.refusals import refusing
 from docker_fsck.testing.tree import snapshot_with_atimes
 
 
@@ -220,3 +223,14 @@ def test_q_is_one_line_a_finding_when_not(broken: DataRoot) -> None:
     assert ["error ovl-link-file", "2 findings: 1 error"] == [
         row[:19] for row in run(*on(broken, "-q", "check")).out.splitlines()
     ]
+
+
+def test_what_the_kernel_refuses_only_while_the_plan_is_weighed_is_bit_8(healthy: DataRoot) -> None:
+    orphan = healthy.driver_dir(healthy.orphan_dir())
+    (orphan / "diff/deep").mkdir()
+    with refusing(orphan / "diff/deep", errno.EIO):
+        ended = run("check", "--root", str(healthy.path), "--format", "json", clock=lambda: time.time() + 30 * 86400)
+    unread = [source["source"] for source in ended.report["coverage"]["sources"] if source["state"] == "unreadable"]
+    assert (8, "incomplete", [f"{orphan.relative_to(healthy.path)}/diff/deep"]) == (
+        ended.status, ended.report["verdict"], unread,
+    )  # fmt: skip

@@ -33,7 +33,6 @@ from docker_fsck.values import (
 
 LOSSLESS, RECLAIM, LOSSY, LOSSY_USER, MANUAL = ActionClass
 X, Y = (Ref("file", name) for name in "xy")
-SHARED = "of equal steps the first action keeps its own, the second loses it without a word"
 
 
 @pytest.fixture
@@ -124,7 +123,6 @@ def test_equal_steps_are_done_once(root: DataRoot) -> None:
     assert (["swarm", "tmp"], []) == (sorted(seen.away), seen.reasons)
 
 
-@pytest.mark.xfail(reason=SHARED)
 def test_each_finding_that_a_shared_step_mends_names_its_action(root: DataRoot) -> None:
     seen = planned(root, mending(remedy(RECLAIM, away("tmp"))), mending(remedy(RECLAIM, away("tmp")), subject=Y))
     assert [("a1",), ("a1",)] == [each.actions for each in seen.findings]
@@ -204,15 +202,43 @@ def test_a_tag_store_that_is_restored_is_not_rewritten_in_the_same_plan(root: Da
     assert ([restored.data], 1) == ([step.data for step in steps(seen.plan) if isinstance(step, WriteFile)], len(seen.reasons))
 
 
-@pytest.mark.xfail(
-    reason="actions that share the tag store are one: an objection to one of them takes all others away in silence"
-)
 def test_an_objection_to_one_tag_leaves_the_others(root: DataRoot) -> None:
     keys = tagged(root, "a:1", "b:1")
     faults = (mending(remedy(LOSSY, retag=(keys["a:1"],))), mending(remedy(LOSSY, retag=(keys["b:1"],)), subject=Y))
     first = planned(root, *faults).findings[0].fingerprint
     seen = planned(root, *faults, veto=lambda _plan, _store: [Blocked(fingerprint=first, why="no")])
     assert (["no"], [1]) == (seen.reasons, [len(action.findings) for action in seen.plan.actions])
+
+
+def test_of_two_kinds_of_consent_to_one_tag_store_the_gentler_stays(root: DataRoot) -> None:
+    keys = tagged(root, "a:1", "b:1")
+    harsh = remedy(LOSSY_USER, retag=(keys["b:1"],), consent="c" * 64)
+    policy = structs.replace(NOW, consents=frozenset({"c" * 64}))
+    seen = planned(root, mending(harsh), mending(remedy(LOSSY, retag=(keys["a:1"],)), subject=Y), policy=policy)
+    assert [LOSSY] == [action.cls for action in seen.plan.actions]
+    assert ["image/overlay2/repositories.json is changed by another action: run again afterwards"] == seen.reasons
+
+
+def test_a_tag_that_something_else_needs_leaves_the_other_tags_in_the_plan(root: DataRoot) -> None:
+    keys = tagged(root, "a:1", "b:1")
+    chain = root.chains_of(root.image("needed:1", 1))[0]
+    stuck = remedy(LOSSY, retag=(keys["a:1"],), forget=(Ref("driverdir", root.dir_of(chain)),))
+    seen = planned(root, mending(stuck), mending(remedy(LOSSY, retag=(keys["b:1"],)), subject=Y))
+    (step,) = steps(seen.plan)
+    assert isinstance(step, WriteFile)
+    assert (True, False, 1) == (b"a:1" in step.data, b"b:1" in step.data, len(seen.reasons))
+
+
+def test_a_remedy_that_its_rule_holds_back_is_refused_with_the_reason(root: DataRoot) -> None:
+    seen = planned(root, mending(remedy(LOSSY, away("tmp"), refused="app:2 still runs")))
+    assert ([], ["app:2 still runs"]) == (seen.away, seen.reasons)
+
+
+def test_a_finding_whose_folder_goes_with_that_of_another_names_that_action(root: DataRoot) -> None:
+    inner = mending(remedy(RECLAIM, away("tmp/x")), subject=Y)
+    root.write("tmp/x", b"old")
+    seen = planned(root, mending(remedy(RECLAIM, away("tmp"))), inner)
+    assert (["tmp"], [("a1",), ("a1",)]) == (seen.away, [each.actions for each in seen.findings])
 
 
 def rank(path: str) -> int:

@@ -31,17 +31,16 @@ class Record(Struct, frozen=True):
 
     data: Edit
     engine: bool
-    fault: str = ""
 
 
-def holding(data: bytes, engine: bool, fault: str = "") -> Record:
+def holding(data: bytes, engine: bool) -> Record:
     """Something else in the file's place."""
-    return Record(lambda _: data, engine, fault)
+    return Record(lambda _: data, engine)
 
 
-def changed(data: Edit, engine: bool, fault: str = "") -> Record:
+def changed(data: Edit, engine: bool) -> Record:
     """Something made of what stood there."""
-    return Record(data, engine, fault)
+    return Record(data, engine)
 
 
 DIGESTS = {
@@ -129,7 +128,6 @@ class Time(Struct, frozen=True):
 
     data: bytes
     engine: bool
-    fault: str = ""
 
 
 TAG_TIMES = {
@@ -156,13 +154,12 @@ TAG_TIMES = {
 
 
 def cases(table: dict[Any, Any]) -> list[Any]:
-    """The rows with their keys as parameters; one that we judge wrongly is expected to fail."""
+    """The rows with their keys as parameters."""
     return [
         pytest.param(
             key,
             row,
             id=": ".join(key) if isinstance(key, tuple) else key,
-            marks=pytest.mark.xfail(reason=row.fault) if row.fault else (),
         )
         for key, row in table.items()
     ]

@@ -411,7 +411,6 @@ def test_garbage_waits_until_every_source_that_it_depends_on_was_read(overlay: D
     )
 
 
-@pytest.mark.xfail(reason="a plugin that does not load takes its word on references with it, and garbage is planned")
 def test_nothing_is_garbage_while_a_plugin_that_could_know_better_did_not_load(root: DataRoot) -> None:
     root.build_cache(root.image("app:1", 1))
     lamed = structs.replace(registry(), sources=())

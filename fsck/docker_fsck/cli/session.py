@@ -90,7 +90,7 @@ def survey(call: Call, allowed: Policy) -> Survey:
     seen = call.edge.look(root.path)
     with _checked(call, root, seen, registry, chosen, allowed) as (checked, store):
         plan, findings = planner.make(checked, store, registry.veto)
-        report = _report(call, root, store, checked, registry, plan, findings)
+        report = _report(call, root, store, engine.complete(checked, store), registry, plan, findings)
     return Survey(report=report, root=root, host=seen, registry=registry, policy=allowed)
 
 

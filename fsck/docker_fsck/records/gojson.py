@@ -6,7 +6,7 @@ a member of the wrong type makes the whole document unreadable for it.
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -28,11 +28,35 @@ def _constant(text: str) -> None:
     raise ValueError(f"{text} is no JSON")
 
 
-_lenient = json.JSONDecoder(parse_int=_number, parse_constant=_constant)
+class Members(dict[str, Any]):
+    """An object in which members stand twice, or in two spellings; as a dict the last of equal names counts. `pairs`: all."""
+
+    def __init__(self, pairs: Iterable[tuple[str, Any]]) -> None:
+        """Keep what a dict would drop."""
+        self.pairs = tuple(pairs)
+        super().__init__(self.pairs)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    return dict(pairs) if len({name.casefold() for name, _ in pairs}) == len(pairs) else Members(pairs)
+
+
+_lenient = json.JSONDecoder(parse_int=_number, parse_constant=_constant, object_pairs_hook=_object)
 
 
 def strict(data: bytes, path: str) -> Any:  # noqa: ANN401 - JSON is any value
-    """The value of `data`, which holds nothing else (json.Unmarshal); a `Trouble` otherwise."""
+    """The value of `data`, which holds nothing else (json.Unmarshal); a `Trouble` otherwise.
+
+    The quick way, for documents in which nothing is expected to stand twice: of equal members it keeps the last.
+    """
+    try:
+        return _decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return every(data, path)
+
+
+def every(data: bytes, path: str) -> Any:  # noqa: ANN401 - JSON is any value
+    """As `strict`, with every member of every object: `member` takes of them what Go takes."""
     value, rest = _value(data, path)
     if isinstance(value, Trouble) or not rest.strip(" \t\r\n"):
         return value
@@ -40,28 +64,34 @@ def strict(data: bytes, path: str) -> Any:  # noqa: ANN401 - JSON is any value
 
 
 def first(data: bytes, path: str) -> Any:  # noqa: ANN401 - JSON is any value
-    """The first value of `data`; what follows is ignored (json.NewDecoder(f).Decode)."""
+    """The first value of `data` with every member; what follows is ignored (json.NewDecoder(f).Decode)."""
     return _value(data, path)[0]
 
 
 def _value(data: bytes, path: str) -> tuple[Any, str]:
-    """The first value and what follows it; by the quick reader where it agrees, else by the lenient one."""
+    """The first value and what follows it."""
     if not data:
         return Trouble(path, "malformed", "the file is empty"), ""
     if not data.strip(b"\0"):
         return Trouble(path, "malformed", f"{len(data)} bytes, all of them zero"), ""
-    try:
-        return _decoder.decode(data), ""
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        why = str(error)
     text = data.decode("utf-8", "replace").lstrip(" \t\r\n")
     try:
         value, end = _lenient.raw_decode(text)
     except RecursionError:
         return Trouble(path, "malformed", "nested too deeply"), ""
     except ValueError:
-        return Trouble(path, "malformed", f"not JSON: {why if why[:2].isupper() else why[:1].lower() + why[1:]}"), ""
+        return Trouble(path, "malformed", f"not JSON: {_why(data)}"), ""
     return _whole(value), text[end:]
+
+
+def _why(data: bytes) -> str:
+    """What is wrong with `data`, in the words of the quick reader, which names the byte."""
+    try:
+        _decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        why = str(error)
+        return why if why[:2].isupper() else why[:1].lower() + why[1:]
+    return "the engine would not read it"
 
 
 def _whole(value: Any) -> Any:  # noqa: ANN401 - JSON is any value
@@ -80,11 +110,30 @@ def _encodes(value: Any) -> bool:  # noqa: ANN401 - JSON is any value
 
 
 def member(value: dict[str, Any], name: str) -> Any:  # noqa: ANN401 - JSON is any value
-    """The member `name`, found as Go finds it: exactly, else with case folded; None if it is not there."""
-    if name in value:
-        return value[name]
+    """The member `name`, as Go finds it, whatever the case of its letters; None if it is not there.
+
+    Of one that stands twice Go decodes each into the same value: objects grow together, of the rest the last counts, and
+    null takes an object or a list away but leaves a text.
+    """
+    found: Any = None
+    for each in _named(value, name):
+        if isinstance(found, dict) and isinstance(each, dict):
+            found = Members((*_pairs(found), *_pairs(each)))
+        elif each is not None or isinstance(found, dict | list):
+            found = each
+    return found
+
+
+def _named(value: dict[str, Any], name: str) -> list[Any]:
+    """Every member of this name, in the order of the document."""
+    if name in value and not isinstance(value, Members):
+        return [value[name]]
     folded = name.casefold()
-    return next((value[key] for key in value if key.casefold() == folded), None)
+    return [each for key, each in _pairs(value) if key.casefold() == folded]
+
+
+def _pairs(value: dict[str, Any]) -> Iterable[tuple[str, Any]]:
+    return value.pairs if isinstance(value, Members) else value.items()
 
 
 def text(value: dict[str, Any], name: str) -> str | None:
@@ -102,8 +151,7 @@ def ill_typed(value: Any, shape: Mapping[str, str]) -> str | None:  # noqa: ANN4
     of strings), words (a string or texts), list. Null fits every type.
     """
     for name, kind in shape.items():
-        found = member(value, name)
-        if found is not None and not _fits(found, kind):
+        if any(found is not None and not _fits(found, kind) for found in _named(value, name)):
             return f"{name} is no {kind}"
     return None
 

@@ -50,7 +50,7 @@ def parse(data: bytes, path: str) -> Tags | Trouble:
     if not isinstance(value, dict):
         return Trouble(path, "malformed", f"holds {_type(value)} where an object belongs")
     outer = member(value, "Repositories")
-    if outer is None and "Repositories" not in value:
+    if outer is None and not any(name.casefold() == "repositories" for name in value):
         return {}
     if not isinstance(outer, dict):
         return Trouble(path, "malformed", f"Repositories is {_type(outer)}, not an object")
