@@ -110,7 +110,7 @@ def dir_missing(model: Model) -> Iterator[Fault]:
         part = home.missing(ident)
         layer = model.dir_owner.get(ident)
         if part is not None and part.name == "diff":
-            remedies = (forget(layer.chain),) if layer and surely_gone(model, part) else ()
+            remedies = (forget(model, layer.chain),) if layer and surely_gone(model, part) else ()
             refers = (layer.path,) if layer else ()
             yield Fault(
                 Ref("driverdir", ident),

@@ -91,7 +91,8 @@ def driverdir_missing(model: Model) -> Iterator[Fault]:
 
     Why it matters: no container can be made from any image above the layer, and a pull says "Already exists".
     How it comes about: directories were deleted by hand, or power was lost after the record was written.
-    Repair: the record and what stands on it are put away, so that a pull fetches what is missing.
+    Repair: the record and what stands on it are put away, so that a pull fetches what is missing. Where each layer is a
+        whole copy (vfs), images and containers above still run, and nothing is put away while one of them is there.
     Never: make an empty directory to silence the error.
     Daemon says: stat …/overlay2/<id>: no such file or directory
     Seen in: FC-03, FC-08
@@ -103,7 +104,7 @@ def driverdir_missing(model: Model) -> Iterator[Fault]:
         if part is not None and part.name in {"dir", "id"} and part.trouble.state != "unreadable":
             message = f"the content of layer {short(layer.chain)} is gone: {part.trouble.why}"
             paths = (part.path, f"{layer.path}/cache-id") if part.name == "dir" else (f"{layer.path}/cache-id",)
-            remedies = (forget(layer.chain),) if surely_gone(model, part) else ()
+            remedies = (forget(model, layer.chain),) if surely_gone(model, part) else ()
             said = f"stat …/{model.home.path('<id>')}: no such file or directory"
             yield Fault(Ref("layer", layer.chain), message, paths, "a folder", part.trouble.why, remedies, daemon_error=said)
 

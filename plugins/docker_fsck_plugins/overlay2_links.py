@@ -52,8 +52,10 @@ def _relink(path: str, target: str) -> Relink:
 def link_file(model: Model) -> Iterator[Fault]:
     """The file `link` of an overlay2 layer is missing, empty or not a short name.
 
-    Why it matters: a container made above a layer with an empty link mounts the folder l/ itself in its place: the layer's
-        files are missing there, and no command says so. With the file gone, create fails.
+    Why it matters: a container or layer that is made directly on a layer with an empty link mounts the folder l/ itself in
+        its place: the layer's files are missing there, and no command says so. With the file gone, create fails. What was
+        made before is not affected, unless the short link in l/ is lost too. An engine before 18.06 that removes a layer
+        with an empty link removes the whole folder l/.
     How it comes about: power was lost after the plain, unsynced write that engines before 25 (20.10.27, 23.0.8, 24.0.7) use.
     Repair: the name is taken from the link in l/ that points to the layer, else from the lower of a child, else made anew.
     Never: delete l/ or the layer's folder.
@@ -74,7 +76,25 @@ def link_file(model: Model) -> Iterator[Fault]:
         does = f"write the short name {name} to {path}"
         remedies = (Remedy(cls=ActionClass.LOSSLESS, does=does, steps=steps),) if home.target.get(name, ident) == ident else ()
         actual = link.why if isinstance(link, Trouble) else link
-        yield Fault(ref(ident), f"the link file of {ident} gives no usable short name", (path,), name, actual, remedies)
+        message, harms = f"the link file of {ident} gives no usable short name", _made_on(model, ident, short)
+        severity = Severity.WARNING if ident in model.dir_mount and harms == () else None
+        yield Fault(ref(ident), message, (path,), name, actual, remedies, severity=severity, harms=harms)
+
+
+def _made_on(model: Model, ident: str, short: str | None) -> tuple[Ref, ...] | None:
+    """Who suffers from a lost `link`: images of which a container would be made directly on `ident`. None: all above it.
+
+    A layer's own children have its short name already, and need only the link in l/; nothing is made on a writable layer, nor
+    on an init layer once there is one (classic-store 9.2).
+    """
+    mount = model.dir_mount.get(ident)
+    if mount is not None and (ident == mount.mount_id or short is not None):
+        return ()
+    if short is None:
+        return None
+    chains = model.dir_layers.get(ident, ())
+    images = {image.id for chain in chains for image in model.images_of.get(chain, ()) if image.chains[-1] == chain}
+    return tuple(Ref("image", image) for image in sorted(images))
 
 
 def from_children(model: Model) -> dict[str, str]:

@@ -140,7 +140,7 @@ def committed_on_rw(model: Model) -> Iterator[Fault]:
 def work_missing(model: Model) -> Iterator[Fault]:
     """A layer above others has no folder `work`.
 
-    Why it matters: the mount of a container fails without it.
+    Why it matters: a container whose writable layer lacks it does not start. A layer that is only read does without.
     How it comes about: a wrong copy of the data root, or cleaning by hand.
     Repair: an empty folder is made; it holds nothing between two mounts.
     Daemon says: error creating overlay mount to …/merged: no such file or directory
@@ -152,7 +152,17 @@ def work_missing(model: Model) -> Iterator[Fault]:
             kind = home.dirs[ident].entries.get("work")
             steps = (MakeDir(path=path, mode=0o700),)
             remedies = () if kind else (Remedy(cls=ActionClass.LOSSLESS, does=f"make the folder {path}", steps=steps),)
-            yield Fault(ref(ident), f"{ident} has no folder work", (path,), "a folder", kind or "nothing", remedies)
+            message, actual = f"{ident} has no folder work", kind or "nothing"
+            severity, harms = (None, None) if _written(model, ident) else (Severity.WARNING, ())
+            yield Fault(ref(ident), message, (path,), "a folder", actual, remedies, severity=severity, harms=harms)
+
+
+def _written(model: Model, ident: str) -> bool:
+    """Whether something may be mounted to write into a layer: into a container's own, or one of a build that nothing tells of."""
+    mount = model.dir_mount.get(ident)
+    if mount is not None:
+        return ident == mount.mount_id
+    return ident not in model.dir_owner and "committed" not in home_of(model).dirs[ident].entries
 
 
 @rule("ovl-diff-missing", Severity.ERROR, actions=(ActionClass.LOSSY,), drivers=DRIVERS)
@@ -173,7 +183,7 @@ def diff_missing(model: Model) -> Iterator[Fault]:
         if part is None or part.name != "diff":
             continue
         layer, mount = model.dir_owner.get(ident), model.dir_mount.get(ident)
-        remedies = (forget(layer.chain),) if layer and surely_gone(model, part) else ()
+        remedies = (forget(model, layer.chain),) if layer and surely_gone(model, part) else ()
         refers = (layer.path,) if layer else (mount.path,) if mount else ()
         yield Fault(ref(ident), f"the content of {ident} is gone", (part.path, *refers), "a folder", part.trouble.why, remedies)
 

@@ -1,6 +1,6 @@
 """Remedies that several rules offer, told in one voice."""
 
-from docker_fsck.api import ActionClass, Model, Part, PutAway, Ref, Remedy, spell
+from docker_fsck.api import ActionClass, Model, Part, PutAway, Ref, Remedy, spell, sufferers
 
 
 def surely_gone(model: Model, part: Part) -> bool:
@@ -12,10 +12,32 @@ def surely_gone(model: Model, part: Part) -> bool:
     return part.path not in model.store.reader.mounts and isinstance(names, dict) and names.get(name) not in {"link", "dir"}
 
 
-def forget(chain: str) -> Remedy:
-    """Put a layer and what stands on it away, so that a pull fetches it."""
+def forget(model: Model, chain: str) -> Remedy:
+    """Put a layer and what stands on it away, so that a pull fetches it; held back while something on it works without it."""
     does = f"put the layer {chain} and what stands on it away, so that a pull fetches what is missing"
-    return Remedy(cls=ActionClass.LOSSY, does=does, forget=(Ref("layer", chain),))
+    working = _working(model, chain)
+    shown = ", ".join(working[:3]) + (f" and {len(working) - 3} more" if len(working) > 3 else "")  # noqa: PLR2004 - a line's worth
+    why = f"{shown} still run without it, as {model.name} keeps each layer as a whole copy, and would be hidden: "
+    why += "remove them with docker rm and docker rmi once they are not needed, then run docker-fsck again"
+    return Remedy(cls=ActionClass.LOSSY, does=does, forget=(Ref("layer", chain),), refused=why if working else "")
+
+
+def _working(model: Model, chain: str) -> list[str]:
+    """Images and containers above a lost layer that the engine still runs: those of a copying driver (classic-store 8.1)."""
+    if model.home.union:
+        return []
+    chains, images = sufferers(model, chain)
+    found: list[str] = []
+    for image in sorted(images):
+        top = model.layers.layers.get(model.images.images[image].chains[-1])
+        if top and top.chain in model.loadable and top.dir_id and model.home.missing(top.dir_id) is None:
+            found += model.image_names(image)
+    mounts = (mount for each in sorted(chains) for mount in model.mounts_of.get(each, ()))
+    for mount in mounts:
+        container = model.containers.get(mount.name)
+        if container and not container.dead and isinstance(mount.mount_id, str) and model.home.missing(mount.mount_id) is None:
+            found.append(f"container {container.ref_name}")
+    return found
 
 
 def put_away(path: str) -> PutAway:

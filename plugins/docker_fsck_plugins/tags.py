@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from docker_fsck.api import (
     ActionClass,
+    Confidence,
     Fault,
     Model,
     Ref,
@@ -25,8 +26,8 @@ from docker_fsck_plugins.remedies import put_away, reclaim
 def unparsable(model: Model) -> Iterator[Fault]:
     """The tag store cannot be read, or is gone although there are images.
 
-    Why it matters: the engine does not start, or it starts with every image as <none> and the next image prune deletes
-        them.
+    Why it matters: the engine does not start. If the file is gone it starts, makes an empty one, shows every image as <none>,
+        and the next `docker image prune` takes all that no container uses.
     How it comes about: power was lost while an engine before 1.12 wrote it, the disk was full, or it was edited by hand.
     Repair: the newest whole temporary copy that a writer left beside it takes its place, the copies are put away. Image
         content is not affected.
@@ -49,7 +50,45 @@ def unparsable(model: Model) -> Iterator[Fault]:
     images = len(model.images.images)
     message = f"the tags of {images} images cannot be read: {store.trouble.why}"
     others = tuple(each.path for each in store.siblings)
-    yield Fault(Ref("file", store.path), message, (store.path, *others), "a JSON object", store.trouble.why, remedies)
+    paths, severity = (store.path, *others), Severity.ERROR if store.trouble.state == "absent" else None
+    yield Fault(Ref("file", store.path), message, paths, "a JSON object", store.trouble.why, remedies, severity=severity)
+
+
+@rule("tags-empty", Severity.ERROR)
+def empty(model: Model) -> Iterator[Fault]:
+    """The tag store names no image, but containers still name images that are there.
+
+    Why it matters: every image is <none>, and the next `docker image prune` takes all that no container uses.
+    How it comes about: the file was lost or deleted, and the engine made an empty one at its next start. The same is left
+        where somebody took the last name of all with `docker rmi -f`: then nothing is wrong.
+    Repair: none yet in this version; `docker tag` gives the names back that are told here.
+    Never: prune before; put the temporary copies of the file away that may still hold the names.
+    Seen in: FC-17
+    """
+    names = _remembered(model)
+    if names:
+        shown = ", ".join(f"{name} for {short(image)}" for name, image in names)
+        message = f"none of {len(model.images.images)} images has a name, containers remember {shown}"
+        harms = tuple(Ref("image", image) for image in sorted({image for _, image in names}))
+        yield Fault(
+            Ref("file", model.tags.path), message, (model.tags.path,), shown, "no name at all",
+            confidence=Confidence.PROBABLE, harms=harms,
+        )  # fmt: skip
+
+
+def _remembered(model: Model) -> list[tuple[str, str]]:
+    """Tags with their images as containers name them, where the tag store is whole and names none: a hint that it was lost."""
+    if model.tags.trouble is not None or model.tags.tags:
+        return []
+    found = set()
+    for container in model.containers.values():
+        image, name = model.images.images.get(container.image), container.image_name
+        last = name.rpartition("/")[2]
+        repository, tagged = name.removesuffix(f":{last.partition(':')[2]}"), name if ":" in last else f"{name}:latest"
+        by_id = container.image.removeprefix("sha256:").startswith(name.removeprefix("sha256:"))
+        if image and image.usable and not by_id and reference_fault(repository, tagged) is None:
+            found.add((tagged, image.id))
+    return sorted(found)
 
 
 def _drop(keys: tuple[tuple[str, str], ...], does: str) -> Remedy:
@@ -119,10 +158,10 @@ def temp_residue(model: Model) -> Iterator[Fault]:
 
     Why it matters: it does not; but beside a damaged tag store it is the best source of the tags and is kept.
     How it comes about: the engine was killed between write and rename.
-    Repair: the file is put away, unless the tag store has a fault.
+    Repair: the file is put away, unless the tag store has a fault or has lost its names.
     Seen in: FC-37
     """
-    if model.tags.trouble is None:
+    if model.tags.trouble is None and not _remembered(model):
         for sibling in model.tags.siblings:
             yield Fault(
                 Ref("file", sibling.path),
@@ -137,4 +176,4 @@ def temp_residue(model: Model) -> Iterator[Fault]:
 @hookimpl
 def fsck_rules() -> Iterable[Rule]:
     """The rules on tags."""
-    return (unparsable, bad_value, bad_key, dangling, temp_residue)
+    return (unparsable, empty, bad_value, bad_key, dangling, temp_residue)

@@ -86,6 +86,14 @@ def dir_of(chain: Callable[[Whole], str]) -> Spot:
     return spot("layer", chain, lambda store: store.root.driver_dir(store.root.dir_of(chain(store))))
 
 
+def spare(store: Whole) -> Told:
+    """The folder of an image that no container has is gone."""
+    chain = store.root.chains_of(store.root.image("spare:1", 1, base=store.base))[-1]
+    folder = store.root.driver_dir(store.root.dir_of(chain))
+    store.root.delete(folder)
+    return told(store, "layer", chain, folder)
+
+
 def with_cache_id(text: str) -> How:
     """A record whose cache-id is a path that leads elsewhere."""
     return written(part("cache-id", top), text.encode())
@@ -167,15 +175,21 @@ ROWS: tuple[Row, ...] = (
     fires(NO_PARENT, "only a container's record still names it", without_images, drivers=UNION),
     fires(NO_PARENT, "only a container's record still names it", without_images, drivers=VFS, also=(ORPHAN,)),
     silent(NO_PARENT, "a whole layer stands on a whole one", does(record(low), lambda store: store.root.image("more:1", 3))),
-    *(fires(NO_DIR, what, hurting(how, *EVERYONE), drivers=drivers, cls=LOSSY, leaves=STEP) for what, how, drivers in (
-        ("the folder below everything is gone", deleted(dir_of(low)), ("overlay2", "vfs")),
-        ("a file stands in its place", written(dir_of(low), b"x"), ("overlay2", "vfs")),
-        ("a pipe stands in its place", piped(dir_of(low)), ("overlay2", "vfs")),
-    )),
+    *(fires(NO_DIR, what, hurting(how, *EVERYONE), cls=LOSSY, **terms) for what, how in (
+        ("the folder below everything is gone", deleted(dir_of(low))),
+        ("a file stands in its place", written(dir_of(low), b"x")),
+        ("a pipe stands in its place", piped(dir_of(low))),
+    ) for terms in ({"drivers": OVERLAY, "leaves": STEP}, {"drivers": VFS, "refused": "app:1 and 4 more still run without it"})),
     fires(NO_DIR, "a link stands in its place, which the engine follows", hurting(linked(dir_of(low), "/etc"), *EVERYONE),
           drivers=("overlay2", "vfs")),
     fires(NO_DIR, "the folder of one image is gone", hurting(deleted(dir_of(top)), lambda _: ["web:1"]), cls=LOSSY, leaves=AGAIN,
-          drivers=("overlay2", "vfs")),
+          drivers=OVERLAY),
+    fires(NO_DIR, "the folder of one image is gone, of which containers have copies", deleted(dir_of(top)), cls=LOSSY,
+          drivers=VFS, refused="container busy, container made still run without it"),
+    fires(NO_DIR, "the folder of one image is gone and those of its containers too", does(dir_of(top), lambda store: [
+        store.root.delete(store.root.driver_dir(store.root.mount_id(box))) for box in (store.busy, store.made)],
+        deleted(dir_of(top))), cls=LOSSY, drivers=VFS, also=("mount-rwdir-missing",) * 2, leaves=AGAIN),
+    fires(NO_DIR, "the folder of an image is gone that no container has", spare, cls=LOSSY, drivers=("overlay2", "vfs")),
     *(fires(NO_DIR, f"the cache-id is {text!r}", with_cache_id(text), cls=LOSSY, leaves=AGAIN, drivers=UNION)
       for text in ("../../../etc", "/etc", "..", "a/b")),
     silent(NO_DIR, "a build names a folder that is gone", does(

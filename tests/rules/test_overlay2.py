@@ -117,18 +117,27 @@ def copied_link(store: Whole) -> Told:
 
 
 EVERYONE = (all_images, lambda store: [store.ran, store.busy, store.made])
+NOBODY = (lambda _: (), lambda _: ())
 # fmt: off
 ROWS = only(ONLY, (
-    *(fires(LINK, f"that of the lowest layer {what}", hurting(blow(part("link")), *EVERYONE), cls=LOSSLESS) for what, blow in (
+    *(fires(LINK, f"that of the lowest layer {what}", hurting(blow(part("link")), *NOBODY), cls=LOSSLESS) for what, blow in (
         ("is empty", emptied), ("is all NUL", nulled), ("is cut", cut), ("is gone", deleted), ("is a folder", foldered),
               ("is a pipe", piped))),
+    fires(LINK, "a container would be made on the layer", hurting(emptied(part("link", mid)), lambda _: ["base:1"], lambda _: ()),
+          cls=LOSSLESS),
+    fires(LINK, "it is lost with the short link that all above need",
+          hurting(does(part("link"), emptied(part("link")), gone(short())), *EVERYONE), cls=LOSSLESS),
+    fires(LINK, "that of an init layer is empty", hurting(emptied(part("link", init)), *NOBODY), severity=WARNING, cls=LOSSLESS),
+    fires(LINK, "that of an init layer is lost with its short link, which the writable layer needs", hurting(
+        does(part("link", init), emptied(part("link", init)), gone(short(init))), lambda _: (), lambda store: [store.ran]),
+        cls=LOSSLESS),
     fires(LINK, "it is a link itself", linked(part("link"), "../l"), cls=LOSSLESS),
     fires(LINK, "it holds another layer's name", copied_link, cls=LOSSLESS),
     fires(LINK, "a newline follows", written(part("link"), lambda store: store.root.short(low(store)) + "\n"), cls=LOSSLESS),
     fires(LINK, "it is lost with the short link and children tell it", does(part("link"), emptied(part("link")), gone(short())),
           cls=LOSSLESS),
     fires(LINK, "it is lost with the short link and nobody tells it",
-          does(part("link", rw), emptied(part("link", rw)), gone(short(rw))), cls=LOSSLESS),
+          hurting(does(part("link", rw), emptied(part("link", rw)), gone(short(rw))), *NOBODY), severity=WARNING, cls=LOSSLESS),
     fires(LINK, "those of a whole chain are empty", does(part("link"), emptied(part("link")), emptied(part("link", mid)),
           emptied(part("link", top))),
           cls=LOSSLESS, also=(LINK, LINK)),
@@ -185,8 +194,13 @@ ROWS = only(ONLY, (
         store.root.image("more:1", 1, base=store.root.shadow_parent().image), "shade"))),
     fires(COMMITTED, "a tool left it there", written(part("committed", rw), b""), cls=LOSSLESS),
     silent(COMMITTED, "an init layer has it", written(part("committed", init), b"")),
-    fires(WORK, "it is gone from a writable layer", deleted(part("work", rw)), cls=LOSSLESS),
-    fires(WORK, "it is gone from an image layer", deleted(part("work", top)), cls=LOSSLESS),
+    fires(WORK, "it is gone from a writable layer", hurting(
+        deleted(part("work", rw)), lambda _: (), lambda store: [store.ran]), cls=LOSSLESS),
+    *(fires(WORK, f"it is gone from {whose}", hurting(deleted(part("work", ident)), *NOBODY), severity=WARNING, cls=LOSSLESS)
+      for whose, ident in (("an image layer", mid), ("the layer on top", top), ("an init layer", init))),
+    fires(WORK, "it is gone from a step that a build may write into", deleted(part("work", step)), cls=LOSSLESS),
+    fires(WORK, "it is gone from a finished step of a build", does(part("work", step), written(part("committed", step), b""),
+          deleted(part("work", step))), severity=WARNING, cls=LOSSLESS),
     fires(WORK, "a file stands there", written(part("work", rw), b"x")),
     silent(WORK, "it is empty", emptied(part("work", rw))),
     fires(DIFF, "that of the lowest layer is gone", hurting(deleted(part("diff")), *EVERYONE), cls=LOSSY,

@@ -1,5 +1,6 @@
 """The table of the rules on repositories.json (classic-store 2; FC-16, FC-17, FC-18, FC-37)."""
 
+import json
 from pathlib import Path
 
 from docker_fsck.testing.table import Row, Told, disagreements, fires, run, silent
@@ -8,6 +9,7 @@ from docker_fsck.testing.whole import Whole, whole
 from .cases import (
     CRITICAL,
     DAY,
+    ERROR,
     LOSSLESS,
     LOSSY,
     OTHER_ID,
@@ -19,6 +21,7 @@ from .cases import (
     emptied,
     file,
     foldered,
+    hurting,
     linked,
     nulled,
     piped,
@@ -64,7 +67,20 @@ def gone(*references: str) -> How:
     return how
 
 
-UNPARSABLE = "tags-unparsable"
+def remembering(name: str, image: str | None = None) -> How:
+    """A container says that it was made of `name`, and of that image if it is not its own."""
+
+    def blow(store: Whole) -> None:
+        path = store.root.container_dir(store.ran) / "config.v2.json"
+        config = json.loads(path.read_bytes())
+        config["Config"]["Image"], config["Image"] = name, image or config["Image"]
+        store.root.write(path, json.dumps(config).encode())
+
+    return blow
+
+
+UNPARSABLE, EMPTY = "tags-unparsable", "tags-empty"
+NO_TAGS = b'{"Repositories":{}}'
 DIGEST_REF = f"gone@{OTHER_ID}"
 # fmt: off
 ROWS: tuple[Row, ...] = (
@@ -76,14 +92,29 @@ ROWS: tuple[Row, ...] = (
     fires(UNPARSABLE, "Repositories is a list", written(TAGS, b'{"Repositories":[]}')),
     fires(UNPARSABLE, "a repository is a list", written(TAGS, b'{"Repositories":{"app":["app:1"]}}')),
     fires(UNPARSABLE, "a value is a number", written(TAGS, b'{"Repositories":{"app":{"app:1":1}}}')),
-    fires(UNPARSABLE, "the file is gone and there are images", deleted(TAGS)),
+    fires(UNPARSABLE, "the file is gone and there are images", deleted(TAGS), severity=ERROR),
     fires(UNPARSABLE, "a folder stands there", foldered(TAGS)),
     fires(UNPARSABLE, "a link stands there", linked(TAGS, "/etc/hostname")),
     fires(UNPARSABLE, "a pipe stands there", piped(TAGS)),
     fires(UNPARSABLE, "a whole copy lies beside it", does(TAGS, copy_beside(".tmp-repositories.json12"), emptied(TAGS)),
           cls=LOSSLESS),
     fires(UNPARSABLE, "it is gone with a whole copy of an old engine",
-          does(TAGS, copy_beside("repositories.json.tmp"), deleted(TAGS)), cls=LOSSLESS),
+          does(TAGS, copy_beside("repositories.json.tmp"), deleted(TAGS)), cls=LOSSLESS, severity=ERROR),
+    *(fires(EMPTY, f"{what} and a container names {name!r}", hurting(
+        does(TAGS, remembering(name), written(TAGS, data)), lambda store: [store.app[7:19]], lambda _: ())) for what, data, name in (
+        ("it is an empty object", b"{}", "app:1"), ("there is no repository", NO_TAGS, "app:1"), ("there is no repository", NO_TAGS, "app"),
+        ("there is no repository", NO_TAGS, "registry.example:5000/acme/app"))),
+    fires(EMPTY, "a copy with the names was left, which stays", does(
+        TAGS, remembering("app:1"), copy_beside(".tmp-repositories.json1"), written(TAGS, NO_TAGS))),
+    *(silent(EMPTY, f"there is no repository and a container names {name!r}", does(
+        TAGS, remembering(name), written(TAGS, NO_TAGS))) for name in ("", "App:1", f"app@{OTHER_ID}", "app:1!")),
+    silent(EMPTY, "there is no repository and every container names its image by id", written(TAGS, NO_TAGS)),
+    silent(EMPTY, "there is no repository and containers name their images by parts of ids", does(
+        TAGS, lambda store: remembering(store.app[7:19])(store), written(TAGS, NO_TAGS))),
+    silent(EMPTY, "there is no repository and the image that a container names is not there", does(
+        TAGS, remembering("app:1", OTHER_ID), written(TAGS, NO_TAGS))),
+    silent(EMPTY, "one name is left", does(TAGS, remembering("app:1"), written(
+        TAGS, lambda store: f'{{"Repositories":{{"web":{{"web:1":"{store.web}"}}}}}}'))),
     fires(
         UNPARSABLE, "two whole copies lie beside it",
         does(TAGS, copy_beside(".tmp-repositories.json1"), copy_beside(".tmp-repositories.json2"), nulled(TAGS)), cls=LOSSLESS,
