@@ -44,6 +44,25 @@ def test_the_engine_misses_a_lost_dir_only_where_it_needs_it(stock: Stock) -> No
     assert explains(found, "layer-driverdir-missing", f"stat {stock.root}/{top}: {GONE}"), "the words of the card"
 
 
+@pytest.mark.parametrize("driver", ["vfs"], indirect=True)
+def test_on_vfs_nothing_is_hidden_that_runs_without_a_lost_layer(stock: Stock) -> None:
+    lose_dirs(stock)
+    engine, before = stock.engine, tree.snapshot(stock.root)
+    done = apply(stock.root, "lossy")
+    assert (4 | 64, {}) == (done.exit, tree.changes(before, tree.snapshot(stock.root)))
+    assert ["container worker still run", "shop:"] == sorted(
+        "container worker still run" if each["why"].startswith("container worker still run") else each["why"][:5]
+        for each in done.report["plan"]["blocked"]
+    )
+    engine.start()
+    for tag in ("shop:1", "shop:2"):
+        engine.run("probe", tag, "cat", "/etc/motd")
+        engine.docker("rm", "probe")
+    for name in ("exited", "created", "twin", "worker"):
+        engine.docker("start", "-a", name)
+
+
+@pytest.mark.parametrize("driver", ["overlay2"], indirect=True)
 def test_lost_dirs_are_put_away_loaded_again_and_their_containers_tied_to_them(stock: Stock) -> None:
     base, top = lose_dirs(stock)
     places, engine = stock.places, stock.engine

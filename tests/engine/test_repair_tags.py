@@ -71,3 +71,44 @@ def test_a_copy_that_is_not_whole_mends_nothing(stock: Stock) -> None:
     stock.places.tags.with_name(SIBLING).write_bytes(stock.places.tags.read_bytes()[:-9])
     stock.places.tags.write_bytes(b"")
     assert unparsable(stock, "") == told(survey(stock.root))
+
+
+@pytest.mark.parametrize("how", ["gone", "an empty object", "no repository"])
+def test_lost_tags_are_told_while_containers_remember_them(stock: Stock, how: str) -> None:
+    tags, engine = stock.places.tags, stock.engine
+    data = {"gone": b"", "an empty object": b"{}", "no repository": b'{"Repositories":{}}'}[how]
+    tags.write_bytes(data)
+    if how == "gone":
+        tags.unlink()
+        found = survey(stock.root)
+        assert (4, [("tags-unparsable", "error")]) == (found.exit, [(each.rule, each.severity) for each in told(found)])
+    engine.start()
+    assert {"<none>:<none>"} == {reference for reference, _ in engine.images()}
+    engine.stop()
+    told_of = tuple(sorted(stock.images[tag][7:19] for tag in ("shop:1", "shop:2", "lone:1")))
+    found = survey(stock.root)
+    assert [Told("tags-empty", f"file {stock.places.path(tags)}", told_of)] == told(found)
+    (finding,) = found.report["findings"]
+    assert ("probable", True) == (finding["confidence"], f"shop:1 for {stock.images['shop:1'][7:19]}" in finding["message"])
+    engine.start()
+    pruned = engine.docker("image", "prune", "-f").stdout
+    assert stock.images["plain:1"] in pruned, "what no container uses is lost to a prune"
+    for tag in ("shop:1", "shop:2", "lone:1"):
+        engine.docker("tag", stock.images[tag], tag)
+    engine.stop()
+    assert [] == told(survey(stock.root), "warning")
+
+
+@overlay2
+def test_images_that_lost_their_last_names_on_purpose_are_no_finding_without_a_container_that_names_them(stock: Stock) -> None:
+    engine = stock.engine
+    engine.start()
+    for name in engine.ps():
+        engine.docker("rm", "-v", name)
+    engine.create_container("by-id", stock.images["shop:1"], "true")
+    for tag in ("shop:2", "lone:1", "plain:1"):
+        engine.docker("rmi", tag)
+    engine.docker("rmi", "-f", "shop:1", check=False)
+    engine.stop()
+    assert b'{"Repositories":{}}' == stock.places.tags.read_bytes()
+    assert [] == told(survey(stock.root), "warning")
