@@ -28,7 +28,7 @@ def _working(model: Model, chain: str) -> list[str]:
         return []
     chains, images = sufferers(model, chain)
     found: list[str] = []
-    for image in sorted(images):
+    for image in sorted(ident for ident in images if model.images.images[ident].usable):
         top = model.layers.layers.get(model.images.images[image].chains[-1])
         if top and top.chain in model.loadable and top.dir_id and model.home.missing(top.dir_id) is None:
             found += model.image_names(image)
