@@ -32,6 +32,7 @@ def _working(model: Model, chain: str) -> list[str]:
         top = model.layers.layers.get(model.images.images[image].chains[-1])
         if top and top.chain in model.loadable and top.dir_id and model.home.missing(top.dir_id) is None:
             found += model.image_names(image)
+    found.sort(key=lambda name: (":" not in name, name))  # those that a person knows first
     mounts = (mount for each in sorted(chains) for mount in model.mounts_of.get(each, ()))
     for mount in mounts:
         container = model.containers.get(mount.name)

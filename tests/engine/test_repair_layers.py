@@ -50,9 +50,8 @@ def test_on_vfs_nothing_is_hidden_that_runs_without_a_lost_layer(stock: Stock) -
     engine, before = stock.engine, tree.snapshot(stock.root)
     done = apply(stock.root, "lossy")
     assert (4 | 64, {}) == (done.exit, tree.changes(before, tree.snapshot(stock.root)))
-    assert ["container worker still run", "shop:"] == sorted(
-        "container worker still run" if each["why"].startswith("container worker still run") else each["why"][:5]
-        for each in done.report["plan"]["blocked"]
+    assert [True, True] == sorted(
+        each["why"].startswith(("container worker still run", "shop:1, shop:2")) for each in done.report["plan"]["blocked"]
     )
     engine.start()
     for tag in ("shop:1", "shop:2"):

@@ -179,7 +179,7 @@ ROWS: tuple[Row, ...] = (
         ("the folder below everything is gone", deleted(dir_of(low))),
         ("a file stands in its place", written(dir_of(low), b"x")),
         ("a pipe stands in its place", piped(dir_of(low))),
-    ) for terms in ({"drivers": OVERLAY, "leaves": STEP}, {"drivers": VFS, "refused": "app:1 and 4 more still run without it"})),
+    ) for terms in ({"drivers": OVERLAY, "leaves": STEP}, {"drivers": VFS, "refused": "app:1, base:1, built:1 and 4 more still run without it"})),
     fires(NO_DIR, "a link stands in its place, which the engine follows", hurting(linked(dir_of(low), "/etc"), *EVERYONE),
           drivers=("overlay2", "vfs")),
     fires(NO_DIR, "the folder of one image is gone", hurting(deleted(dir_of(top)), lambda _: ["web:1"]), cls=LOSSY, leaves=AGAIN,
