@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 SMALL = 64 << 10
 BIG = 64 << 20
 QUARANTINE = ".docker-fsck"
+UNLISTED = ("btrfs", "fuse-overlayfs", "overlay", "overlay2", "vfs")
+"""Driver homes whose entries no engine lists (classic-store 0.2): one that is a mount of its own has a quarantine of its own."""
 _CHUNK = 512
 MOUNTED = "another file system is mounted here"
 _FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY

@@ -8,6 +8,8 @@ import pytest
 import unpacking
 from unpacking import Corpus, workshop
 
+from docker_fsck.testing import subvolumes
+
 
 def pytest_report_header() -> str:
     """Says where corpora are unpacked and what they lack on this machine."""
@@ -17,8 +19,14 @@ def pytest_report_header() -> str:
 def _unpacked(name: str) -> Iterator[Corpus]:
     if not unpacking.archive(name).exists():
         pytest.skip(f"{unpacking.archive(name).name} is not here: a source distribution has no corpora")
+    if name in unpacking.IMAGES and (lack := subvolumes.lacks()):
+        pytest.skip(lack)
     with tempfile.TemporaryDirectory(prefix="dfc", dir=workshop()) as place:
-        yield Corpus(name, unpacking.unpack(name, Path(place)))
+        if name in unpacking.IMAGES:
+            with unpacking.attached(name, Path(place)) as root:
+                yield Corpus(name, root)
+        else:
+            yield Corpus(name, unpacking.unpack(name, Path(place)))
 
 
 @pytest.fixture(scope="session", params=unpacking.CLEAN)

@@ -68,7 +68,7 @@ class Disk:
     def __init__(self, root: Path, driver: str) -> None:
         self._root, self._driver = root, driver
         self._image_home = f"image/{driver}"
-        self._home = {"overlay2": "overlay2", "vfs": "vfs/dir"}[driver]
+        self._home = {"overlay2": "overlay2", "vfs": "vfs/dir", "btrfs": "btrfs/subvolumes"}[driver]
         database = root / "buildkit/snapshots.db"
         self._snapshots: Bucket | None = open_bytes(database.read_bytes()).root if database.exists() else None
 

@@ -8,19 +8,25 @@ import stat
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache, cached_property
 from pathlib import Path
 from typing import IO, Any
 
 import zstandard
 
+from docker_fsck.testing import subvolumes
+
 HERE = Path(__file__).parent
 SUMS = HERE / "SHA256SUMS"
 DATA_ROOT = "var/lib/docker"
 TAR = ("tar", "--numeric-owner", "--xattrs", "--xattrs-include=*", "--acls", "-xpf", "-", "-C")
 
+IMAGES = ("docker20.10-btrfs-mixed", "docker28.5-btrfs-mixed")
+"""Whole file systems: subvolumes go into no tar."""
 CLEAN = (
+    *IMAGES,
     "docker20.10-overlay2-buildkit",
     "docker20.10-vfs-mixed",
     "docker28.5-overlay2-buildkit",
@@ -78,7 +84,7 @@ def workshop() -> Path:
 
 def archive(name: str) -> Path:
     """The data root of a corpus."""
-    return HERE / f"{name}.tar.zst"
+    return HERE / f"{name}.{'img' if name in IMAGES else 'tar'}.zst"
 
 
 def report_file(name: str) -> Path:
@@ -110,6 +116,22 @@ def unpack(name: str, into: Path) -> Path:
     with archive(name).open("rb") as packed, zstandard.ZstdDecompressor().stream_reader(packed) as whole:
         (_without_privilege if lacks(into) else _as_it_was)(whole, into)
     return into / DATA_ROOT
+
+
+@contextmanager
+def attached(name: str, into: Path) -> Iterator[Path]:
+    """The mounted file system of a corpus, on a loop device; the copy in the folder `into` is written to by nobody else."""
+    disk, root = into / "disk", into / DATA_ROOT
+    with archive(name).open("rb") as packed, disk.open("wb") as whole:
+        for block in zstandard.ZstdDecompressor().read_to_iter(packed):
+            if block.strip(b"\0"):
+                whole.write(block)
+            else:
+                whole.seek(len(block), os.SEEK_CUR)
+        whole.truncate()
+    root.mkdir(parents=True)
+    with subvolumes.mounted(disk, root):
+        yield root
 
 
 @cache

@@ -19,10 +19,32 @@ from docker_fsck.testing.tree import changes, snapshot_with_atimes
 from docker_fsck.testing.whole import Whole, whole
 from docker_fsck.values import ActionClass, Severity
 
-from . import test_aufs, test_containers, test_garbage, test_host, test_images, test_layers, test_mounts, test_overlay2, test_tags
+from . import (
+    test_aufs,
+    test_btrfs,
+    test_containers,
+    test_garbage,
+    test_host,
+    test_images,
+    test_layers,
+    test_mounts,
+    test_overlay2,
+    test_tags,
+)
 from .cases import OTHER_ID, retagged, rows
 
-TABLES = (test_aufs, test_containers, test_garbage, test_host, test_images, test_layers, test_mounts, test_overlay2, test_tags)
+TABLES = (
+    test_aufs,
+    test_btrfs,
+    test_containers,
+    test_garbage,
+    test_host,
+    test_images,
+    test_layers,
+    test_mounts,
+    test_overlay2,
+    test_tags,
+)
 ROWS: tuple[Row, ...] = tuple(row for table in TABLES for row in table.ROWS)
 FIRING = tuple(row for row in ROWS if row.kind == "fires")
 LONE = {"init-parent-wrong": ("overlay2", "aufs")}

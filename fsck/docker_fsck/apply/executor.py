@@ -12,6 +12,7 @@ from docker_fsck.apply.guards import Guards
 from docker_fsck.apply.history import blocking
 from docker_fsck.apply.journal import Begun, Done, Ended, Journal, Made, Noted, Opened, Planned, Was
 from docker_fsck.apply.observe import folder_times, observe, weigh
+from docker_fsck.apply.shelves import Shelves, mounted_homes
 from docker_fsck.apply.site import Applied, Event, Ground, Held, Site, Skip, What, alone, engine
 from docker_fsck.apply.story import Story
 from docker_fsck.apply.tree import Tree, words
@@ -58,7 +59,7 @@ def execute(plan: Plan, site: Site, *, txn: str, now: datetime) -> Applied:
             compare(guards, (guard for action in plan.actions for guard in action.pre))
             site.watch(Event(what="checked", txn=txn))
             planned = Planned(actions=plan.actions, touched=folder_times(tree, folders(steps)))
-            opened = _opened(plan, tree, txn, now)
+            opened = _opened(plan, tree, Shelves(txn, mounted_homes(tree, steps)), now)
             writer, book = _begun(tree, site, opened, planned)
             with closing(writer), closing(book):
                 return Pass(site, ground, writer, book, guards, Story(opened=opened, planned=planned)).run(steps)
@@ -75,6 +76,7 @@ class Pass:
         self._writer, self._book, self._guards, self._story = writer, book, guards, story
         self._known = {n: story.was[n] for n in story.half}
         self._tree, self._txn = writer.tree, story.opened.txn
+        self._shelves = story.shelves
         self._planned = story.planned or Planned(actions=(), touched=())
         self._action = {step.n: action for action in self._planned.actions for step in action.steps}
         self._entered = {self._action[n].id for n in story.made}
@@ -112,7 +114,7 @@ class Pass:
         folder = path.rpartition("/")[0]
         if folder not in self._mounts:
             try:
-                mount = self._tree.mount_above(folder)
+                mount = self._tree.mount_above(folder, self._shelves.home(path))
                 self._mounts[folder] = f"it lies on the mount {mount}, and nothing is copied" if mount else ""
             except FileNotFoundError:  # an earlier step makes it
                 self._mounts[folder] = ""
@@ -160,7 +162,7 @@ class Pass:
             self._skip(step, words(error))
             return
         self._story.made[step.n] = made
-        self._guards.changed(step, f"{QUARANTINE}/{self._txn}/q/{step.n}")
+        self._guards.changed(step, self._shelves.kept(step))
         self._tell("done", step)
 
     def _why_not(self, step: Step) -> str:
@@ -202,7 +204,7 @@ class Pass:
 
     def _close(self, steps: list[Step]) -> Applied:
         made, skipped = self._story.made, self._story.skipped
-        size = weigh(self._tree, self._txn, self._planned.actions, made)
+        size = weigh(self._tree, self._shelves, self._planned.actions, made)
         left = folder_times(self._tree, {each.raw for each in self._planned.touched})
         state = "interrupted" if self._stop else "applied"
         self._write(Noted(times=left), Ended(state=state, done=len(made), skipped=len(skipped), bytes=size))
@@ -242,10 +244,10 @@ def _prepared(tree: Tree) -> None:
         raise Refused(f"{QUARANTINE} cannot be made: {words(error)}") from error
 
 
-def _opened(plan: Plan, tree: Tree, txn: str, now: datetime) -> Opened:
+def _opened(plan: Plan, tree: Tree, shelves: Shelves, now: datetime) -> Opened:
     return Opened(
-        txn=txn, root=tree.root, tool=__version__, digest=plan.digest, made=now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        dev=tree.dev, steps=sum(len(action.steps) for action in plan.actions),
+        txn=shelves.txn, homes=shelves.homes, root=tree.root, tool=__version__, digest=plan.digest, dev=tree.dev,
+        made=now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), steps=sum(len(action.steps) for action in plan.actions),
         classes=tuple(sorted({action.cls.value for action in plan.actions})),
     )  # fmt: skip
 
@@ -254,13 +256,14 @@ def _begun(tree: Tree, site: Site, opened: Opened, planned: Planned) -> tuple[Wr
     """The folders and the journal of a new transaction; its first records are on the disk."""
     with ExitStack() as opening:
         try:
-            start(tree, opened.txn)
-            writer = opening.enter_context(closing(Writer(tree, opened.txn)))
+            shelves = Shelves(opened.txn, opened.homes)
+            start(tree, shelves)
+            writer = opening.enter_context(closing(Writer(tree, shelves)))
             fd = writer.new_journal(opened.txn, site.journal_dir, journal.room(planned, opened))
             book = opening.enter_context(closing(Journal(fd)))
             book.append(opened, planned)
         except OSError as error:
-            place = site.journal_dir or QUARANTINE
-            raise Refused(f"no journal can be made in {place}: {words(error)}; --journal-dir puts it on another disk") from error
+            where = site.journal_dir or QUARANTINE
+            raise Refused(f"no journal can be made in {where}: {words(error)}; --journal-dir puts it on another disk") from error
         opening.pop_all()
     return writer, book

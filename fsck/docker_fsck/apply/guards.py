@@ -17,7 +17,7 @@ class Guards:
         self._tree = tree
         self._then = then
         self._ours: dict[str, tuple[int, int, int] | None] = {}
-        self._shifted: dict[int, tuple[int, int]] = {}
+        self._shifted: dict[tuple[int, int], tuple[int, int]] = {}  # every subvolume has the inode 256
 
     def why_not(self, guard: Guard) -> str:
         """Why the guard does not hold, nothing if it does."""
@@ -35,7 +35,7 @@ class Guards:
     def _other(self, guard: Guard, found: os.stat_result) -> str:
         if found.st_ino != guard.ino or not self._same_device(guard, found):
             return "replaced by another file"
-        if (found.st_ctime_ns, found.st_size) != self._shifted.get(found.st_ino, (guard.ctime_ns, guard.size)):
+        if (found.st_ctime_ns, found.st_size) != self._shifted.get(_file(found), (guard.ctime_ns, guard.size)):
             return "changed"
         if isinstance(guard.sha256, str) and self._tree.digest(guard.raw) != guard.sha256.removeprefix("sha256:"):
             return "its content changed"
@@ -54,7 +54,7 @@ class Guards:
             self._ours[above] = _identity(folder)
         for facts in (found, folder, self._look(kept)):
             if facts is not None:
-                self._shifted[facts.st_ino] = (facts.st_ctime_ns, facts.st_size)
+                self._shifted[_file(facts)] = (facts.st_ctime_ns, facts.st_size)
 
     def _look(self, path: str) -> os.stat_result | None:
         try:
@@ -66,6 +66,10 @@ class Guards:
         if self._then == self._tree.dev:
             return found.st_dev == guard.dev
         return guard.dev != self._then or found.st_dev == self._tree.dev
+
+
+def _file(found: os.stat_result) -> tuple[int, int]:
+    return found.st_dev, found.st_ino
 
 
 def _identity(found: os.stat_result | None) -> tuple[int, int, int] | None:

@@ -23,9 +23,10 @@ from docker_fsck.apply.journal import (
     UndoBegun,
     UndoEnded,
 )
+from docker_fsck.apply.shelves import place
 from docker_fsck.apply.tree import READING, Tree, open_noatime, words
 from docker_fsck.errors import Refused, UsageError
-from docker_fsck.reader import QUARANTINE
+from docker_fsck.reader import QUARANTINE, UNLISTED
 
 _NAME = re.compile(r"(\d{8}T\d{6}Z-[0-9A-Za-z]+)(\.purging)?")
 _STAMP = "%Y%m%dT%H%M%SZ"
@@ -117,24 +118,39 @@ def choose(tree: Tree, journal_dir: str | None, txn: str) -> str:
 def survey(tree: Tree, journal_dir: str | None) -> list[Record]:
     """All transactions, void ones too, oldest first. `Refused` if the quarantine is there and cannot be read."""
     found = _purged(tree)
-    for name in _names(tree):
-        if (match := _NAME.fullmatch(name)) and _is_folder(tree, name):
-            found[match[1]] = _record(tree, match, journal_dir)
+    for home in ("", *UNLISTED):
+        for name in names(tree, home):
+            if (match := _NAME.fullmatch(name)) and _is_folder(tree, f"{place(home)}/{name}"):
+                if not home:
+                    found[match[1]] = _record(tree, match, journal_dir)
+                else:  # all that is known of it lies below the root; where that is gone it can only be purged
+                    found.setdefault(match[1], Record(txn=match[1], state="purged", made=""))
     return sorted(found.values(), key=lambda record: record.txn)
 
 
-def _names(tree: Tree) -> list[str]:
+def names(tree: Tree, home: str) -> list[str]:
+    """What the quarantine of a driver home holds, that of the root for an empty one; nothing where there is none."""
     try:
-        return tree.names(QUARANTINE)
+        return tree.names(place(home))
     except OSError as error:
         if error.errno in _NOT_OURS:
             return []
-        raise Refused(f"{QUARANTINE} cannot be read: {words(error)}") from error
+        raise Refused(f"{place(home)} cannot be read: {words(error)}") from error
 
 
-def _is_folder(tree: Tree, name: str) -> bool:
-    facts = tree.lstat(f"{QUARANTINE}/{name}")
+def _is_folder(tree: Tree, path: str) -> bool:
+    facts = tree.lstat(path)
     return facts is not None and stat.S_ISDIR(facts.st_mode)
+
+
+def homes_of(tree: Tree, txn: str, journal_dir: str | None) -> tuple[str, ...]:
+    """The driver homes that have a quarantine of their own in a transaction, as far as its journal tells."""
+    for folder in (txn, txn + PURGING):
+        if (fd := story.find(tree, folder, txn, journal_dir)) is not None:
+            with open(fd, "rb"):
+                opened, _ = story.ends(fd)
+            return opened.homes if opened else ()
+    return ()
 
 
 def load(tree: Tree, txn: str, journal_dir: str | None, folder: str = "") -> story.Story:

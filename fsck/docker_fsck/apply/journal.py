@@ -54,7 +54,10 @@ class Made(Struct, frozen=True, array_like=True):
 
 
 class Opened(Struct, frozen=True, omit_defaults=True, kw_only=True, tag_field="rec", tag="open"):
-    """Who does what where. `made` is RFC 3339 in UTC, `dev` the root's device number then, `digest` the plan's."""
+    """Who does what where. `made` is RFC 3339 in UTC, `dev` the root's device number then, `digest` the plan's.
+
+    `homes`: the driver homes that have a quarantine of their own in this transaction.
+    """
 
     schema: str = SCHEMA
     txn: str
@@ -65,6 +68,7 @@ class Opened(Struct, frozen=True, omit_defaults=True, kw_only=True, tag_field="r
     dev: int
     steps: int
     classes: tuple[str, ...]
+    homes: tuple[str, ...] = ()
 
 
 class Planned(Struct, frozen=True, omit_defaults=True, kw_only=True, tag_field="rec", tag="plan"):

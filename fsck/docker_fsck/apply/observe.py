@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from contextlib import closing, suppress
 
 from docker_fsck.apply.journal import Times, Was
+from docker_fsck.apply.shelves import Shelves
 from docker_fsck.apply.tree import Tree
 from docker_fsck.facts import Weight, kind_of
-from docker_fsck.reader import QUARANTINE, Reader
+from docker_fsck.reader import Reader
 from docker_fsck.values import Action, PutAway, Step, spell
 from docker_fsck.weight import weigh as tree_weight
 
@@ -49,7 +50,7 @@ def folder_times(tree: Tree, folders: set[str]) -> tuple[Times, ...]:
     return tuple(found)
 
 
-def weigh(tree: Tree, txn: str, actions: Iterable[Action], made: dict[int, int]) -> int:
+def weigh(tree: Tree, shelves: Shelves, actions: Iterable[Action], made: dict[int, int]) -> int:
     """The allocated bytes that were put away: as planned for whole actions, else weighed."""
     total = 0
     with closing(Reader(tree.root)) as reader:
@@ -59,6 +60,6 @@ def weigh(tree: Tree, txn: str, actions: Iterable[Action], made: dict[int, int])
                 total += action.bytes
                 continue
             for step in done:
-                weight = tree_weight(reader, f"{QUARANTINE}/{txn}/q/{step.n}") if isinstance(step, PutAway) else None
+                weight = tree_weight(reader, shelves.kept(step)) if isinstance(step, PutAway) else None
                 total += weight.bytes if isinstance(weight, Weight) else 0
     return total

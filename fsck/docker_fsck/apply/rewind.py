@@ -9,12 +9,13 @@ from msgspec import structs
 
 from docker_fsck.apply.batches import ordered
 from docker_fsck.apply.journal import Was
+from docker_fsck.apply.shelves import Shelves
 from docker_fsck.apply.site import ancestors
 from docker_fsck.apply.story import Story
 from docker_fsck.apply.tree import Tree, words
 from docker_fsck.errors import Refused
 from docker_fsck.facts import kind_of
-from docker_fsck.reader import QUARANTINE
+from docker_fsck.reader import UNLISTED
 from docker_fsck.values import MakeDir, PutAway, Relink, SetMeta, Step, WriteFile
 
 _LOST = 0o6000
@@ -33,10 +34,10 @@ class Rewind:
     A thing that would be back home is looked at where it lies now. The newest change above a path counts.
     """
 
-    def __init__(self, tree: Tree, txn: str) -> None:
+    def __init__(self, tree: Tree, shelves: Shelves) -> None:
         """Start from the root as it is."""
         self.tree = tree
-        self._shelf = f"{QUARANTINE}/{txn}/q"
+        self._shelves = shelves
         self._turn = 0
         self._moved: dict[str, tuple[int, str | None]] = {}
         self._mounts: dict[str, str | None] = {}
@@ -55,14 +56,14 @@ class Rewind:
         place = self.place(path)
         return None if place is None else self.tree.lstat(place)
 
-    def kept(self, n: int, was: Was) -> int:
-        """The inode of what step `n` has put away, 0 for none."""
-        return known(self.tree.lstat(f"{self._shelf}/{n}"), was)
+    def kept(self, step: Step, was: Was) -> int:
+        """The inode of what the step has put away, 0 for none."""
+        return known(self.tree.lstat(self._shelves.kept(step)), was)
 
     def home(self, step: Step) -> None:
         """From here on, what the step has put away is back at its path."""
         self._turn += 1
-        self._moved[step.raw] = (self._turn, f"{self._shelf}/{step.n}")
+        self._moved[step.raw] = (self._turn, self._shelves.kept(step))
 
     def gone(self, step: Step) -> None:
         """From here on, nothing stands at the step's path."""
@@ -70,16 +71,17 @@ class Rewind:
         self._moved[step.raw] = (self._turn, None)
 
     def reachable(self, path: str) -> None:
-        """The folder of `path` must be there, on the root's own mount."""
+        """The folder of `path` must be there, on the mount of the shelves from which it gets back what was in it."""
         folder = path.rpartition("/")[0]
         place = self.place(folder) if folder else ""
         found = self.tree.lstat(place) if place is not None else None
         if place is None or found is None or not stat.S_ISDIR(found.st_mode):
             raise StuckError("the folder in which it was is gone")
         if place not in self._mounts:
-            self._mounts[place] = self.tree.mount_above(place)
+            self._mounts[place] = self.tree.mount_above(place, self._shelves.home(path))
         if mount := self._mounts[place]:
-            raise StuckError(f"another file system is mounted on {mount}")
+            bound = "; if it is its own folder, as a killed engine leaves it, unmount that" if mount in UNLISTED else ""
+            raise StuckError(f"another file system is mounted on {mount}{bound}")
 
 
 def known(found: os.stat_result | None, was: Was) -> int:
@@ -94,9 +96,9 @@ def known(found: os.stat_result | None, was: Was) -> int:
     return was.ino if was.ino and now == (old[0], stat.S_IMODE(old[1]), *old[2:]) else found.st_ino
 
 
-def here(tree: Tree, txn: str, step: Step, was: Was) -> Was:
+def here(tree: Tree, shelves: Shelves, step: Step, was: Was) -> Was:
     """`was` with the inode that it has in this root, which is another one where the whole root was copied."""
-    path = step.raw if isinstance(step, SetMeta) else f"{QUARANTINE}/{txn}/q/{step.n}"
+    path = step.raw if isinstance(step, SetMeta) else shelves.kept(step)
     found = tree.lstat(path)
     if found is None or not was.ino or known(found, was) != was.ino:
         return was
@@ -114,7 +116,7 @@ def examine(tree: Tree, txn: str, story: Story) -> dict[int, State]:
 
     Goes back from the last step, so that each home is looked at as it was right after its own step.
     """
-    rewind = Rewind(tree, txn)
+    rewind = Rewind(tree, story.shelves)
     states: dict[int, State] = {}
     for step in reversed(sequence(story)):
         try:
@@ -142,7 +144,7 @@ def _state(rewind: Rewind, step: Step, was: Was, made: int) -> State:
 
 
 def _put_away(rewind: Rewind, step: PutAway, was: Was) -> State:
-    kept, here = rewind.kept(step.n, was), rewind.lstat(step.raw)
+    kept, here = rewind.kept(step, was), rewind.lstat(step.raw)
     if not kept:
         if was.ino != known(here, was):
             raise StuckError("it is neither in the quarantine nor at its place")
@@ -156,7 +158,7 @@ def _put_away(rewind: Rewind, step: PutAway, was: Was) -> State:
 
 
 def _new(rewind: Rewind, step: WriteFile | Relink, was: Was) -> State:
-    kept, here = rewind.kept(step.n, was), rewind.lstat(step.raw)
+    kept, here = rewind.kept(step, was), rewind.lstat(step.raw)
     if here is not None and known(here, was) == was.ino:
         return "half" if kept == was.ino else "before"
     if here is not None and not _ours(rewind, step, here):

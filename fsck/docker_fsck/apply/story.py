@@ -26,6 +26,7 @@ from docker_fsck.apply.journal import (
     Was,
     decoder,
 )  # fmt: skip
+from docker_fsck.apply.shelves import Shelves
 from docker_fsck.apply.site import Skip
 from docker_fsck.apply.tree import READING, Tree, open_noatime
 from docker_fsck.errors import Refused
@@ -53,6 +54,11 @@ class Story(Struct, kw_only=True):
     half: tuple[int, ...] = ()
     size: int = 0
     fresh: set[int] = set()
+
+    @property
+    def shelves(self) -> Shelves:
+        """Where it keeps what it has put away."""
+        return Shelves(self.opened.txn, self.opened.homes)
 
     @property
     def steps(self) -> dict[int, Step]:

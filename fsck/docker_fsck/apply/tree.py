@@ -19,7 +19,7 @@ _WORDS = {
     errno.EDQUOT: "the disk quota is exhausted",
     errno.EBUSY: "in use as a mount point",
     errno.EXDEV: "it lies on another mount or subvolume, and nothing is copied",
-    errno.EROFS: "the file system is read-only",
+    errno.EROFS: "the file system, or the subvolume, is read-only",
     errno.ELOOP: "a part of the path is a symlink, which is not followed",
     errno.EEXIST: "something is there already",
     errno.ENOENT: "it is gone",
@@ -34,7 +34,7 @@ def words(error: OSError) -> str:
 def split(path: str) -> list[str]:
     """The parts of a path that a step may touch; `Refused` if it could lead out of the root or into the quarantine."""
     parts = path.split("/")
-    if any(part in {"", ".", ".."} or "\0" in part for part in parts) or parts[0] == QUARANTINE:
+    if any(part in {"", ".", ".."} or "\0" in part for part in parts) or QUARANTINE in parts[:2]:
         raise Refused(f"the plan names a path that no step may touch: {path!r}")
     return parts
 
@@ -123,16 +123,19 @@ class Tree:
         finally:
             os.close(fd)
 
-    def mount_above(self, path: str) -> str | None:
-        """The mount point below the root on whose mount the folder `path` lies, None if it is the root's own mount."""
+    def mount_above(self, path: str, base: str = "") -> str | None:
+        """The mount point below `base` on whose mount the folder `path` lies, None if it is the mount of `base` itself."""
+        if self._mount_of(path) == (self._mount_of(base) if base else self._mount):
+            return None
+        above = path.rpartition("/")[0]
+        return (self.mount_above(above, base) if above and above != base else None) or path
+
+    def _mount_of(self, path: str) -> str:
         fd = self.open(path)
         try:
-            if mount_id(fd) == self._mount:
-                return None
+            return mount_id(fd)
         finally:
             os.close(fd)
-        above = path.rpartition("/")[0]
-        return (self.mount_above(above) if above else None) or path
 
 
 def _enter(part: str, above: int) -> int:

@@ -16,7 +16,6 @@ from docker_fsck.apply.story import Story, reopen
 from docker_fsck.apply.tree import Tree, words
 from docker_fsck.apply.writer import Writer
 from docker_fsck.errors import FsckError, Refused
-from docker_fsck.reader import QUARANTINE
 from docker_fsck.values import PutAway, SetMeta, Step
 
 
@@ -71,8 +70,8 @@ def _go_on(site: Site, tree: Tree, story: Story, ground: Ground) -> Applied:
     guards = Guards(tree, story.opened.dev)
     for step in steps:
         if step.n in story.was:
-            guards.changed(step, f"{QUARANTINE}/{txn}/q/{step.n}")
-    with closing(Writer(tree, txn)) as writer, closing(reopen(tree, story, site.journal_dir)) as book:
+            guards.changed(step, story.shelves.kept(step))
+    with closing(Writer(tree, story.shelves)) as writer, closing(reopen(tree, story, site.journal_dir)) as book:
         rest = Pass(site, ground, writer, book, guards, story)
         left = [step for step in steps if step.n not in story.made and step.n not in story.skipped]
         compare(guards, (guard for step in left for guard in rest.guards(step)))
@@ -99,7 +98,7 @@ def _take_back(site: Site, tree: Tree, txn: str, ground: Ground) -> Undone:
     for step in steps:
         if why := watched.why_not(step.raw):
             raise Refused(f"transaction {txn} cannot be taken back: {step.path}: {why}")
-    with closing(Writer(tree, txn)) as writer, closing(reopen(tree, story, site.journal_dir)) as book:
+    with closing(Writer(tree, story.shelves)) as writer, closing(reopen(tree, story, site.journal_dir)) as book:
         times = story.times if story.undoing else _times(tree, story)
         try:
             if not story.undoing:
@@ -131,7 +130,7 @@ def _reverse(site: Site, writer: Writer, story: Story, steps: list[Step], ground
         rank = step.rank
         event = Event(what="undoing", txn=txn, n=step.n, op=operation(step), path=step.path)
         site.watch(event)
-        UNDO[type(step)](writer, step, here(writer.tree, txn, step, story.was[step.n]))
+        UNDO[type(step)](writer, step, here(writer.tree, story.shelves, step, story.was[step.n]))
         site.watch(structs.replace(event, what="undone"))
 
 

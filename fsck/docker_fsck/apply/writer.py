@@ -6,20 +6,18 @@ place. Every move looks at the inodes first, so that it goes on where a killed r
 
 import errno
 import os
-import stat
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 
 from docker_fsck.apply.journal import HISTORY, LINK, NAME, PURGING, Times, Was
 from docker_fsck.apply.kernel import copy_label, flush, inode, renameat2, reserve, within, write_all
 from docker_fsck.apply.observe import CAPABILITY
+from docker_fsck.apply.shelves import NAMES, Shelf, Shelves, opened, quarantine
 from docker_fsck.apply.tree import FOLDER, READING, Tree
 from docker_fsck.errors import Refused
 from docker_fsck.reader import QUARANTINE
 from docker_fsck.values import MakeDir, PutAway, Relink, SetMeta, Step, WriteFile
 
-SHELVES = ("q", "t", "u")
-"""The folders of a transaction: what was put away, new things before their time, new things that undo took out."""
 _MOVED = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
 _NEW = os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -33,39 +31,45 @@ def rename_new(source: str, target: str, source_fd: int, target_fd: int) -> None
     os.rename(source, target, src_dir_fd=source_fd, dst_dir_fd=target_fd)
 
 
-def prepare(tree: Tree) -> None:
-    """Make the quarantine if it is not there; the root's own times stay."""
-    before = os.stat(".", dir_fd=tree.fd)
-    with suppress(FileExistsError):
-        os.mkdir(QUARANTINE, 0o700, dir_fd=tree.fd)
-        os.utime(".", ns=(before.st_atime_ns, before.st_mtime_ns), dir_fd=tree.fd)
-        flush(tree.fd)
+def prepare(tree: Tree, home: str = "") -> None:
+    """Make the quarantine of a driver home, or of the root, if it is not there; the times of the folder around it stay."""
+    fd = tree.open(home)
+    try:
+        before = os.stat(".", dir_fd=fd)
+        with suppress(FileExistsError):
+            os.mkdir(QUARANTINE, 0o700, dir_fd=fd)
+            os.utime(".", ns=(before.st_atime_ns, before.st_mtime_ns), dir_fd=fd)
+            flush(fd)
+    finally:
+        os.close(fd)
 
 
-def start(tree: Tree, txn: str) -> None:
-    """Make the folders of a new transaction. `Refused` if the quarantine is not ours alone."""
-    with _quarantine(tree) as home:
-        os.mkdir(txn, 0o700, dir_fd=home)
-        folder = os.open(txn, FOLDER, dir_fd=home)
-        try:
-            for name in SHELVES:
-                os.mkdir(name, 0o700, dir_fd=folder)
-            flush(folder)
-        finally:
-            os.close(folder)
-        flush(home)
+def start(tree: Tree, shelves: Shelves) -> None:
+    """Make the folders of a new transaction, those of the root first. `Refused` if a quarantine is not ours alone."""
+    for home in shelves.places:
+        prepare(tree, home)
+        with quarantine(tree, home) as around:
+            os.mkdir(shelves.txn, 0o700, dir_fd=around)
+            folder = os.open(shelves.txn, FOLDER, dir_fd=around)
+            try:
+                for name in NAMES:
+                    os.mkdir(name, 0o700, dir_fd=folder)
+                flush(folder)
+            finally:
+                os.close(folder)
+            flush(around)
 
 
-def retire(tree: Tree, txn: str) -> None:
+def retire(tree: Tree, txn: str, home: str = "") -> None:
     """Mark a transaction as one that is being purged: from here on it cannot be taken back."""
-    with _quarantine(tree) as home:
-        rename_new(txn, txn + PURGING, home, home)
-        flush(home)
+    with quarantine(tree, home) as around:
+        rename_new(txn, txn + PURGING, around, around)
+        flush(around)
 
 
 def note(tree: Tree, line: bytes) -> None:
     """Append a line to the history of purged transactions."""
-    with _quarantine(tree) as home:
+    with quarantine(tree, "") as home:
         fd = os.open(HISTORY, os.O_WRONLY | os.O_APPEND | _NEW, 0o600, dir_fd=home)
         try:
             write_all(fd, line)
@@ -74,51 +78,37 @@ def note(tree: Tree, line: bytes) -> None:
             os.close(fd)
 
 
-@contextmanager
-def _quarantine(tree: Tree) -> Iterator[int]:
-    fd = tree.open(QUARANTINE)
-    try:
-        facts = os.fstat(fd)
-        if facts.st_uid != os.geteuid() or stat.S_IMODE(facts.st_mode) & 0o022:
-            raise Refused(f"{QUARANTINE} belongs to another user or can be written by others")
-        if mount := tree.mount_above(QUARANTINE):
-            raise Refused(f"another file system is mounted on {mount}: nothing could be renamed into it")
-        yield fd
-    finally:
-        os.close(fd)
-
-
 class Writer:
     """The door, open for one transaction. `OSError` means that a move was not done, or only in part."""
 
-    def __init__(self, tree: Tree, txn: str) -> None:
-        """Open the folders of the transaction `txn`."""
+    def __init__(self, tree: Tree, shelves: Shelves) -> None:
+        """Open the folders of a transaction."""
         self.tree = tree
         self._touched: set[str] = set()
-        with _quarantine(tree) as home:
-            self._home = os.open(txn, FOLDER, dir_fd=home)
-        self._q, self._t, self._u = (os.open(name, FOLDER, dir_fd=self._home) for name in SHELVES)
+        self._places, self._open = shelves, ExitStack()
+        with self._open as opening:
+            self._shelves = opened(tree, shelves, opening)
+            self._open = opening.pop_all()
 
     def close(self) -> None:
         """Give the descriptors back."""
-        for fd in (self._q, self._t, self._u, self._home):
-            os.close(fd)
+        self._open.close()
 
     def new_journal(self, txn: str, journal_dir: str | None, size: int) -> int:
         """Make the journal, with `size` bytes set aside, and return its descriptor."""
         place = "" if journal_dir is None else os.path.realpath(journal_dir)
         if not place:
-            fd = os.open(NAME, os.O_RDWR | os.O_EXCL | _NEW, 0o600, dir_fd=self._home)
+            fd = os.open(NAME, os.O_RDWR | os.O_EXCL | _NEW, 0o600, dir_fd=self._shelves[""].base)
         elif f"{place}/".startswith(f"{self.tree.root}/"):
             raise Refused(f"the journal must not lie below the data root: {place}")
         else:
             fd = os.open(f"{place}/{txn}.jsonl", os.O_RDWR | os.O_EXCL | _NEW, 0o600)
         try:
             if place:
-                os.symlink(f"{place}/{txn}.jsonl", LINK, dir_fd=self._home)
+                os.symlink(f"{place}/{txn}.jsonl", LINK, dir_fd=self._shelves[""].base)
                 flush(self.tree.fd, place)
             reserve(fd, size)
-            flush(self._home)
+            flush(self._shelves[""].base)
         except OSError:
             os.close(fd)
             raise
@@ -126,52 +116,52 @@ class Writer:
 
     def put_away(self, step: PutAway, was: Was) -> int:
         """Rename into the quarantine."""
-        with self._at(step) as (folder, name):
-            if inode(self._q, str(step.n)) != was.ino or not was.ino:
-                rename_new(name, str(step.n), folder, self._q)
+        with self._at(step) as (folder, name, shelf):
+            if inode(shelf.q, str(step.n)) != was.ino or not was.ino:
+                rename_new(name, str(step.n), folder, shelf.q)
         return was.ino
 
     def write(self, step: WriteFile, was: Was) -> int:
         """Put a new file in place; a file that was there is never missing in between."""
-        with self._at(step) as (folder, name):
-            fd = os.open(str(step.n), os.O_WRONLY | os.O_TRUNC | _NEW, 0o600, dir_fd=self._t)
+        with self._at(step) as (folder, name, shelf):
+            fd = os.open(str(step.n), os.O_WRONLY | os.O_TRUNC | _NEW, 0o600, dir_fd=shelf.t)
             try:
                 write_all(fd, step.data)
                 os.fchown(fd, step.uid, step.gid)
                 os.fchmod(fd, step.mode)
-                copy_label(within(folder, name if was.kind == "file" else "."), within(self._t, str(step.n)))
+                copy_label(within(folder, name if was.kind == "file" else "."), within(shelf.t, str(step.n)))
                 os.fsync(fd)
             finally:
                 os.close(fd)
-            return self._exchange(was, folder, name)
+            return self._exchange(was, folder, name, shelf)
 
     def relink(self, step: Relink, was: Was) -> int:
         """Put a new symlink in place; what was there is never missing in between, unless it is a folder."""
         draft = str(step.n)
-        with self._at(step) as (folder, name):
-            if not inode(self._t, draft):
-                os.symlink(step.target, draft, dir_fd=self._t)
-            os.chown(draft, step.uid, step.gid, dir_fd=self._t, follow_symlinks=False)
-            copy_label(within(folder, name if was.kind == "link" else "."), within(self._t, draft))
-            return self._exchange(was, folder, name)
+        with self._at(step) as (folder, name, shelf):
+            if not inode(shelf.t, draft):
+                os.symlink(step.target, draft, dir_fd=shelf.t)
+            os.chown(draft, step.uid, step.gid, dir_fd=shelf.t, follow_symlinks=False)
+            copy_label(within(folder, name if was.kind == "link" else "."), within(shelf.t, draft))
+            return self._exchange(was, folder, name, shelf)
 
     def make_dir(self, step: MakeDir, was: Was) -> int:
         """Put an empty folder where nothing is."""
         draft = str(step.n)
-        with self._at(step) as (folder, name):
+        with self._at(step) as (folder, name, shelf):
             if was.kind != "absent":
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
             with suppress(FileExistsError):
-                os.mkdir(draft, 0o700, dir_fd=self._t)
-            fd = os.open(draft, READING | os.O_DIRECTORY, dir_fd=self._t)
+                os.mkdir(draft, 0o700, dir_fd=shelf.t)
+            fd = os.open(draft, READING | os.O_DIRECTORY, dir_fd=shelf.t)
             try:
                 os.fchown(fd, step.uid, step.gid)
                 os.fchmod(fd, step.mode)
-                copy_label(within(folder, "."), within(self._t, draft))
+                copy_label(within(folder, "."), within(shelf.t, draft))
                 os.fsync(fd)
             finally:
                 os.close(fd)
-            return self._exchange(was, folder, name)
+            return self._exchange(was, folder, name, shelf)
 
     def set_meta(self, step: SetMeta, was: Was) -> int:
         """Change mode, owner, mtime; a file capability survives."""
@@ -185,29 +175,29 @@ class Writer:
 
     def unput(self, step: PutAway, was: Was) -> None:
         """Take back `put_away`."""
-        with self._at(step) as (folder, name):
-            if was.ino and inode(self._q, str(step.n)) == was.ino:
-                rename_new(str(step.n), name, self._q, folder)
+        with self._at(step) as (folder, name, shelf):
+            if was.ino and inode(shelf.q, str(step.n)) == was.ino:
+                rename_new(str(step.n), name, shelf.q, folder)
 
     def unwrite(self, step: WriteFile | Relink | MakeDir, was: Was) -> None:
         """Take back `write`, `relink`, `make_dir`: the new thing goes to the shelf `u`, the old one comes home."""
         number = str(step.n)
-        with self._at(step) as (folder, name):
-            here, kept = inode(folder, name), inode(self._q, number)
+        with self._at(step) as (folder, name, shelf):
+            here, kept = inode(folder, name), inode(shelf.q, number)
             if here and here == was.ino:
                 if kept == was.ino and was.kind != "dir":
-                    self._drop_link(number)
+                    self._drop_link(number, shelf)
                 return
-            if here and inode(self._t, number):
+            if here and inode(shelf.t, number):
                 return  # the new thing was never put in place, so what stands here is another's
             if here and was.kind in {"absent", "dir"}:
-                rename_new(name, number, folder, self._u)
-            elif here and inode(self._u, number) != here:
-                os.link(name, number, src_dir_fd=folder, dst_dir_fd=self._u, follow_symlinks=False)
+                rename_new(name, number, folder, shelf.u)
+            elif here and inode(shelf.u, number) != here:
+                os.link(name, number, src_dir_fd=folder, dst_dir_fd=shelf.u, follow_symlinks=False)
             if was.kind in {"absent", "dir"} or not here:
-                self._bring_home(was, kept, folder, name)
+                self._bring_home(was, kept, folder, name, shelf)
             else:
-                os.rename(number, name, src_dir_fd=self._q, dst_dir_fd=folder)
+                os.rename(number, name, src_dir_fd=shelf.q, dst_dir_fd=folder)
 
     def unset(self, step: SetMeta, was: Was) -> None:
         """Take back `set_meta`."""
@@ -233,46 +223,47 @@ class Writer:
                 flush(fd)
             finally:
                 os.close(fd)
-        for fd in (self._q, self._t, self._u):
-            flush(fd)
+        for shelf in self._shelves.values():
+            for fd in (shelf.q, shelf.t, shelf.u):
+                flush(fd)
         count = len(self._touched)
         self._touched.clear()
         return count
 
     @contextmanager
-    def _at(self, step: Step) -> Iterator[tuple[int, str]]:
+    def _at(self, step: Step) -> Iterator[tuple[int, str, Shelf]]:
         path = step.raw
-        with self.tree.parent(path) as place:
+        with self.tree.parent(path) as (folder, name):
             self._touched.add(path.rpartition("/")[0])
-            yield place
+            yield folder, name, self._shelves[self._places.home(path)]
 
-    def _exchange(self, was: Was, folder: int, name: str) -> int:
+    def _exchange(self, was: Was, folder: int, name: str, shelf: Shelf) -> int:
         """Put the draft in place and keep what was there; gives the draft's inode."""
         number = str(was.n)
-        made = inode(self._t, number)
-        if was.ino and inode(self._q, number) != was.ino:
+        made = inode(shelf.t, number)
+        if was.ino and inode(shelf.q, number) != was.ino:
             if was.kind == "dir":
-                rename_new(name, number, folder, self._q)
+                rename_new(name, number, folder, shelf.q)
             else:
-                os.link(name, number, src_dir_fd=folder, dst_dir_fd=self._q, follow_symlinks=False)
+                os.link(name, number, src_dir_fd=folder, dst_dir_fd=shelf.q, follow_symlinks=False)
         if was.ino and inode(folder, name) == was.ino:
-            os.rename(number, name, src_dir_fd=self._t, dst_dir_fd=folder)
+            os.rename(number, name, src_dir_fd=shelf.t, dst_dir_fd=folder)
         else:
-            rename_new(number, name, self._t, folder)
+            rename_new(number, name, shelf.t, folder)
         return made
 
-    def _bring_home(self, was: Was, kept: int, folder: int, name: str) -> None:
+    def _bring_home(self, was: Was, kept: int, folder: int, name: str, shelf: Shelf) -> None:
         if was.ino and kept == was.ino:
-            rename_new(str(was.n), name, self._q, folder)
+            rename_new(str(was.n), name, shelf.q, folder)
 
-    def _drop_link(self, number: str) -> None:
+    def _drop_link(self, number: str, shelf: Shelf) -> None:
         """Take the second name of an old file away without deleting: another thing is renamed over it."""
-        if not inode(self._t, number):
-            os.close(os.open(number, os.O_WRONLY | _NEW, 0o600, dir_fd=self._t))
-        os.rename(number, number, src_dir_fd=self._t, dst_dir_fd=self._q)
+        if not inode(shelf.t, number):
+            os.close(os.open(number, os.O_WRONLY | _NEW, 0o600, dir_fd=shelf.t))
+        os.rename(number, number, src_dir_fd=shelf.t, dst_dir_fd=shelf.q)
 
     def _give(self, step: SetMeta, wanted: Was) -> None:
-        with self._at(step) as (folder, name):
+        with self._at(step) as (folder, name, _):
             fd = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
             try:
                 _set(fd, wanted, within(folder, name), step)

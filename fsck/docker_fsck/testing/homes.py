@@ -1,9 +1,10 @@
-"""The folders of the graph drivers overlay2, vfs and aufs, made as the engine makes them; knows no image and no record."""
+"""What the graph drivers overlay2, vfs, aufs and btrfs keep, made as the engine makes it; knows no image and no record."""
 
 import os
 from pathlib import Path
 from typing import Literal, Protocol
 
+from docker_fsck.testing import subvolumes
 from docker_fsck.testing.disk import Disk
 from docker_fsck.testing.layertar import Files
 from docker_fsck.testing.names import short_name
@@ -42,6 +43,8 @@ def home_of(driver: str, root: Path, disk: Disk) -> HomeBuilder:
             return Vfs(root / driver, disk)
         case "aufs":
             return Aufs(root / driver, disk)
+        case "btrfs":
+            return Btrfs(root / driver, disk)
     msg = f"no builder for the graph driver {driver!r}"
     raise ValueError(msg)
 
@@ -115,6 +118,32 @@ class Vfs:
             self._disk.folder(base)
         else:
             self._disk.copy(self.folder(parent), base)
+        _fill(self._disk, base, files, kind)
+
+
+class Btrfs:
+    """`btrfs/subvolumes/<id>`, each a snapshot of its parent (classic-store 9.6). Only on a btrfs, and only for root."""
+
+    def __init__(self, home: Path, disk: Disk) -> None:
+        self._home, self._disk = disk.folder(home, 0o710), disk
+        disk.folder(home / "subvolumes", 0o710)
+
+    def folder(self, ident: str) -> Path:
+        """`btrfs/subvolumes/<id>`."""
+        return self._home / "subvolumes" / ident
+
+    def content(self, ident: str) -> Path:
+        """The subvolume itself."""
+        return self.folder(ident)
+
+    def make(self, ident: str, parent: str | None, files: Files, kind: Kind) -> None:
+        """A subvolume or a snapshot, then its own files."""
+        base = self.folder(ident)
+        if parent is None:
+            subvolumes.create(base)
+        else:
+            subvolumes.snapshot(self.folder(parent), base)
+        self._disk.folder(base)
         _fill(self._disk, base, files, kind)
 
 

@@ -102,10 +102,10 @@ def layer_tmp(root: "DataRoot", written: Collection[str] = WRITTEN) -> Path:
 def shadow_parent(root: "DataRoot", tag: str | None = "shadow:1") -> Shadow:
     """An image built by BuildKit on a step that was registered meanwhile under another cache-id, cache pruned since.
 
-    Raises ValueError on vfs, which keeps no parents.
+    Raises ValueError on vfs and btrfs, which keep no parents.
     """
-    if root.driver == "vfs":
-        msg = "vfs keeps no parents, so none can be in the shadow"
+    if root.driver in {"vfs", "btrfs"}:
+        msg = f"{root.driver} keeps no parents, so none can be in the shadow"
         raise ValueError(msg)
     step, result = root.some_files(), root.some_files()
     parent = root.layer(step)

@@ -10,6 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from docker_fsck.testing import subvolumes
 from docker_fsck.testing.buildcache import BuildCache
 from docker_fsck.testing.builder import DataRoot
 from docker_fsck.testing.disk import Disk
@@ -47,8 +48,11 @@ class Whole(Struct, frozen=True, kw_only=True):
 
 
 def whole(path: Path, driver: str) -> Whole:
-    """The healthy store of `driver` at `path`, which must be absent; made once in each process and written out again."""
-    cast = _cast(driver)
+    """The healthy store of `driver` at `path`, which must be absent; made once in each process and written out again.
+
+    That of btrfs is only to be had on a btrfs.
+    """
+    cast = _cast(driver, path.parent if driver == "btrfs" else None)
     for entry in cast.entries:
         _put(path / entry.name, entry)
     for entry in reversed(cast.entries):
@@ -64,6 +68,7 @@ class _Entry(Struct, frozen=True):
     name: str
     mode: int
     data: bytes | str | None
+    subvolume: bool = False
 
 
 class _Cast(Struct, frozen=True):
@@ -74,8 +79,8 @@ class _Cast(Struct, frozen=True):
 
 
 @functools.cache
-def _cast(driver: str) -> _Cast:
-    with tempfile.TemporaryDirectory() as top:
+def _cast(driver: str, place: Path | None) -> _Cast:
+    with tempfile.TemporaryDirectory(dir=place) as top:
         path = Path(top, "root")
         store = _build(path, driver)
         found = [path, *sorted(path.rglob("*"))]
@@ -85,14 +90,17 @@ def _cast(driver: str) -> _Cast:
 def _entry(path: Path, name: str) -> _Entry:
     mode = path.lstat().st_mode
     if stat.S_ISDIR(mode):
-        return _Entry(name, stat.S_IMODE(mode), None)
+        return _Entry(name, stat.S_IMODE(mode), None, path.parent.name == "subvolumes")
     return _Entry(name, stat.S_IMODE(mode), str(path.readlink()) if stat.S_ISLNK(mode) else path.read_bytes())
 
 
 def _put(path: Path, entry: _Entry) -> None:
     match entry.data:
         case None:
-            path.mkdir(parents=True)
+            if entry.subvolume:
+                subvolumes.create(path)
+            else:
+                path.mkdir(parents=True)
             path.chmod(entry.mode)
         case str():
             path.symlink_to(entry.data)
