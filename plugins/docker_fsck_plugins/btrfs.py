@@ -114,12 +114,12 @@ def _home(model: Model) -> BtrfsHome:
 def not_subvolume(model: Model) -> Iterator[Fault]:
     """A plain folder stands where the btrfs driver keeps a subvolume.
 
-    Why it matters: no container can be made from the layer, nothing can be built on it and nothing pulled above it; neither
-        `docker rm` nor `docker rmi` can remove it, only their records go.
+    Why it matters: nothing can be made on it: no container, no build step, no commit, no layer of a pull. What is there still
+        works: a container in it starts and can be removed (some engines fail to remove it).
     How it comes about: the data root was copied with cp, rsync or tar, or restored from a backup of files.
     Repair: none by this program. With the engine stopped, for each of them: btrfs subvolume create <id>.new, cp -a
         --reflink=always <id>/. <id>.new/, rename <id> away and <id>.new to <id>, start, look, and only then remove the old one.
-    Never: remove the folder because the engine cannot use it: the data in it is whole.
+    Never: remove the folder: the data in it is whole.
     Daemon says: Failed to create btrfs snapshot: invalid argument
     Seen in: FC-44, FC-47
     """
@@ -130,7 +130,7 @@ def not_subvolume(model: Model) -> Iterator[Fault]:
             record = layer.path if layer else mount.path if mount else ""
             paths = (home.path(ident), *((record,) if record else ()))
             actual = f"a folder (inode {home.entries[ident].ino})"
-            message = f"{ident} is a plain folder, no subvolume: its content is there, the engine cannot use it"
+            message = f"{ident} is a plain folder and no subvolume: its content is there, but nothing can be made from it"
             yield Fault(Ref("driverdir", ident), message, paths, f"a subvolume (inode {TOP})", actual)
 
 

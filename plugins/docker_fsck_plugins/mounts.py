@@ -79,7 +79,8 @@ def rwdir_missing(model: Model) -> Iterator[Fault]:
 
     Why it matters: the container can only be removed; what was changed in it is lost, its volumes are not.
     How it comes about: cleaning by hand, or a removal that was cut short.
-    Repair: none; `docker rm` removes the rest (on btrfs and zfs it cannot).
+    Repair: none; `docker rm` removes the rest. On btrfs it leaves the record and the init layer, which the next run puts away;
+        on zfs it fails with engines before 27.4.
     Never: make an empty layer in its place.
     Daemon says: stat …/overlay2/<id>: no such file or directory
     Seen in: FC-22

@@ -20,7 +20,7 @@ class Places:
     @property
     def home(self) -> Path:
         """The folder of the driver dirs."""
-        return self.root / ("vfs/dir" if self.driver == "vfs" else self.driver)
+        return self.root / {"vfs": "vfs/dir", "btrfs": "btrfs/subvolumes"}.get(self.driver, self.driver)
 
     @property
     def tree(self) -> Path:
