@@ -1,7 +1,7 @@
 """The names that plugins may import, and nothing else."""
 
 from docker_fsck.bolt import BoltError, Bucket, EmptyDatabase, open_bytes
-from docker_fsck.facts import Facts, Row, Weight
+from docker_fsck.facts import SUBVOLUME, Facts, Row, Weight
 from docker_fsck.graph import on_cycle, reach
 from docker_fsck.hookspecs import hookimpl
 from docker_fsck.ids import (
@@ -53,6 +53,7 @@ __all__ = [
     "INIT_ID",
     "MOUNT_ID",
     "SHORT_LINK",
+    "SUBVOLUME",
     "ActionClass",
     "Blocked",
     "BoltError",

@@ -12,6 +12,10 @@ _GONE = {errno.ENOENT}
 _WRONG = {errno.EISDIR, errno.ENXIO, errno.ENAMETOOLONG, errno.EINVAL, errno.ENODEV, errno.EXDEV}
 
 
+SUBVOLUME = 256
+"""The inode number of the top of every btrfs subvolume, and of nothing else on btrfs."""
+
+
 class Facts(msgspec.Struct, frozen=True):
     """What lstat says; `kind` is file, dir, link or other. Times in ns, `blocks` in units of 512 bytes."""
 
@@ -36,11 +40,15 @@ class Row(msgspec.Struct, frozen=True):
 
 
 class Weight(msgspec.Struct, frozen=True):
-    """A tree's allocated bytes (hard links once), its newest ctime in ns, and why it was not seen whole."""
+    """A tree's allocated bytes (hard links once), its newest ctime in ns, and why it was not seen whole.
+
+    `inner`: how many btrfs subvolumes lie in it, itself not counted.
+    """
 
     bytes: int
     newest_ns: int
     partial: str = ""
+    inner: int = 0
 
 
 def kind_of(mode: int) -> str:

@@ -1,7 +1,7 @@
 """Findings, graph and policy to a plan: the gentlest remedy of each finding, or a refusal with its reason. Changes nothing."""
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -11,7 +11,7 @@ from docker_fsck.engine import Checked, Offer
 from docker_fsck.expand import TAG, WRITE, Draft, draft
 from docker_fsck.facts import Facts
 from docker_fsck.records import repositories
-from docker_fsck.safety import Gone, needed, objection, weight_of
+from docker_fsck.safety import Gone, inner_of, needed, objection, weight_of
 from docker_fsck.values import (
     Action,
     ActionClass,
@@ -237,8 +237,15 @@ def _action(store: "Store", ident: str, made: Draft, steps: list[Step], lent: It
         findings=tuple(dict.fromkeys((*made.findings, *lent))),
         consent=made.consent,
         loses=tuple(printable(each) for each in made.loses),
-        next=tuple(printable(each) for each in made.next),
+        next=tuple(printable(each) for each in (*made.next, *_nested(store, steps))),
     )
+
+
+def _nested(store: "Store", steps: list[Step]) -> Iterator[str]:
+    for step in steps:
+        if isinstance(step, PutAway) and (inner := inner_of(store, step.raw)):
+            held = "another subvolume lies" if inner == 1 else f"{inner} other subvolumes lie"
+            yield f"{held} in {step.path}: it goes with all of them, and purge deletes them as subvolumes"
 
 
 def _guard(store: "Store", step: Step) -> Guard:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self
 
 from docker_fsck.errors import RootError
 from docker_fsck.facts import Facts, Row, entries_of, facts_of, kind_of, trouble
-from docker_fsck.fdread import THREADS, all_of, disk_reads, possible, short, threads
+from docker_fsck.fdread import THREADS, all_of, born_ns, disk_reads, possible, short, threads
 from docker_fsck.mounttable import foreign_mounts
 from docker_fsck.values import Trouble
 
@@ -173,6 +173,16 @@ class Reader:
                         yield entry.name, self._note(trouble(f"{path}/{entry.name}", error))
         except OSError as error:
             yield "", self._note(trouble(path, error))
+        finally:
+            os.close(fd)
+
+    def born_ns(self, path: str) -> int:
+        """When the subvolume `path` was made, in ns, 0 where that cannot be told: a snapshot has its source's ctimes."""
+        fd = self._walk(path)
+        if isinstance(fd, Trouble):
+            return 0
+        try:
+            return born_ns(fd)
         finally:
             os.close(fd)
 

@@ -137,3 +137,9 @@ def weight_of(store: "Store", path: str) -> int:
     """Allocated bytes at `path`, 0 where nothing is."""
     weight = store.weigh(path)
     return weight.bytes if isinstance(weight, Weight) else 0
+
+
+def inner_of(store: "Store", path: str) -> int:
+    """How many subvolumes lie in what is at `path`."""
+    weight = store.weigh(path)
+    return weight.inner if isinstance(weight, Weight) else 0

@@ -1,6 +1,6 @@
 """How much a tree on the data root takes and how young it is; reads through the reader alone."""
 
-from docker_fsck.facts import Weight
+from docker_fsck.facts import SUBVOLUME, Weight
 from docker_fsck.reader import Reader
 from docker_fsck.values import Trouble
 
@@ -8,12 +8,18 @@ DEEPEST = 200
 
 
 def weigh(reader: Reader, path: str) -> Weight | Trouble:
-    """How much the tree at `path` takes and how young it is; links are not followed, other mounts not entered."""
+    """How much the tree at `path` takes and how young it is; links are not followed, other mounts not entered.
+
+    A subvolume is as young as itself: the files of a snapshot are older than it.
+    """
     top = reader.facts(path)
     if isinstance(top, Trouble):
         return top
     total, newest, partial, stack = top.blocks * 512, top.ctime_ns, "", [path] if top.kind == "dir" else []
+    if top.kind == "dir" and top.ino == SUBVOLUME:
+        newest = max(newest, reader.born_ns(path))
     seen: set[tuple[int, int]] = set()
+    inner = 0
     while stack:
         here = stack.pop()
         for name, facts in reader.members(here):
@@ -26,8 +32,9 @@ def weigh(reader: Reader, path: str) -> Weight | Trouble:
                 if facts.nlink > 1:
                     seen.add((facts.dev, facts.ino))
             if facts.kind == "dir":
+                inner += facts.ino == SUBVOLUME and facts.dev != top.dev
                 if here.count("/") > DEEPEST:
                     partial = partial or f"{here}: more than {DEEPEST} folders deep"
                     continue
                 stack.append(f"{here}/{name}")
-    return Weight(total, newest, partial)
+    return Weight(total, newest, partial, inner)

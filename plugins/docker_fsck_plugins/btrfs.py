@@ -5,6 +5,7 @@ from typing import cast
 
 from docker_fsck.api import (
     DRIVER_ID,
+    SUBVOLUME,
     ActionClass,
     Driver,
     Facts,
@@ -23,8 +24,6 @@ from docker_fsck_plugins.orphans import knowing_of
 from docker_fsck_plugins.remedies import reclaim
 
 DIRS, QUOTAS = "btrfs/subvolumes", "btrfs/quotas"
-TOP = 256
-"""The inode number of the top of every subvolume, and of nothing else on btrfs."""
 
 
 class BtrfsHome:
@@ -89,7 +88,7 @@ class BtrfsHome:
 
     def plain(self, ident: str) -> bool:
         """Whether a plain folder stands where a subvolume belongs; what is mounted over one is not judged."""
-        return ident in self.dirs and self.entries[ident].ino != TOP and self.path(ident) not in self.mounts
+        return ident in self.dirs and self.entries[ident].ino != SUBVOLUME and self.path(ident) not in self.mounts
 
 
 class Btrfs:
@@ -131,7 +130,7 @@ def not_subvolume(model: Model) -> Iterator[Fault]:
             paths = (home.path(ident), *((record,) if record else ()))
             actual = f"a folder (inode {home.entries[ident].ino})"
             message = f"{ident} is a plain folder and no subvolume: its content is there, but nothing can be made from it"
-            yield Fault(Ref("driverdir", ident), message, paths, f"a subvolume (inode {TOP})", actual)
+            yield Fault(Ref("driverdir", ident), message, paths, f"a subvolume (inode {SUBVOLUME})", actual)
 
 
 @rule("btrfs-quota-orphan", Severity.INFO, actions=(ActionClass.RECLAIM,), drivers=("btrfs",))

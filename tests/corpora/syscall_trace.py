@@ -26,7 +26,7 @@ _CALL = re.compile(r"^(?:\d+ +)?(\w+)\((.*)$")
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 _WRITING = re.compile(r"\bO_(?:WRONLY|RDWR|CREAT|TRUNC|APPEND|TMPFILE)\b")
 _LOCK = re.compile(r"\bF_(?:SETLKW?(?:64)?|OFD_SETLKW?|SETLEASE|NOTIFY)\b")
-_HARMLESS_IOCTL = re.compile(r"\b(?:TCGETS2?|FIOCLEX|FIONCLEX|FIONREAD|FS_IOC_GETFLAGS|TIOCGWINSZ)\b")
+_HARMLESS_IOCTL = re.compile(r"\b(?:TCGETS2?|FIOCLEX|FIONCLEX|FIONREAD|FS_IOC_GETFLAGS|TIOCGWINSZ|BTRFS_IOC_GET_SUBVOL_INFO)\b")
 
 
 class Trace(msgspec.Struct, frozen=True):

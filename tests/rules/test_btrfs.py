@@ -4,6 +4,7 @@ A subvolume can only be had on a btrfs: without root and loop devices these test
 """
 
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -180,7 +181,32 @@ def test_a_tree_with_subvolumes_in_it_is_weighed_whole_and_two_files_of_one_inod
     with Reader(str(place)) as reader:
         weight = weigh(reader, "outer")
     assert isinstance(weight, Weight)
-    assert (2 << 20, "") == (weight.bytes, weight.partial)
+    assert (2 << 20, "", 1) == (weight.bytes, weight.partial, weight.inner)
+
+
+@pytest.mark.parametrize("driver", BTRFS)
+def test_a_fresh_snapshot_of_old_files_is_young(driver: str, place: Path) -> None:
+    place.mkdir()
+    (subvolumes.create(place / "old") / "file").write_bytes(b"x")
+    time.sleep(0.05)
+    before = time.time_ns() - 10_000_000  # the clock of a file system goes in steps
+    subvolumes.snapshot(place / "old", place / "new")
+    assert (place / "new").stat().st_ctime_ns < before
+    with Reader(str(place)) as reader:
+        old, new = weigh(reader, "old"), weigh(reader, "new")
+    assert isinstance(old, Weight)
+    assert isinstance(new, Weight)
+    assert old.newest_ns < before <= new.newest_ns <= time.time_ns()
+
+
+@pytest.mark.parametrize("driver", BTRFS)
+def test_a_plan_tells_which_subvolume_holds_others(driver: str, place: Path) -> None:
+    store = whole(place, driver)
+    lone, full = store.root.orphan_dir(), store.root.orphan_dir()
+    subvolumes.create(subvolumes.create(store.root.driver_dir(full) / "inner") / "deep")
+    told = {action.steps[0].path: action.next for action in run(place).plan.actions}
+    said = f"2 other subvolumes lie in btrfs/subvolumes/{full}: it goes with all of them, and purge deletes them as subvolumes"
+    assert {f"btrfs/subvolumes/{lone}": (), f"btrfs/subvolumes/{full}": (said,)} == told
 
 
 @pytest.mark.parametrize("driver", ["vfs"])

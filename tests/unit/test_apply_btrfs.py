@@ -253,6 +253,19 @@ def test_a_mount_in_a_quarantined_subvolume_keeps_it_and_all_in_it(root: Path, d
     assert ["1", "0/inner/deep", "0/inner", "0"] == deleted
 
 
+def test_the_subvolumes_that_will_go_are_all_named_before_the_first_of_them_goes(root: Path) -> None:
+    apply(root, (A,))
+    told: list[tuple[str, bool]] = []
+    top = f"{MAIN}.purging/q/0"
+
+    def watch(event: Event) -> None:
+        if event.what == "purging" and event.path:
+            told.append((event.path, (root / top / "inner/deep/etc/passwd").exists()))
+
+    purge(site_of(root, watch=watch), [TXN])
+    assert [(top, True), (f"{top}/inner", True), (f"{top}/inner/deep", True)] == told
+
+
 def test_a_read_only_subvolume_in_one_that_is_put_away_is_deleted(root: Path, deleted: list[str]) -> None:
     subprocess.run(["btrfs", "property", "set", root / A.path / "inner/deep", "ro", "true"], check=True)
     apply(root, (A,))

@@ -15,9 +15,10 @@ from docker_fsck.apply.journal import PURGING
 from docker_fsck.apply.shelves import NAMES, place
 from docker_fsck.apply.site import Event, Purged, Site, Skip, alone
 from docker_fsck.apply.tree import FOLDER, READING, Tree, words
-from docker_fsck.apply.walk import SUBVOLUME, Census, Walk, identity
+from docker_fsck.apply.walk import Census, Walk, identity
 from docker_fsck.apply.writer import note, retire
 from docker_fsck.errors import FsckError, Refused, UsageError
+from docker_fsck.facts import SUBVOLUME
 from docker_fsck.mounttable import foreign_mounts
 from docker_fsck.reader import UNLISTED
 from docker_fsck.values import spell
@@ -66,7 +67,8 @@ def _chosen(tree: Tree, site: Site, txns: tuple[str, ...]) -> list[Record]:
 
 
 def _remove(site: Site, tree: Tree, record: Record, held: frozenset[str]) -> "_Sweep":
-    txn, sweep = record.txn, _Sweep()
+    txn = record.txn
+    sweep = _Sweep(lambda path: site.watch(Event(what="purging", txn=txn, path=path, why="a subvolume")))
     homes = [home for home in ("", *UNLISTED) if {txn, txn + PURGING}.intersection(names(tree, home))]
     for home in (foreign_mounts(tree.root) or frozenset()).intersection(homes_of(tree, txn, site.journal_dir)):
         sweep.leave(f"{place(home)}/{txn}", f"it cannot be seen: another file system is mounted on {home}")
@@ -108,7 +110,9 @@ class _Sweep:
     Of subvolumes they are what files take, and more than the disk gets back where another snapshot shares them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        """`tell` gets the path of each subvolume before any of them is deleted."""
+        self._tell = tell
         self.freed = 0
         self.left: list[Skip] = []
 
@@ -164,6 +168,8 @@ class _Sweep:
             inner, why = census.trouble
             self.leave(outside + inner, why)
             return
+        for each in census.found:
+            self._tell(spell(outside + each)[0])
         for each, known in reversed(census.found.items()):
             try:
                 _destroy(around, each, known)

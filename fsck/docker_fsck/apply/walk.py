@@ -9,9 +9,8 @@ from msgspec import Struct
 
 from docker_fsck.apply.tree import READING, mount_id, words
 from docker_fsck.errors import FsckError
+from docker_fsck.facts import SUBVOLUME
 
-SUBVOLUME = 256
-"""The inode number of the top of every btrfs subvolume, and of nothing else on btrfs."""
 MOUNTED = "another file system is mounted here"
 
 
