@@ -2,7 +2,6 @@
 
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 
 from docker_fsck import host
 from docker_fsck.errors import Refused
+from docker_fsck.testing import subvolumes
 from dockerd import Engine
 
 LAYER = {"etc/one": b"1\n"}
@@ -26,16 +26,8 @@ def overlay(workplace: Path) -> Iterator[Engine]:
 @pytest.fixture
 def btrfs(workplace: Path) -> Iterator[Engine]:
     """A btrfs engine on a subvolume of a fresh btrfs, not started."""
-    disk, point = workplace / "disk", workplace / "btrfs"
-    with disk.open("wb") as file:
-        file.truncate(512 << 20)
-    point.mkdir()
-    subprocess.run(["mkfs.btrfs", "-q", disk], check=True, capture_output=True)
-    subprocess.run(["mount", "-o", "loop", disk, point], check=True)
-    subprocess.run(["btrfs", "-q", "subvolume", "create", point / "sub"], check=True)
-    with Engine(workplace, "btrfs", point / "sub" / "root") as engine:
+    with subvolumes.btrfs(workplace) as point, Engine(workplace, "btrfs", subvolumes.create(point / "sub") / "root") as engine:
         yield engine
-    subprocess.run(["umount", "-R", point], check=True)
 
 
 def run_container(engine: Engine) -> str:

@@ -17,7 +17,7 @@ from msgspec import structs
 from docker_fsck import host
 from docker_fsck.apply.executor import execute
 from docker_fsck.apply.site import Applied, Event, Lock, Site
-from docker_fsck.testing import tree
+from docker_fsck.testing import subvolumes, tree
 from docker_fsck.testing.builder import DataRoot
 from docker_fsck.testing.table import run
 from docker_fsck.values import Plan, Step
@@ -36,17 +36,8 @@ Shot = dict[str, tree.Entry]
 @contextlib.contextmanager
 def btrfs(base: Path) -> Iterator[Path]:
     """A subvolume of a fresh btrfs, where st_dev is not the device number that /proc/locks has."""
-    disk, point = base / "disk", base / "btrfs"
-    with disk.open("wb") as file:
-        file.truncate(512 << 20)
-    point.mkdir()
-    subprocess.run(["mkfs.btrfs", "-q", disk], check=True, capture_output=True)
-    subprocess.run(["mount", "-o", "loop", disk, point], check=True)
-    try:
-        subprocess.run(["btrfs", "-q", "subvolume", "create", point / "sub"], check=True)
-        yield point / "sub"
-    finally:
-        subprocess.run(["umount", "-R", point], check=True)
+    with subvolumes.btrfs(base) as point:
+        yield subvolumes.create(point / "sub")
 
 
 @dataclass(frozen=True)

@@ -95,6 +95,17 @@ def test_two_subvolumes_of_one_plan_are_put_away_though_both_have_the_inode_256(
     assert before == seen(root)
 
 
+def test_a_file_is_not_copied_out_of_its_subvolume(root: Path) -> None:
+    before = seen(root)
+    applied = apply(root, (PutAway(path="btrfs/subvolumes/a/etc/passwd"),), (B,))
+    assert ((1,), ["it lies on another mount or subvolume, and nothing is copied"]) == (
+        applied.done,
+        [skip.why for skip in applied.skipped],
+    )
+    undo(site_of(root), TXN)
+    assert before == seen(root)
+
+
 def test_what_lies_in_a_home_that_is_bound_to_itself_stays_in_it(root: Path, home: Path) -> None:
     before = seen(root)
     applied = apply(root, (RECORD, PutAway(path="btrfs/quotas/a", rank=7), A), (B,))

@@ -621,34 +621,3 @@ def test_steps_of_one_path_are_done_and_taken_back_in_order(tmp_path: Path) -> N
     assert os.readlink(root / "containers/c1") == "nowhere"
     undo(site_of(root), TXN)
     assert before == snapshot(root)
-
-
-@needs_root
-@pytest.mark.skipif(shutil.which("mkfs.btrfs") is None, reason="needs mkfs.btrfs and btrfs")
-def test_a_subvolume_is_put_away_taken_back_and_purged_like_a_folder(tmp_path: Path) -> None:
-    disk = tmp_path / "disk.img"
-    with disk.open("wb") as file:
-        file.truncate(128 << 20)
-    subprocess.run(["mkfs.btrfs", "-q", disk], check=True)
-    (top := tmp_path / "top").mkdir()
-    if subprocess.run(["mount", "-o", "loop", disk, top], check=False, capture_output=True).returncode:
-        pytest.skip("no loop device to be had")
-    try:
-        root = make_root(top)
-        (root / "btrfs/subvolumes").mkdir(parents=True)
-        for name in ("a", "b"):
-            subprocess.run(["btrfs", "-q", "subvolume", "create", root / "btrfs/subvolumes" / name], check=True)
-            put(root, f"btrfs/subvolumes/{name}/etc/passwd")
-        os.link(root / "btrfs/subvolumes/a/etc/passwd", root / "btrfs/subvolumes/a/etc/passwd-")
-        before = snapshot(root)
-        groups: Groups = ((PutAway(path="btrfs/subvolumes/a"),), (PutAway(path="btrfs/subvolumes/b/etc/passwd"),), *mixed(root))
-        applied = apply(root, *groups)
-        assert [1] == [skip.n for skip in applied.skipped]
-        assert applied.skipped[0].why == "it lies on another mount or subvolume, and nothing is copied"
-        undo(site_of(root), TXN)
-        assert before == snapshot(root)
-        apply(root, *groups[:1], txn="20240506T070810Z-cd34")
-        assert purge(site_of(root), [TXN, "20240506T070810Z-cd34"]).left == ()
-        assert sorted(os.listdir(root / ".docker-fsck")) == ["history.jsonl"]
-    finally:
-        subprocess.run(["umount", top], check=True)

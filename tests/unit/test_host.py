@@ -14,12 +14,10 @@ from hostkit import LOCK, LOOK, MAP, OPEN, SLEEP, WAIT, Start, data_root, python
 from docker_fsck import host
 from docker_fsck.errors import Refused, RootError
 from docker_fsck.host import HostView, look
+from docker_fsck.testing import subvolumes
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
-with_btrfs = pytest.mark.skipif(
-    os.geteuid() != 0 or shutil.which("mkfs.btrfs") is None or not Path("/dev/loop-control").exists(),
-    reason="a btrfs needs root, btrfs-progs and loop devices",
-)
+with_btrfs = pytest.mark.skipif(bool(subvolumes.lacks()), reason=subvolumes.lacks() or "all is there")
 
 
 @pytest.fixture
@@ -38,14 +36,8 @@ def root(tmp_path: Path) -> Path:
 @pytest.fixture
 def btrfs(tmp_path: Path) -> Iterator[Path]:
     """A fresh btrfs on a loop device."""
-    image, point = tmp_path / "disk", tmp_path / "btrfs"
-    with image.open("wb") as file:
-        file.truncate(128 << 20)
-    point.mkdir()
-    subprocess.run(["mkfs.btrfs", "-q", image], check=True)
-    subprocess.run(["mount", "-o", "loop", image, point], check=True)
-    yield point
-    subprocess.run(["umount", point], check=True)
+    with subvolumes.btrfs(tmp_path) as point:
+        yield point
 
 
 def test_a_root_that_nobody_uses_is_stopped(root: Path) -> None:

@@ -30,10 +30,12 @@ def btrfs(base: Path) -> Iterator[Path]:
     with disk.open("wb") as file:
         file.truncate(SIZE)
     point.mkdir()
-    _run("mkfs.btrfs", "-q", disk)
-    with mounted(disk, point):
-        yield point
-    disk.unlink()
+    try:
+        _run("mkfs.btrfs", "-q", disk)
+        with mounted(disk, point):
+            yield point
+    finally:
+        disk.unlink()
 
 
 @contextmanager
