@@ -4,6 +4,8 @@ import os
 import re
 from pathlib import Path
 
+UNLISTED = ("btrfs", "fuse-overlayfs", "overlay", "overlay2", "vfs")
+"""Driver homes whose entries no engine lists (classic-store 0.2): one that is a mount of its own has a quarantine of its own."""
 _OCTAL = re.compile(r"\\([0-7]{3})")
 
 

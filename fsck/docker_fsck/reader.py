@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 SMALL = 64 << 10
 BIG = 64 << 20
 QUARANTINE = ".docker-fsck"
-UNLISTED = ("btrfs", "fuse-overlayfs", "overlay", "overlay2", "vfs")
-"""Driver homes whose entries no engine lists (classic-store 0.2): one that is a mount of its own has a quarantine of its own."""
 _CHUNK = 512
 MOUNTED = "another file system is mounted here"
 _FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
@@ -178,13 +176,8 @@ class Reader:
 
     def born_ns(self, path: str) -> int:
         """When the subvolume `path` was made, in ns, 0 where that cannot be told: a snapshot has its source's ctimes."""
-        fd = self._walk(path)
-        if isinstance(fd, Trouble):
-            return 0
-        try:
-            return born_ns(fd)
-        finally:
-            os.close(fd)
+        fd = self._folder(path)
+        return 0 if isinstance(fd, Trouble) else born_ns(fd)
 
     def _note(self, fault: Trouble) -> Trouble:
         if fault.state == "unreadable":

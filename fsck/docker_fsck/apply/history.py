@@ -26,7 +26,8 @@ from docker_fsck.apply.journal import (
 from docker_fsck.apply.shelves import place
 from docker_fsck.apply.tree import READING, Tree, open_noatime, words
 from docker_fsck.errors import Refused, UsageError
-from docker_fsck.reader import QUARANTINE, UNLISTED
+from docker_fsck.mounttable import UNLISTED
+from docker_fsck.reader import QUARANTINE
 
 _NAME = re.compile(r"(\d{8}T\d{6}Z-[0-9A-Za-z]+)(\.purging)?")
 _STAMP = "%Y%m%dT%H%M%SZ"

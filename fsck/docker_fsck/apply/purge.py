@@ -19,8 +19,7 @@ from docker_fsck.apply.walk import Census, Walk, identity
 from docker_fsck.apply.writer import note, retire
 from docker_fsck.errors import FsckError, Refused, UsageError
 from docker_fsck.facts import SUBVOLUME
-from docker_fsck.mounttable import foreign_mounts
-from docker_fsck.reader import UNLISTED
+from docker_fsck.mounttable import UNLISTED, foreign_mounts
 from docker_fsck.values import spell
 
 SNAP_DESTROY = 0x5000940F

@@ -15,7 +15,7 @@ from docker_fsck.apply.story import Story
 from docker_fsck.apply.tree import Tree, words
 from docker_fsck.errors import Refused
 from docker_fsck.facts import kind_of
-from docker_fsck.reader import UNLISTED
+from docker_fsck.mounttable import UNLISTED
 from docker_fsck.values import MakeDir, PutAway, Relink, SetMeta, Step, WriteFile
 
 _LOST = 0o6000

@@ -9,8 +9,8 @@ from msgspec import Struct
 
 from docker_fsck.apply.tree import FOLDER, Tree
 from docker_fsck.errors import Refused
-from docker_fsck.mounttable import foreign_mounts
-from docker_fsck.reader import QUARANTINE, UNLISTED
+from docker_fsck.mounttable import UNLISTED, foreign_mounts
+from docker_fsck.reader import QUARANTINE
 from docker_fsck.values import Step
 
 NAMES = ("q", "t", "u")
