@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from test_apply_crash import EVENTS
+from test_apply_crash import EVENTS, calls_until
 from test_apply_kit import TXN, apply, in_child, killer, put, site_of, snapshot
 
 from docker_fsck.apply import purge as purging
@@ -19,6 +19,7 @@ from docker_fsck.apply.purge import purge
 from docker_fsck.apply.site import Event
 from docker_fsck.apply.undo import finish, recover, undo
 from docker_fsck.errors import Refused
+from docker_fsck.mounttable import UNLISTED
 from docker_fsck.testing import subvolumes
 from docker_fsck.values import MakeDir, PutAway, Step, WriteFile
 
@@ -172,6 +173,17 @@ def test_a_mount_inside_a_bound_home_is_left_alone(root: Path, home: Path) -> No
         "it lies on the mount btrfs/subvolumes/a/etc, and nothing is copied",
         "a process has it or something in it mounted or open",
     ] == [skip.why for skip in applied.skipped]
+
+
+@pytest.mark.parametrize("name", UNLISTED)
+def test_every_home_that_no_engine_lists_keeps_its_own_while_it_is_bound_to_itself(root: Path, name: str) -> None:
+    put(root, f"{name}/one/file")
+    before = seen(root)
+    with bound(root / name):
+        assert (0, 1) == apply(root, (RECORD, PutAway(path=f"{name}/one", rank=7))).done
+    assert (["0"], ["1"]) == (names(root / MAIN / "q"), names(root / f"{name}/.docker-fsck" / TXN / "q"))
+    undo(site_of(root), TXN)
+    assert before == seen(root)
 
 
 @pytest.mark.parametrize("name", ["aufs", "devicemapper", "containers"])
@@ -391,6 +403,29 @@ def test_an_apply_in_a_bound_home_that_is_killed_at_any_step_is_brought_to_befor
         if not ended:
             break
     assert at >= 10
+
+
+def test_an_apply_in_a_bound_home_that_is_killed_after_any_call_is_taken_back(disk: Path) -> None:
+    def job(root: Path, at: int) -> None:
+        calls_until(at)()
+        apply(root, *groups())
+
+    for at in range(200):
+        root = make(disk / str(at))
+        for home in (root, root / "btrfs"):
+            (home / ".docker-fsck").mkdir(0o700)  # between the very first call of all and the next the folder's mtime is new
+        with bound(root / "btrfs"):
+            before = seen(root)
+            ended = in_child(lambda root=root, at=at: job(root, at))
+            if ended and unfinished(str(root)):
+                recover(site_of(root))
+            elif ended and history(str(root)):  # it had come to its end
+                undo(site_of(root), TXN)
+            assert not ended or before == seen(root)
+        shutil.rmtree(root.parent)
+        if not ended:
+            break
+    assert 20 < at < 199
 
 
 def test_an_undo_in_a_bound_home_that_is_killed_at_any_step_is_ended_by_recover(disk: Path) -> None:
