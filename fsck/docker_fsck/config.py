@@ -46,6 +46,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     log_file: str | None
     purge_older_than: float
     keep_images: tuple[str, ...]
+    keep_labels: tuple[str, ...]
     keep_paths: tuple[str, ...]
     plugins_admit: tuple[str, ...]
     plugins_require: tuple[str, ...]
@@ -137,6 +138,7 @@ SETTINGS = (
     Setting(key="log_file", read=_maybe, default=None, flag="log_file"),
     Setting(key="purge.older_than", read=duration, default="14d", flag="older_than"),
     Setting(key="keep.images", read=_items, default=[]),
+    Setting(key="keep.labels", read=_items, default=[]),
     Setting(key="keep.paths", read=_items, default=[]),
     Setting(key="plugins.admit", read=_items, default=[], root_only=True),
     Setting(key="plugins.require", read=_items, default=[]),

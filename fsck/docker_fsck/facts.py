@@ -40,7 +40,7 @@ class Row(msgspec.Struct, frozen=True):
 
 
 class Weight(msgspec.Struct, frozen=True):
-    """A tree's allocated bytes (hard links once), its newest ctime in ns, and why it was not seen whole.
+    """A tree's allocated bytes (hard links once), its newest ctime and mtime in ns, and why it was not seen whole.
 
     `inner`: how many btrfs subvolumes lie in it, itself not counted.
     """
@@ -49,6 +49,7 @@ class Weight(msgspec.Struct, frozen=True):
     newest_ns: int
     partial: str = ""
     inner: int = 0
+    modified_ns: int = 0
 
 
 def kind_of(mode: int) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from docker_fsck import target
 from docker_fsck.contain import Crash, attempt
 from docker_fsck.engine import Checked, Offer
 from docker_fsck.expand import TAG, WRITE, Draft, draft
@@ -24,6 +25,7 @@ from docker_fsck.values import (
     Remedy,
     SetMeta,
     Step,
+    Target,
     Trouble,
     WriteFile,
     printable,
@@ -36,22 +38,29 @@ if TYPE_CHECKING:
 Veto = Callable[[Plan, "Store"], Iterable[Blocked]]
 
 
-def make(checked: Checked, store: "Store", veto: Veto = lambda _plan, _store: ()) -> tuple[Plan, tuple[Finding, ...]]:
-    """The plan, and the findings with the ids of the actions that mend them."""
+def make(
+    checked: Checked, store: "Store", veto: Veto = lambda _plan, _store: (), wanted: Target | None = None
+) -> tuple[Plan, tuple[Finding, ...]]:
+    """The plan, and the findings with the ids of the actions that mend them; no more reclaims than `wanted` needs."""
     drafts: list[Draft] = []
+    withheld: list[Draft] = []
     refused: list[Blocked] = []
     for finding in checked.findings:
         offer = _gentlest(checked.offers.get(finding.fingerprint, ()))
-        judged = None if offer is None else _judged(checked, store, finding, offer)
-        if isinstance(judged, Draft):
-            drafts.append(judged)
-        elif judged is not None:
-            refused.append(judged)
-    plan = _arranged(store, drafts, refused)
+        if offer is None:
+            continue
+        made, why = _judged(checked, store, finding, offer)
+        if why is not None:
+            refused.append(why)
+        if made is not None:
+            (drafts if why is None else withheld).append(made)
+    plan = _arranged(store, drafts, refused, wanted)
     vetoed = {each.fingerprint: each for each in veto(plan, store)}
     if vetoed:
         drafts = [each for each in drafts if not vetoed.keys() & set(each.findings)]
-        plan = _arranged(store, drafts, [*refused, *vetoed.values()])
+        plan = _arranged(store, drafts, [*refused, *vetoed.values()], wanted)
+    if wanted is not None:
+        plan = msgspec.structs.replace(plan, target=target.reached(store, plan, wanted, drafts, withheld))
     by_finding: dict[str, list[str]] = {}
     for action in plan.actions:
         for mark in action.findings:
@@ -67,19 +76,19 @@ def _gentlest(offers: tuple[Offer, ...]) -> Offer | None:
     return min(real, key=lambda offer: offer.remedy.cls.rank, default=None)
 
 
-def _judged(checked: Checked, store: "Store", finding: Finding, offer: Offer) -> Draft | Blocked:
-    """The draft of a remedy, or why it is none of the plan's; one that cannot even be drawn up is a plugin's mistake."""
+def _judged(checked: Checked, store: "Store", finding: Finding, offer: Offer) -> tuple[Draft | None, Blocked | None]:
+    """The draft of a remedy, and why it is none of the plan's; one that cannot even be drawn up is a plugin's mistake."""
     mark, remedy = finding.fingerprint, offer.remedy
     drawn = attempt(_drawn, store, mark, offer)
     if isinstance(drawn, Crash):
         store.crashes.append(f"{finding.rule}: its remedy cannot be drawn up: {drawn.why}")
-        return _blocked(remedy, mark, f"its remedy cannot be drawn up: {drawn.why}")
+        return None, _blocked(remedy, mark, f"its remedy cannot be drawn up: {drawn.why}")
     made, why = drawn
     if checked.failures and remedy.cls is ActionClass.RECLAIM:
         why = why or f"blocked: references unknown: {checked.failures[0]}"
     if finding.confidence is not Confidence.CERTAIN:
         why = why or "not certain"
-    return made if why is None else _blocked(remedy, mark, why)
+    return made, None if why is None else _blocked(remedy, mark, why)
 
 
 def _drawn(store: "Store", mark: str, offer: Offer) -> tuple[Draft, str | None]:
@@ -91,10 +100,15 @@ def _blocked(remedy: Remedy, mark: str, why: str) -> Blocked:
     return Blocked(fingerprint=mark, why=printable(why), cls=remedy.cls, does=printable(remedy.does))
 
 
-def _arranged(store: "Store", drafts: list[Draft], refused: list[Blocked]) -> Plan:
+def _arranged(store: "Store", drafts: list[Draft], refused: list[Blocked], wanted: Target | None) -> Plan:
     """The plan of all drafts that go together; those of one tag store are joined last, so that a blow to one spares the rest."""
     blocked = list(refused)
-    return _plan(store, _joined(_closed(_agreeing(drafts, blocked), blocked)), blocked)
+    kept = _closed(_agreeing(drafts, blocked), blocked)
+    if wanted is not None:
+        kept, left = target.chosen(store, kept, wanted)
+        kept = _closed(kept, blocked)
+        blocked += [_refusal(made, mark, target.reason(wanted)) for made in left for mark in made.findings]
+    return _plan(store, _joined(kept), blocked)
 
 
 def _refusal(made: Draft, mark: str, why: str) -> Blocked:

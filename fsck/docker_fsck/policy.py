@@ -10,7 +10,8 @@ MASS_FLOOR = 20
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
-    """`now` and `grace` are seconds (epoch, duration); `consents` are full ids; `keep_*` protect from every change.
+    """`now` and `grace` are seconds (epoch, duration); `consents` are full ids; `keep_*` protect from every change;
+    what stands on a kept image or container, or below one, is protected from every loss.
 
     `classes` is what the plan may hold; the bare run shows every class.
     """
@@ -21,6 +22,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     consents: frozenset[str] = frozenset()
     allow_mass: bool = False
     keep_images: tuple[str, ...] = ()
+    keep_labels: tuple[str, ...] = ()
     keep_paths: tuple[str, ...] = ()
     fail_on: Severity | None = Severity.ERROR
 

@@ -77,6 +77,14 @@ class Reader:
         """`path` as the host names it."""
         return str(Path(self.root, path))
 
+    def space(self) -> tuple[int, int] | Trouble:
+        """Bytes of the file system of the root: all, and those that an unprivileged process may still use (as df says)."""
+        try:
+            found = os.fstatvfs(self._fd)
+        except OSError as error:
+            return self._note(trouble("", error))
+        return found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize
+
     def facts(self, path: str) -> Facts | Trouble:
         """Lstat of `path`."""
         place = self._place(path)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from docker_fsck.facts import Weight
 from docker_fsck.graph import reach
+from docker_fsck.keeping import means, relative
 from docker_fsck.marks import held_dirs
 from docker_fsck.policy import MASS_FLOOR, MASS_SHARE
 from docker_fsck.values import Action, ActionClass, PutAway, Trouble
@@ -52,9 +53,9 @@ def _in_use(store: "Store", paths: Iterable[str]) -> Iterator[str]:
 
 def _kept(store: "Store", draft: "Draft", paths: Iterable[str]) -> Iterator[str]:
     for pattern in store.policy.keep_paths:
-        kept = pattern.rstrip("/")
+        kept = relative(store, pattern)
         for path in paths:
-            if fnmatch.fnmatchcase(path, kept) or path.startswith(f"{kept}/") or _around(path, kept):
+            if means(kept, path):
                 yield f"kept by configuration: {pattern}"
     known = draft.model.names_of
     names = {name for image in draft.images for name in (image, *draft.model.image_names(image), *known.get(image, ()))}
@@ -62,12 +63,24 @@ def _kept(store: "Store", draft: "Draft", paths: Iterable[str]) -> Iterator[str]
     for pattern in store.policy.keep_images:
         if any(fnmatch.fnmatchcase(name, pattern) for name in names):
             yield f"kept by configuration: {pattern}"
+    if draft.cls is not ActionClass.LOSSLESS:
+        yield from _protected(store, draft, paths)
 
 
-def _around(path: str, kept: str) -> bool:
-    """Whether what the pattern `kept` names may lie in `path`."""
-    parts = kept.split("/")
-    return ".." not in parts and any(fnmatch.fnmatchcase(path, "/".join(parts[:end])) for end in range(1, len(parts)))
+def _protected(store: "Store", draft: "Draft", paths: Iterable[str]) -> Iterator[str]:
+    """What stands on a kept image or container, or below one, stays too; to mend it without a loss is welcome."""
+    kept = store.kept(draft.model)
+    folders = {path.split("/")[1] for path in paths if path.startswith("containers/")}
+    pairs = (
+        (draft.images, kept.images),
+        (draft.layers, kept.layers),
+        (draft.dirs, kept.dirs),
+        (draft.mounts, kept.mounts),
+        (folders, kept.containers),
+    )
+    for taken, protected in pairs:
+        for ident in sorted(taken & protected.keys()):
+            yield protected[ident]
 
 
 def _young(store: "Store", paths: Iterable[str]) -> Iterator[str]:

@@ -133,6 +133,25 @@ class Blocked(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     does: str = ""
 
 
+class Target(msgspec.Struct, frozen=True, kw_only=True):
+    """What `plan --target-free` asked for, in bytes of the file system.
+
+    `free` is what an unprivileged process may use now, `quarantine` what a purge of older transactions frees, `wanted` what
+    must come free beside that, `planned` what the chosen reclaims free after a purge, `left_out` those that were not needed.
+    `blocked` is the size of reclaims that something forbids; `short` what is missing, 0 if the target is reached.
+    """
+
+    asked: str
+    total: int
+    free: int
+    quarantine: int
+    wanted: int
+    planned: int = 0
+    left_out: int = 0
+    blocked: int = 0
+    short: int = 0
+
+
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What apply would do. `digest` is the sha256 over the actions; a saved plan has `root`, `layout`, `made`, `tool`."""
 
@@ -141,6 +160,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     actions: tuple[Action, ...] = ()
     blocked: tuple[Blocked, ...] = ()
     pull: tuple[str, ...] = ()
+    target: Target | msgspec.UnsetType = msgspec.UNSET
 
 
 class SavedPlan(Plan, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ from docker_fsck import marks
 from docker_fsck.errors import Refused
 from docker_fsck.facts import Weight
 from docker_fsck.host import HostView
+from docker_fsck.keeping import Kept, keep
 from docker_fsck.model import IMAGES, Model
 from docker_fsck.policy import Policy
 from docker_fsck.protocols import Driver, References, ReferenceSource
@@ -37,6 +38,7 @@ class Store:
         self.unknown = self._unknown_drivers({model.name for model in self.models})
         self._names: dict[str, dict[str, str] | Trouble] = {}
         self._weights: dict[str, Weight | Trouble] = {}
+        self._kept: dict[str, Kept] = {}
 
     def _unknown_drivers(self, known: set[str]) -> tuple[str, ...]:
         names = self.reader.names(IMAGES)
@@ -110,6 +112,12 @@ class Store:
         if path not in self._weights:
             self._weights[path] = weigh(self.reader, path)
         return self._weights[path]
+
+    def kept(self, model: Model) -> Kept:
+        """What keep-lists protect in a tree, found once."""
+        if model.name not in self._kept:
+            self._kept[model.name] = keep(model)
+        return self._kept[model.name]
 
     @property
     def counts(self) -> dict[str, int]:

@@ -23,6 +23,7 @@ from docker_fsck.steps import (
     SavedPlan,
     SetMeta,
     Step,
+    Target,
     WriteFile,
     at,
     printable,
@@ -160,12 +161,25 @@ class Source(msgspec.Struct, frozen=True):
     why: str | None = None
 
 
+class Scope(msgspec.Struct, frozen=True):
+    """The object that `check --object` asks about, and how many findings do not concern it and are left out."""
+
+    object: Ref
+    name: str
+    left_out: int
+
+
 class Coverage(msgspec.Struct, frozen=True):
-    """What was looked at, so that silence means something."""
+    """What was looked at, so that silence means something.
+
+    `keep_unused`: entries of the keep-lists that mean nothing in this root. `only`: findings of other objects are left out.
+    """
 
     rules: tuple[Outcome, ...]
     bytes_verified: int = 0
     sources: tuple[Source, ...] = ()
+    keep_unused: tuple[str, ...] = ()
+    only: Scope | msgspec.UnsetType = msgspec.UNSET
 
 
 class RunInfo(msgspec.Struct, frozen=True):
@@ -237,12 +251,14 @@ __all__ = [
     "Report",
     "RunInfo",
     "SavedPlan",
+    "Scope",
     "SetMeta",
     "Severity",
     "Source",
     "Step",
     "StoreInfo",
     "Summary",
+    "Target",
     "Trouble",
     "WriteFile",
     "at",

@@ -18,6 +18,7 @@ def weigh(reader: Reader, path: str) -> Weight | Trouble:
     total, newest, partial, stack = top.blocks * 512, top.ctime_ns, "", [path] if top.kind == "dir" else []
     if top.kind == "dir" and top.ino == SUBVOLUME:
         newest = max(newest, reader.born_ns(path))
+    modified = top.mtime_ns
     seen: set[tuple[int, int]] = set()
     inner = 0
     while stack:
@@ -26,7 +27,7 @@ def weigh(reader: Reader, path: str) -> Weight | Trouble:
             if isinstance(facts, Trouble):
                 partial = partial or f"{facts.path}: {facts.why}"
                 continue
-            newest = max(newest, facts.ctime_ns)
+            newest, modified = max(newest, facts.ctime_ns), max(modified, facts.mtime_ns)
             if facts.nlink == 1 or facts.kind == "dir" or (facts.dev, facts.ino) not in seen:
                 total += facts.blocks * 512
                 if facts.nlink > 1:
@@ -37,4 +38,4 @@ def weigh(reader: Reader, path: str) -> Weight | Trouble:
                     partial = partial or f"{here}: more than {DEEPEST} folders deep"
                     continue
                 stack.append(f"{here}/{name}")
-    return Weight(total, newest, partial, inner)
+    return Weight(total, newest, partial, inner, modified)

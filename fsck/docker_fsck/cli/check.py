@@ -1,13 +1,19 @@
 """The commands that look and tell: the bare run, check and plan; they change nothing."""
 
-from docker_fsck.cli import session
+import msgspec
+
+from docker_fsck.cli import roots, session
 from docker_fsck.cli.classes import wished
 from docker_fsck.cli.edge import Call
 from docker_fsck.cli.session import Survey
 from docker_fsck.cli.telling import tell, tell_cron
+from docker_fsck.engine import Checked
 from docker_fsck.errors import UsageError
+from docker_fsck.reasons import concern, lookup
+from docker_fsck.reasons.known import Known
 from docker_fsck.reports import document, files, text
-from docker_fsck.values import Plan, SavedPlan
+from docker_fsck.store import Store
+from docker_fsck.values import Plan, Ref, SavedPlan, Scope, printable
 
 
 def bare(call: Call) -> int:
@@ -23,17 +29,36 @@ def bare(call: Call) -> int:
 
 def check(call: Call) -> int:
     """`check`: the findings without the plan."""
-    return tell(call, session.survey(call, session.policy(call)), text.found_only)
+    with session.surveyed(call, session.policy(call), only=_about(call)) as (found, _):
+        return tell(call, found, text.found_only)
+
+
+def _about(call: Call) -> session.Only:
+    """Which findings a check tells: all, or those that concern the object of --object."""
+    asked = call.one("object")
+    if asked is None:
+        return session.everything
+
+    def only(checked: Checked, store: Store) -> tuple[Checked, Scope]:
+        known = Known(store)
+        thing = lookup.one(known, asked, roots.spellings(call.config))
+        mine = concern.scope(known, thing)
+        kept = tuple(each for each in checked.findings if mine.holds(each))
+        name = Ref(thing.kind, printable(thing.id))
+        scope = Scope(object=name, name=printable(known.name(thing)), left_out=len(checked.findings) - len(kept))
+        return msgspec.structs.replace(checked, findings=kept), scope
+
+    return only
 
 
 def plan(call: Call) -> int:
     """`plan`: the plan, which -o saves."""
-    found = session.survey(call, session.policy(call, wished(call)))
-    target = call.one("output")
-    if target is not None:
-        files.outside(target, found.root.path, "-o")
-        files.put(target, document.pretty(saved(found)), "-o")
-    return tell(call, found, text.planned)
+    with session.surveyed(call, session.policy(call, wished(call)), goal=call.one("target_free")) as (found, _):
+        target = call.one("output")
+        if target is not None:
+            files.outside(target, found.root.path, "-o")
+            files.put(target, document.pretty(saved(found)), "-o")
+        return tell(call, found, text.planned)
 
 
 def saved(found: Survey) -> SavedPlan:

@@ -80,6 +80,14 @@ OPTIONS: dict[str, Callable[[Add], object]] = {
         "--journal-dir", metavar="DIR", help="where journals of changes are kept (default: in the quarantine of the root)"
     ),
     "finish": lambda add: add("--finish", action="store_true", help="complete the transaction instead of taking it back"),
+    "object": lambda add: add(
+        "--object", metavar="IMAGE|CONTAINER|LAYER", help="only findings that concern this object (a name, id or path)"
+    ),
+    "target_free": lambda add: add(
+        "--target-free",
+        metavar="SIZE|PERCENT",
+        help="reclaim only as much as it takes to have this much of the file system free, the largest first",
+    ),
     "older_than": lambda add: add("--older-than", metavar="DURATION", help="transactions older than this (default 14d)"),
     "txn": lambda add: add("--txn", metavar="TXN", help="only this transaction"),
     "origin": lambda add: add("--origin", action="store_true", help="say where each value comes from"),
@@ -87,6 +95,7 @@ OPTIONS: dict[str, Callable[[Add], object]] = {
     "PLAN": lambda add: add("plan", metavar="PLAN.json", nargs="?", help="a plan that `plan -o` saved"),
     "TXN": lambda add: add("which", metavar="TXN|last", help="the transaction, as apply and history name it"),
     "ONE": lambda add: add("which", metavar="TXN", nargs="?", help="only this transaction, with its steps"),
+    "THING": lambda add: add("which", metavar="PATH|ID|NAME", help="the path, id, beginning of an id, or name of anything"),
     "RULE": lambda add: add("which", metavar="RULE", help="the rule's id, as a finding shows it"),
     "DIR": lambda add: add("folder", metavar="DIR", nargs="?", help="an empty folder for it (default: a temporary one)"),
     "SHOW": lambda add: add("show", metavar="show", choices=["show"]),
@@ -114,8 +123,8 @@ COMMANDS = {
         "check:bare",
         ("dry_run", "preen", *PLAN),
     ),
-    "check": Command("Check, and print the findings only.", "check:check", CHECK),
-    "plan": Command("Check, and print what apply would do.", "check:plan", (*PLAN, "output")),
+    "check": Command("Check, and print the findings only.", "check:check", (*CHECK, "object")),
+    "plan": Command("Check, and print what apply would do.", "check:plan", (*PLAN, "target_free", "output")),
     "apply": Command(
         "Carry out a plan: a saved one, or the one of this moment for some classes.",
         "applying:apply",
@@ -127,6 +136,7 @@ COMMANDS = {
         "Free the space of old transactions; the only command that deletes.", "transactions:purge", ("older_than", "txn")
     ),
     "history": Command("List what was done to this root.", "transactions:history", ("ONE",)),
+    "why": Command("Say what keeps a thing, up to the roots, or since when and why it is dead.", "why:why", ("THING",)),
     "explain": Command("Say what a rule means, what breaks and what is done about it.", "words:explain", ("RULE",)),
     "rules": Command("List every rule.", "words:rules"),
     "demo": Command("Make a small damaged data root and mend it before your eyes.", "demo:demo", ("DIR",)),

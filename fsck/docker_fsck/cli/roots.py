@@ -67,6 +67,12 @@ def choose(config: Config, places: Places | None = None) -> Root:
     return Root(os.path.realpath(found[0]), found[1], explicit=False)
 
 
+def spellings(config: Config) -> tuple[str, ...]:
+    """The absolute paths by which a user may name the chosen root, which is known by its real path."""
+    named = (str(Path(config.root).absolute()),) if config.root is not None else ()
+    return (*named, DEFAULT) if os.path.realpath(DEFAULT) == choose(config).path else named
+
+
 def opened(root: Root, places: Places | None = None) -> Reader:
     """A reader of the root. `RootError` if it cannot be read, `NothingHere` if it is the host's own and nothing is in it."""
     places = places or Places()

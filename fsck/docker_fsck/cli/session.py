@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from docker_fsck import __version__, engine, planner, plugins, rules
+from docker_fsck import __version__, engine, keeping, planner, plugins, rules, target
 from docker_fsck.cli import exits, outputs, roots
 from docker_fsck.cli.edge import Call, rfc3339
 from docker_fsck.engine import Checked
@@ -27,6 +27,7 @@ from docker_fsck.values import (
     Plan,
     Report,
     RunInfo,
+    Scope,
     Severity,
     Source,
     StoreInfo,
@@ -41,6 +42,12 @@ if TYPE_CHECKING:
 PASSES = 5
 PAUSE = 1.0
 Passed = tuple[Checked, Store]
+Only = Callable[[Checked, Store], tuple[Checked, Scope | None]]
+
+
+def everything(checked: Checked, _: Store) -> tuple[Checked, Scope | None]:
+    """A check of the whole store: no finding is left out."""
+    return checked, None
 
 
 class Survey(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +75,7 @@ def policy(call: Call, classes: frozenset[ActionClass] = frozenset(ActionClass))
         consents=frozenset(call.several("consent")),
         allow_mass=call.has("allow_mass"),
         keep_images=config.keep_images,
+        keep_labels=config.keep_labels,
         keep_paths=config.keep_paths,
         fail_on=config.fail_on,
     )
@@ -80,6 +88,13 @@ def load(call: Call) -> Registry:
 
 def survey(call: Call, allowed: Policy) -> Survey:
     """Check the root and plan what `allowed` permits. Raises `FsckError`s where there is nothing to be checked."""
+    with surveyed(call, allowed) as (found, _):
+        return found
+
+
+@contextmanager
+def surveyed(call: Call, allowed: Policy, only: Only = everything, goal: str | None = None) -> Iterator[tuple[Survey, Store]]:
+    """As `survey`, with the store still open. `only` leaves out findings, `goal` is what `--target-free` says."""
     gc.disable()  # a check makes a million small values and no cycles worth collecting: a fifth of the time on 20,000 layers
     registry = load(call)
     chosen = rules.select(registry.rules, call.config.level, call.config.rule, call.config.skip)
@@ -89,9 +104,12 @@ def survey(call: Call, allowed: Policy) -> Survey:
         pass
     seen = call.edge.look(root.path)
     with _checked(call, root, seen, registry, chosen, allowed) as (checked, store):
-        plan, findings = planner.make(checked, store, registry.veto)
-        report = _report(call, root, store, engine.complete(checked, store), registry, plan, findings)
-    return Survey(report=report, root=root, host=seen, registry=registry, policy=allowed)
+        told, scope = only(checked, store)
+        past = _past(store, call.config.journal_dir)
+        wanted = None if goal is None else target.wanted(goal, store.reader, _quarantined(past))
+        plan, findings = planner.make(told, store, registry.veto, wanted)
+        report = _report(call, root, store, engine.complete(told, store), registry, plan, findings, past, scope)
+        yield Survey(report=report, root=root, host=seen, registry=registry, policy=allowed), store
 
 
 @contextmanager
@@ -148,10 +166,17 @@ def _marks(checked: Checked) -> set[object]:
 
 
 def _report(
-    call: Call, root: roots.Root, store: Store, checked: Checked, registry: Registry, plan: Plan, findings: tuple[Finding, ...]
+    call: Call,
+    root: roots.Root,
+    store: Store,
+    checked: Checked,
+    registry: Registry,
+    plan: Plan,
+    findings: tuple[Finding, ...],
+    past: "tuple[Record, ...]",
+    scope: Scope | None,
 ) -> Report:
     bits = exits.check_bits(findings, checked.incomplete, store.policy.fail_on)
-    past = _past(store, call.config.journal_dir)
     return Report(
         tool=tool(),
         run=RunInfo(
@@ -170,14 +195,14 @@ def _report(
         ),
         verdict=exits.verdict(bits, findings),
         exit=bits,
-        coverage=_coverage(store, checked, registry),
+        coverage=_coverage(store, checked, registry, scope),
         findings=findings,
         plan=plan,
         summary=summary(findings, plan, past),
     )
 
 
-def _coverage(store: Store, checked: Checked, registry: Registry) -> Coverage:
+def _coverage(store: Store, checked: Checked, registry: Registry, scope: Scope | None) -> Coverage:
     """What ran and what was read; plugins that failed and paths that were refused stand among them, so that none is lost."""
     failed = tuple(Outcome(f"plugin-{at}", "failed", why) for at, why in enumerate(registry.failures, 1))
     known = {source.source for source in store.sources}
@@ -186,7 +211,12 @@ def _coverage(store: Store, checked: Checked, registry: Registry) -> Coverage:
         for path, fault in sorted(store.reader.unread.items())
         if path not in known
     )
-    return Coverage(rules=(*checked.outcomes, *failed), sources=(*store.sources, *unread))
+    return Coverage(
+        rules=(*checked.outcomes, *failed),
+        sources=(*store.sources, *unread),
+        keep_unused=tuple(map(printable, keeping.unused(store))),
+        only=scope or msgspec.UNSET,
+    )
 
 
 def tool() -> dict[str, str]:
@@ -214,5 +244,10 @@ def summary(findings: Iterable[Finding], plan: Plan, past: "Iterable[Record]") -
     return Summary(
         by_severity={severity.value: counts[severity] for severity in Severity if counts[severity]},
         reclaimable_bytes=sum(action.bytes for action in plan.actions if action.cls is ActionClass.RECLAIM),
-        quarantine_bytes=sum(record.bytes for record in past if record.state in {"applied", "interrupted"}),
+        quarantine_bytes=_quarantined(past),
     )
+
+
+def _quarantined(past: "Iterable[Record]") -> int:
+    """What a purge would free."""
+    return sum(record.bytes for record in past if record.state in {"applied", "interrupted"})

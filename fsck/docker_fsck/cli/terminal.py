@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import IO, Any, TextIO
 
-from docker_fsck.reports.lines import Line, plain
+from docker_fsck.reports.lines import Block, Line, plain, unfolded
 from docker_fsck.reports.words import escape
 
 
@@ -52,12 +52,16 @@ class Terminal:
 
     def lines(self, lines: Iterable[Line]) -> None:
         """Print styled lines."""
+        self.blocks(lines)
+
+    def blocks(self, blocks: Iterable[Block]) -> None:
+        """Print styled lines and trees."""
         if self.coloured:
             from docker_fsck.reports.paint import painted  # noqa: PLC0415 - rich only for a terminal
 
-            self.text(painted(lines))
+            self.text(painted(blocks))
         else:
-            self.text(plain(lines))
+            self.text(plain(unfolded(blocks)))
 
     def text(self, text: str) -> None:
         """Write `text` as it is."""

@@ -7,7 +7,7 @@ import msgspec
 
 from docker_fsck import ids
 from docker_fsck.reader import BIG, Reader
-from docker_fsck.records.gojson import first, ill_typed, member, text
+from docker_fsck.records.gojson import first, ill_typed, labels, member, text
 from docker_fsck.values import Trouble
 
 BASE = "containers"
@@ -78,6 +78,7 @@ class Container(msgspec.Struct, frozen=True):
     volumes: tuple[str, ...] = ()
     siblings: tuple[Sibling, ...] = ()
     user_data: tuple[str, ...] = ()
+    labels: tuple[tuple[str, str], ...] = ()
 
     @property
     def ref_name(self) -> str:
@@ -135,6 +136,7 @@ def _container(reader: Reader, ident: str, path: str) -> Container:
         running=member(state, "Running") is True,
         volumes=_volumes(config),
         siblings=siblings,
+        labels=labels(inner),
     )  # fmt: skip
 
 

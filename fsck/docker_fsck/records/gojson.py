@@ -186,3 +186,10 @@ def is_time(value: str) -> bool:
     leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
     days = _DAYS[month - 1] + (month == 2 and leap) if 1 <= month <= len(_DAYS) else 0  # noqa: PLR2004 - February
     return 1 <= day <= days and hour < 24 and minute < 60 and second < 60 and zone_hour < 24 and zone_minute < 60  # noqa: PLR2004 - a day's
+
+
+def labels(config: Any) -> tuple[tuple[str, str], ...]:  # noqa: ANN401 - JSON is any value
+    """The `Labels` of a run configuration, by name; values that are no text are left out."""
+    found = member(config, "Labels") if isinstance(config, dict) else None
+    rows = found.items() if isinstance(found, dict) else ()
+    return tuple(sorted((name, value) for name, value in rows if isinstance(value, str)))

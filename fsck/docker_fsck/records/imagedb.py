@@ -8,7 +8,7 @@ from docker_fsck import ids
 from docker_fsck.facts import Row
 from docker_fsck.reader import Reader
 from docker_fsck.records.fields import digest_text, optional
-from docker_fsck.records.gojson import every, ill_typed, is_time, member, strict, text
+from docker_fsck.records.gojson import every, ill_typed, is_time, labels, member, strict, text
 from docker_fsck.values import Trouble
 
 CONFIG_LIMIT = 64 << 20
@@ -42,6 +42,7 @@ class Image(msgspec.Struct, frozen=True):
     diffs: tuple[str, ...] = ()
     chains: tuple[str, ...] = ()
     os: str = ""
+    labels: tuple[tuple[str, str], ...] = ()
 
     @property
     def usable(self) -> bool:
@@ -110,7 +111,8 @@ def load(path: str, ident: str, data: bytes | Trouble) -> Image:
     diffs = _diffs(config, path)
     if isinstance(diffs, Trouble):
         return Image(ident, path, len(data), wrong, diffs)
-    return Image(ident, path, len(data), wrong, None, diffs, ids.chain_ids(diffs), text(config, "os") or "")
+    named = labels(member(config, "config"))
+    return Image(ident, path, len(data), wrong, None, diffs, ids.chain_ids(diffs), text(config, "os") or "", named)
 
 
 def _twice(data: bytes) -> bool:

@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from docker_fsck.reasons.told import WHY_SCHEMA, Why
 from docker_fsck.values import PLAN_SCHEMA, REPORT_SCHEMA, Report
 
 _ENCODER = msgspec.json.Encoder(order="deterministic")
@@ -18,6 +19,15 @@ def pretty(value: object) -> bytes:
 def render(report: Report) -> bytes:
     """The whole report."""
     return pretty(report)
+
+
+def why_schema() -> dict[str, Any]:
+    """The JSON Schema of an answer to `why`, as shipped in why.schema.json."""
+    found = msgspec.json.schema(Why)
+    shape = found["$defs"]["Why"]
+    shape["properties"]["schema"] = {"const": WHY_SCHEMA}
+    shape["required"] = sorted({*shape["required"], "schema"})
+    return {"$schema": DIALECT, "title": WHY_SCHEMA, **found}
 
 
 def schema() -> dict[str, Any]:

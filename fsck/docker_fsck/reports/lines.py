@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from docker_fsck.reports.words import escape
 
@@ -13,6 +14,34 @@ Span = tuple[str, str]
 Line = tuple[Span, ...]
 
 BLANK: Line = ()
+
+
+class Branch(NamedTuple):
+    """A line of a tree and what hangs below it."""
+
+    label: Line
+    below: "tuple[Branch, ...]"
+
+
+Block = Line | Branch
+"""What a view with trees is made of."""
+
+
+def unfolded(blocks: Iterable[Block]) -> Iterator[Line]:
+    """The blocks as lines: a tree is drawn with plain signs, so that it can go through any pipe."""
+    for block in blocks:
+        if isinstance(block, Branch):
+            yield block.label
+            yield from _hanging(block.below, "")
+        else:
+            yield block
+
+
+def _hanging(branches: "tuple[Branch, ...]", before: str) -> Iterator[Line]:
+    for number, branch in enumerate(branches, 1):
+        last = number == len(branches)
+        yield (("label", f"{before}{'`- ' if last else '|- '}"), *branch.label)
+        yield from _hanging(branch.below, before + ("   " if last else "|  "))
 
 
 def line(text: str, style: str = "") -> Line:

@@ -3,10 +3,12 @@
 import shlex
 from collections.abc import Iterable, Iterator
 
+from msgspec import UnsetType
+
 from docker_fsck.reports.lines import BLANK, Line, field, fields, line, wrapped
 from docker_fsck.reports.view import View
 from docker_fsck.reports.words import brief, escape, many, size
-from docker_fsck.values import Action, ActionClass, Blocked, Finding, Plan, Ref
+from docker_fsck.values import Action, ActionClass, Blocked, Finding, Plan, Ref, Target
 
 MOST_ACTIONS = 8
 MOST_LOSSES = 6
@@ -21,6 +23,7 @@ MEANING = {
 
 def plan_lines(plan: Plan, findings: Iterable[Finding], view: View) -> Iterator[Line]:
     """The whole plan; nothing at all if there is none."""
+    yield from target_lines(plan.target)
     if not plan.actions and not plan.blocked:
         return
     blocked = tuple(each for each in plan.blocked if each.cls is None or each.cls in view.classes)
@@ -36,6 +39,30 @@ def plan_lines(plan: Plan, findings: Iterable[Finding], view: View) -> Iterator[
         yield line(f"  {len(plan.blocked) - len(blocked)} more of other classes than were asked for", "label")
     yield from _pull(plan.pull)
     yield from _next(plan, view)
+    yield BLANK
+
+
+def target_lines(target: Target | UnsetType) -> Iterator[Line]:
+    """What --target-free came to."""
+    if isinstance(target, UnsetType):
+        return
+    aim = target.wanted + target.free + target.quarantine
+    now = f"{size(target.free)} of {size(target.total)} are free"
+    if target.quarantine:
+        now += f", and a purge of what lies in quarantine frees {size(target.quarantine)}"
+    if not target.wanted:
+        yield from wrapped(f"Target {target.asked}: reached without any reclaim: {now}.", style="good")
+    elif not target.short:
+        told = f"Target {target.asked}: {now}; the reclaims below free {size(target.planned)} more, once they are purged"
+        yield from wrapped(f"{told}: enough. {size(target.left_out)} were not needed and are left out.", style="good")
+    else:
+        told = f"Target {target.asked} cannot be reached: {now}; the reclaims below free {size(target.planned)}, once they are"
+        told += f" purged. {size(target.short)} are missing to {size(aim)}."
+        if target.blocked:
+            told += f" Reclaims of {size(target.blocked)} are blocked; the reasons stand below."
+        told += " What else takes room is in use: images, containers, volumes and build cache that you may remove yourself."
+        yield from wrapped(told, style="warning")
+    yield from wrapped("Nothing is freed before `docker-fsck purge`.")
     yield BLANK
 
 

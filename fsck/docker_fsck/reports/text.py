@@ -9,7 +9,7 @@ from docker_fsck.reports.lines import BLANK, Line, field, fields, line, plain, w
 from docker_fsck.reports.plantext import plan_lines, title_of
 from docker_fsck.reports.view import View
 from docker_fsck.reports.words import escape, listing, many, size
-from docker_fsck.values import Action, Finding, Report, Severity, StoreInfo
+from docker_fsck.values import Action, Finding, Report, Scope, Severity, StoreInfo
 
 MOST_FINDINGS = 5
 MOST_NAMES = 6
@@ -69,7 +69,19 @@ def heading(report: Report) -> Iterator[Line]:
     if store.unfinished_transaction:
         yield from unfinished(store.unfinished_transaction)
     yield from _engine(store)
+    yield from _limits(report)
     yield BLANK
+
+
+def _limits(report: Report) -> Iterator[Line]:
+    """What of the findings is not told, and what of the keep-lists protects nothing."""
+    only = report.coverage.only
+    if isinstance(only, Scope):
+        name = "" if only.name == only.object.id else f" ({only.name})"
+        told = f"Only what concerns the {title_of(only.object)}{name}: {many(only.left_out, 'other finding')} not told."
+        yield from wrapped(told, style="warning" if only.left_out else "")
+    for each in report.coverage.keep_unused:
+        yield from wrapped(f"Kept by configuration, but nothing here has that name: {each}", style="warning")
 
 
 def unfinished(txn: str) -> Iterator[Line]:
@@ -188,7 +200,8 @@ def closing(report: Report) -> Iterator[Line]:
     """How many findings of which severity, what can be had back, and the verdict."""
     counts = Counter(each.severity for each in report.findings)
     parts = [f"{counts[severity]} {severity}" for severity in reversed(Severity) if counts[severity]]
-    told = f"{many(len(report.findings), 'finding')}: {', '.join(parts)}." if parts else "No findings."
+    about = f" on {title_of(report.coverage.only.object)}" if isinstance(report.coverage.only, Scope) else ""
+    told = f"{many(len(report.findings), 'finding')}{about}: {', '.join(parts)}." if parts else f"No findings{about}."
     if report.summary.reclaimable_bytes:
         told += f" {size(report.summary.reclaimable_bytes)} can be reclaimed."
     if report.summary.quarantine_bytes:

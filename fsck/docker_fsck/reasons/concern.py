@@ -1,0 +1,96 @@
+"""Which findings concern a thing: it is blamed, it suffers, or what is blamed lies in its folder (interface section 2)."""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from docker_fsck.reasons.known import Known
+from docker_fsck.reasons.told import Thing
+from docker_fsck.values import Finding, Ref, printable
+
+
+class Scope(msgspec.Struct, frozen=True):
+    """The thing as findings spell it: its objects, its folders, and its names among those who suffer."""
+
+    refs: frozenset[Ref]
+    folders: tuple[str, ...]
+    images: frozenset[str]
+    containers: frozenset[str]
+    volumes: frozenset[str]
+
+    def holds(self, finding: Finding) -> bool:
+        """Whether the finding concerns the thing."""
+        impact = finding.impact
+        suffers = self.images & {*impact.images} or self.containers & {*impact.containers} or self.volumes & {*impact.volumes}
+        blamed = {finding.object, *(each.object for each in finding.folded)}
+        return bool(suffers) or bool(blamed & self.refs) or any(self._around(each.path) for each in finding.paths[:1])
+
+    def _around(self, path: str) -> bool:
+        """Whether what is broken itself, the first path of a finding, lies in a folder of the thing or around it."""
+        return any(path == own or path.startswith(f"{own}/") or own.startswith(f"{path}/") for own in self.folders)
+
+
+def scope(known: Known, thing: Thing) -> Scope:
+    """What belongs to the thing."""
+    things = list(dict.fromkeys([thing, *_own(known, thing)]))
+    names: dict[str, set[str]] = {"image": set(), "container": set(), "volume": set()}
+    if thing.kind == "image":
+        names["image"].update(printable(name) for name in known.model(thing).image_names(thing.id))
+    elif thing.kind == "tag":
+        names["image"].add(printable(thing.id))
+    elif thing.kind in names:
+        names[thing.kind].add(printable(thing.id))
+    return Scope(
+        frozenset(Ref(each.kind, printable(each.id)) for each in things),
+        tuple(printable(path) for each in things for path in _folders(known, each)),
+        *(frozenset(found) for found in names.values()),
+    )
+
+
+def _own(known: Known, thing: Thing) -> Iterator[Thing]:
+    """The records and folders that are the thing's own; those below a layer, for it is nothing without them."""
+    match thing.kind:
+        case "image":
+            yield from (Thing("tag", name, thing.driver) for name in known.model(thing).names_of.get(thing.id, ()))
+        case "container":
+            for name, model in known.models.items():
+                mount = model.mounts.mounts.get(thing.id)
+                if mount is not None:
+                    yield Thing("mount", thing.id, name)
+                    yield from (Thing("driverdir", ident, name) for ident in mount.dir_ids)
+        case "mount":
+            mount = known.model(thing).mounts.mounts.get(thing.id)
+            yield from (Thing("driverdir", ident, thing.driver) for ident in (mount.dir_ids if mount else ()))
+        case "layer":
+            yield from _chain(known, thing)
+        case _:
+            return
+
+
+def _chain(known: Known, thing: Thing) -> Iterator[Thing]:
+    table = known.model(thing).layers.layers
+    seen: set[str] = set()
+    chain: str | None = thing.id
+    while chain is not None and chain in table and chain not in seen:
+        seen.add(chain)
+        layer = table[chain]
+        yield Thing("layer", chain, thing.driver)
+        if layer.dir_id is not None:
+            yield Thing("driverdir", layer.dir_id, thing.driver)
+        chain = layer.parent_id
+
+
+def _folders(known: Known, thing: Thing) -> Iterator[str]:
+    match thing.kind:
+        case "tag":
+            return  # they share one file
+        case "driverdir":
+            yield from known.model(thing).home.holdings(thing.id)
+            yield known.path(thing)
+        case "image":
+            yield known.path(thing)
+            yield known.path(thing).replace("/content/", "/metadata/")
+        case _:
+            path = known.path(thing)
+            if path:
+                yield path
