@@ -20,5 +20,5 @@ def why(call: Call) -> int:
     if form == "json":
         terminal.data(document.pretty(told))
     else:
-        terminal.blocks(whytext.blocks(told, found.report))
+        terminal.blocks(whytext.blocks(told))
     return found.report.exit & INCOMPLETE

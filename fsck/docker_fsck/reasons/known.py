@@ -97,12 +97,6 @@ class Known:
                     found.setdefault((model.name, metadata.parent), []).append(ident)
         return found
 
-    @cached_property
-    def doubtful(self) -> bool:
-        """Whether a container's configuration, and with it what it names, is not known."""
-        table = self.store.containers
-        return bool(table.faults) or table.absent or any(each.fault is not None for each in table.containers.values())
-
     def everything(self) -> Iterator[Thing]:
         """Every object, those that are only named too; some more than once."""
         for name, model in self.models.items():

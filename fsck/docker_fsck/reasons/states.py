@@ -19,7 +19,7 @@ def state(known: Known, thing: Thing) -> State:
         case "volume" if thing.id in known.users:
             return "kept" if thing.id in known.volumes else "missing"
         case "volume":
-            return "unknown" if known.doubtful else "unused"
+            return "unknown" if doubts(known, thing) else "unused"
         case "file" | "use" | "store" | "quarantine":
             return "other"
         case _:
@@ -37,7 +37,8 @@ def _marked(known: Known, thing: Thing) -> State:
             )
             present = thing.id in model.mounts.mounts
         case _:
-            present, living = thing.id in model.home.ids(), thing.id in model.marks.dirs
+            living = thing.id in model.marks.dirs
+            present = thing.id in model.home.ids() and not (living and model.home.missing(thing.id) is not None)
     if not present:
         return "missing"
     if living:
@@ -56,6 +57,11 @@ def doubts(known: Known, thing: Thing) -> tuple[str, ...]:
         case "driverdir":
             build = ids.BUILDKIT_ID.fullmatch(thing.id.removesuffix("-init"))
             return hidden.get(marks.BUILDKIT_DIRS if build else marks.DIRS, ())
+        case "volume":
+            table = known.store.containers
+            faults = (*table.faults, *(each.fault for each in table.containers.values() if each.fault is not None))
+            gone = ("containers unknown: the folder containers is not there",) if table.absent else ()
+            return (*gone, *sorted(f"containers unknown: {fault.path}: {fault.why}" for fault in faults))
         case _:
             return ()
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from docker_fsck.facts import Weight
 from docker_fsck.impact import impact
@@ -10,17 +9,13 @@ from docker_fsck.reasons import states, tree
 from docker_fsck.reasons.concern import Scope, scope
 from docker_fsck.reasons.known import Known
 from docker_fsck.reasons.told import Cause, State, Taken, Thing, Why
-from docker_fsck.values import Finding, Impact, Plan, Report, Trouble, printable, spell
-
-if TYPE_CHECKING:
-    from docker_fsck.store import Store
+from docker_fsck.values import Finding, Impact, Plan, Report, printable, spell
 
 PRUNED = "untagged and used by no container: it stays until `docker image prune` or `docker rmi`; no plan takes an image for that"
 
 
 def why(known: Known, thing: Thing, asked: str, report: Report) -> Why:
     """The whole answer about `thing`; `report` is a check of the same store, with its plan."""
-    store = known.store
     path, coded = spell(known.path(thing))
     found = states.state(known, thing)
     kept, left = tree.kept_by(known, thing)
@@ -53,7 +48,7 @@ def why(known: Known, thing: Thing, asked: str, report: Report) -> Why:
         volumes=tuple(map(printable, suffers.volumes)),
         causes=tuple(_causes(mine, found, report)),
         plan=tuple(_taken(known, thing, report.plan)),
-        doubts=tuple(map(printable, states.doubts(known, thing))) if found == "unknown" else _volume_doubts(store, thing, found),
+        doubts=tuple(map(printable, states.doubts(known, thing))) if found == "unknown" else (),
         sources=report.coverage.sources,
     )
 
@@ -135,12 +130,3 @@ def _places(known: Known, thing: Thing) -> Iterable[str]:
     if thing.kind == "driverdir":
         return (path, *known.model(thing).home.holdings(thing.id))
     return (path,) if path and thing.kind != "tag" else ()
-
-
-def _volume_doubts(store: "Store", thing: Thing, state: State) -> tuple[str, ...]:
-    """The containers whose volumes are not known."""
-    if thing.kind != "volume" or state == "kept":
-        return ()
-    table = store.containers
-    faults: list[Trouble] = [*table.faults, *(each.fault for each in table.containers.values() if each.fault is not None)]
-    return tuple(sorted(printable(f"containers unknown: {fault.path}: {fault.why}") for fault in faults))

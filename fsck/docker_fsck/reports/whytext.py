@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from docker_fsck.reasons.told import Link, Taken, Why
 from docker_fsck.reports.lines import BLANK, Block, Branch, Line, field, fields, line, wrapped
 from docker_fsck.reports.words import brief, escape, listing, many, size
-from docker_fsck.values import Report
 
 MOST_NAMES = 6
 STYLE = {"kept": "good", "dead": "info", "unknown": "warning", "missing": "error", "unused": "info", "other": "label"}
@@ -21,7 +20,7 @@ SAYS = {
 }
 
 
-def blocks(why: Why, report: Report) -> Iterator[Block]:
+def blocks(why: Why) -> Iterator[Block]:
     """The whole answer."""
     yield _title(why)
     yield from _facts(why)
@@ -35,7 +34,7 @@ def blocks(why: Why, report: Report) -> Iterator[Block]:
     yield from _suffers(why)
     yield from _sources(why)
     yield from _causes(why)
-    yield from _plan(why, report)
+    yield from _plan(why)
 
 
 def _title(why: Why) -> Line:
@@ -142,12 +141,12 @@ def _causes(why: Why) -> Iterator[Line]:
     yield BLANK
 
 
-def _plan(why: Why, report: Report) -> Iterator[Line]:
+def _plan(why: Why) -> Iterator[Line]:
     if why.plan:
         yield line("A plan of this moment", "head")
         for action in why.plan:
             yield from field(f"  {action.id}", f"({action.cls}) {action.does}{_frees(action)}", indent=2)
-        yield from wrapped(f"{many(len(report.plan.actions), 'action')} in all; nothing has been changed.", indent=2)
+        yield from wrapped("Nothing has been changed.", indent=2)
     elif why.state in {"dead", "unknown"}:
         yield from wrapped("No plan of this moment takes it.")
     elif why.state == "kept" and not why.causes:
