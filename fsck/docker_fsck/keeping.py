@@ -167,6 +167,8 @@ def _dirs(model: "Model", found: Kept, idents: Iterable[str], why: str) -> None:
 def unused(store: "Store") -> tuple[str, ...]:
     """The entries of keep-lists that mean nothing in this root, such as a name with a typo; `list: entry` each."""
     policy = store.policy
+    if not (policy.keep_images or policy.keep_labels or policy.keep_paths):
+        return ()
     names = {name for model in store.models for (_, name), image in model.known_tags.items() for name in (name, image)}
     names |= {name for model in store.models for ident in model.images.images for name in (ident, *model.image_names(ident))}
     labels = [image.labels for model in store.models for image in model.images.images.values()]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from msgspec import structs
+from test_cli_kit import broken_root, healthy_root, on, run
 from test_engine import NOW, Seen, judged
 
 from docker_fsck import keeping
@@ -200,3 +201,21 @@ def test_the_same_name_in_a_dangling_tag_is_not_unused(root: DataRoot, opened: C
 )
 def test_a_label_is_meant_by_its_key_or_by_key_and_value(pattern: str, means: bool) -> None:
     assert means is has_label((("a", "b"), ("c", "x=y")), pattern)
+
+
+def test_the_report_and_its_text_name_the_entries_that_mean_nothing(tmp_path: Path) -> None:
+    root = broken_root(tmp_path)
+    file = tmp_path / "settings.toml"
+    file.write_text('[keep]\nimages = ["app:1", "ap:1"]\nlabels = ["no=such"]\npaths = ["overlay2/l"]\n')
+    ended = run(*on(root, "check", "--format", "json"), file=str(file))
+    assert ["keep.images: ap:1", "keep.labels: no=such"] == ended.report["coverage"]["keep_unused"]
+    told = run(*on(root, "plan"), file=str(file)).out
+    assert [1, 1, 0] == [told.count(each) for each in ("keep.images: ap:1", "keep.labels: no=such", "keep.paths")]
+
+
+def test_config_show_tells_the_labels_and_where_they_come_from(tmp_path: Path) -> None:
+    root = healthy_root(tmp_path)
+    file = tmp_path / "settings.toml"
+    file.write_text('[keep]\nlabels = ["stage=prod"]\n')
+    told = run(*on(root, "config", "show", "--origin"), file=str(file)).out
+    assert [True] == [str(file) in line for line in told.splitlines() if line.startswith('labels = ["stage=prod"]')]

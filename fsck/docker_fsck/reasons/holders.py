@@ -136,16 +136,30 @@ def _dir(known: Known, thing: Thing) -> Iterator[Edge]:
 def _dir_alone(known: Known, thing: Thing) -> Iterator[Edge]:
     """What needs a driver dir beside the records of layers and mounts: folders above it, other stores, processes."""
     model, ident = known.model(thing), thing.id
-    for child in sorted(model.needing(ident)):
-        expected = model.expected_parents(child)
-        if expected is None or ident not in expected:
-            owned = child in model.dir_owner or child in model.dir_mount
-            yield Edge("parent of", Thing("driverdir", child, thing.driver), SHADOW if owned and expected is not None else "")
     for name, _ in known.named_by(Ref("driverdir", ident)):
         yield Edge("named by", Thing("store", name))
     for held in sorted(known.store.host.held) if known.store.host.held else ():
         if any(held == path or held.startswith(f"{path}/") for path in model.home.aliases(ident)):
             yield Edge("mounted or open:", Thing("use", held))
+    told = {child: note for child in model.dir_needed_by.get(ident, ()) if (note := _untold(model, child, ident)) is not None}
+    for child, note in sorted(told.items()):
+        if _between(model, child, ident) not in told:
+            yield Edge("parent of", Thing("driverdir", child, thing.driver), note)
+
+
+def _untold(model: "Model", child: str, ident: str) -> str | None:
+    """None if the records say that `child` stands on `ident`; else what is to be said about it."""
+    expected = model.expected_parents(child)
+    if expected is not None and ident in expected:
+        return None
+    return SHADOW if expected is not None else ""
+
+
+def _between(model: "Model", child: str, ident: str) -> str | None:
+    """The folder directly above `ident` in the list of parents of `child`, None if that is `child` itself."""
+    needs = model.home.needs(child)
+    place = needs.index(ident)
+    return needs[place - 1] if place else None
 
 
 def _nodes(known: Known, thing: Thing) -> Iterator[Edge]:

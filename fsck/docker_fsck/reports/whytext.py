@@ -38,7 +38,7 @@ def blocks(why: Why) -> Iterator[Block]:
 
 
 def _title(why: Why) -> Line:
-    name = f"  {escape(why.name)}" if why.name not in {why.id, brief(why.id)} else ""
+    name = "" if why.id.removeprefix("sha256:").startswith(why.name.removesuffix("-init")) else f"  {escape(why.name)}"
     return (("head", f"{NOUNS.get(why.kind, why.kind)} {escape(why.id)}"), ("", name))
 
 
