@@ -23,10 +23,10 @@ from docker_fsck.reasons.lookup import candidates, one
 from docker_fsck.reasons.states import shown, state
 from docker_fsck.reasons.told import Thing
 from docker_fsck.store import open_store
+from docker_fsck.testing.reasons import marked, rooted
 from docker_fsck.testing.table import registry
 
 SCHEMA: dict[str, Any] = json.loads(Path(reports.__file__).with_name("why.schema.json").read_text())
-ROOTS = frozenset({"tag", "image", "container", "use", "store", "quarantine", "file"})
 BUILDKIT_ONLY = 15
 """How many driver dirs of each clean root neither a layer record nor a mount record names: a collector that does not know BuildKit deletes them."""
 
@@ -47,22 +47,9 @@ def left(dirty: Corpus) -> Iterator[Known]:
     yield from question(dirty.root)
 
 
-def rooted(known: Known, thing: Thing, seen: set[Thing]) -> bool:
-    if thing.kind in ROOTS or thing.ref in known.nodes:
-        return True
-    if thing in seen:
-        return False
-    seen.add(thing)
-    return any(rooted(known, edge.thing, seen) for edge in holders(known, thing))
-
-
-def marked(known: Known) -> list[Thing]:
-    return sorted({each for each in known.everything() if each.kind in {"layer", "driverdir", "mount"}})
-
-
 def test_everything_in_a_clean_root_has_a_way_to_a_root(asked: Known) -> None:
     things = marked(asked)
-    assert [] == [each for each in things if state(asked, each) != "kept" or not rooted(asked, each, set())]
+    assert [] == [each for each in things if state(asked, each) != "kept" or not rooted(asked, each)]
     assert len(things) > 20
 
 
@@ -106,7 +93,7 @@ def test_the_dead_of_a_dirty_root_are_those_that_the_plan_takes(dirty: Corpus, l
     for thing in marked(left):
         told = state(left, thing)
         assert told in {"kept", "dead"}
-        assert (told == "kept") == rooted(left, thing, set())
+        assert (told == "kept") == rooted(left, thing)
         assert (told == "dead") == (left.path(thing) in away or f"{left.path(thing)}/diff" in away)
 
 

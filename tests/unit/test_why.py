@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from msgspec import structs
 from test_cli_kit import LIVE, Stream, on, run
-from whykit import READ, Told, asked, contradictions, known, naming, said
+from whykit import READ, Told, asked, known, naming, said
 
 from docker_fsck import reports
 from docker_fsck.cli.terminal import Terminal
@@ -19,6 +19,7 @@ from docker_fsck.protocols import Node, References
 from docker_fsck.reasons.told import Why
 from docker_fsck.reports import document, whytext
 from docker_fsck.testing.builder import DataRoot
+from docker_fsck.testing.reasons import contradictions
 from docker_fsck.testing.tree import snapshot_with_atimes
 from docker_fsck.testing.whole import Whole, whole
 from docker_fsck.values import Ref
@@ -485,3 +486,29 @@ def test_a_path_of_stray_bytes_is_told_with_its_bytes(tmp_path: Path) -> None:
     (root.path / name).write_bytes(b"")
     told = asked(root, name)
     assert ("tmp/\\xff", "dG1wL/8=") == (told["path"], told.json["path_b64"])
+
+
+def test_what_lies_in_quarantine_says_so(overlay: Whole) -> None:
+    overlay.root.orphan_dir()
+    run(*on(overlay.root, "apply", "--class", "reclaim", "--yes"))
+    place = next((overlay.root.path / ".docker-fsck").glob("*/q/*"))
+    assert "in the quarantine" in asked(overlay.root, str(place.relative_to(overlay.root.path)))["note"]
+
+
+def test_layers_that_an_image_in_quarantine_needs_are_kept_for_it(overlay: Whole) -> None:
+    """A lost layer took its image away: the intact ones below wait for the pull."""
+    root = overlay.root
+    image = root.image("gone:1", 2)
+    low, high = root.chains_of(image)
+    root.delete(root.driver_dir(root.dir_of(high)))
+    run(*on(root, "apply", "--class", "lossy", "--yes"))
+    told = asked(root, low)
+    assert ("kept", [("quarantine", ".docker-fsck")]) == (told["state"], ids(told, "kept_by"))
+
+
+def test_a_very_deep_chain_is_told_in_bounds(tmp_path: Path) -> None:
+    root = DataRoot(tmp_path / "root", "vfs")
+    chains = root.unreferenced_layers(300)
+    told = asked(root, chains[0])
+    assert ("dead", [chains[-1]]) == (told["state"], [each["id"] for each in told["kept_by"]])
+    assert "299 layers below the parent of" in told["kept_by"][0]["how"]

@@ -15,17 +15,11 @@ from docker_fsck.plugins import Registry
 from docker_fsck.policy import Policy
 from docker_fsck.protocols import References, ReferenceSource
 from docker_fsck.reader import Reader
-from docker_fsck.reasons.holders import holders
 from docker_fsck.reasons.known import Known
-from docker_fsck.reasons.states import state
-from docker_fsck.reasons.told import Thing
 from docker_fsck.store import open_store
 from docker_fsck.testing.builder import DataRoot
 from docker_fsck.testing.table import registry
 from docker_fsck.values import Source
-
-ROOTS = frozenset({"tag", "image", "container", "use", "store", "quarantine", "file"})
-MARKED = frozenset({"layer", "driverdir", "mount"})
 
 
 class Told(msgspec.Struct):
@@ -99,22 +93,3 @@ def known(path: Path, host: HostView = STOPPED, sources: Collection[ReferenceSou
     with Reader(str(path)) as reader:
         chosen = found.sources if sources is None else tuple(sources)
         yield Known(open_store(reader, found.drivers, chosen, host, Policy(now=0, grace=0)))
-
-
-def contradictions(asked: Known) -> list[str]:
-    """Where the references that `why` tells and the marks that decide on garbage do not agree."""
-    found = []
-    for thing in sorted({each for each in asked.everything() if each.kind in MARKED}):
-        told = state(asked, thing)
-        if told != "missing" and (told == "kept") != _rooted(asked, thing, set()):
-            found.append(f"{thing.kind} {thing.id} is {told}, its holders: {holders(asked, thing)}")
-    return found
-
-
-def _rooted(asked: Known, thing: Thing, seen: set[Thing]) -> bool:
-    if thing.kind in ROOTS or thing.ref in asked.nodes:
-        return True
-    if thing in seen:
-        return False
-    seen.add(thing)
-    return any(_rooted(asked, edge.thing, seen) for edge in holders(asked, thing))

@@ -10,10 +10,14 @@ from docker_fsck.values import Finding, Ref, printable
 
 
 class Scope(msgspec.Struct, frozen=True):
-    """The thing as findings spell it: its objects, its folders, and its names among those who suffer."""
+    """The thing as findings spell it: its objects, its folders, and its names among those who suffer.
+
+    `around` are the folders in which its own lie.
+    """
 
     refs: frozenset[Ref]
-    folders: tuple[str, ...]
+    folders: frozenset[str]
+    around: frozenset[str]
     images: frozenset[str]
     containers: frozenset[str]
     volumes: frozenset[str]
@@ -23,11 +27,17 @@ class Scope(msgspec.Struct, frozen=True):
         impact = finding.impact
         suffers = self.images & {*impact.images} or self.containers & {*impact.containers} or self.volumes & {*impact.volumes}
         blamed = {finding.object, *(each.object for each in finding.folded)}
-        return bool(suffers) or bool(blamed & self.refs) or any(self._around(each.path) for each in finding.paths[:1])
+        return bool(suffers) or bool(blamed & self.refs) or any(self._near(each.path) for each in finding.paths[:1])
 
-    def _around(self, path: str) -> bool:
+    def _near(self, path: str) -> bool:
         """Whether what is broken itself, the first path of a finding, lies in a folder of the thing or around it."""
-        return any(path == own or path.startswith(f"{own}/") or own.startswith(f"{path}/") for own in self.folders)
+        return path in self.around or any(each in self.folders for each in (path, *_above(path)))
+
+
+def _above(path: str) -> Iterator[str]:
+    while "/" in path:
+        path = path.rpartition("/")[0]
+        yield path
 
 
 def scope(known: Known, thing: Thing) -> Scope:
@@ -40,9 +50,11 @@ def scope(known: Known, thing: Thing) -> Scope:
         names["image"].add(printable(thing.id))
     elif thing.kind in names:
         names[thing.kind].add(printable(thing.id))
+    folders = frozenset(printable(path) for each in things for path in _folders(known, each))
     return Scope(
         frozenset(Ref(each.kind, printable(each.id)) for each in things),
-        tuple(printable(path) for each in things for path in _folders(known, each)),
+        folders,
+        frozenset(above for path in folders for above in _above(path)),
         *(frozenset(found) for found in names.values()),
     )
 

@@ -56,11 +56,16 @@ class Known:
             todo += fresh
         return frozenset(seen)
 
+    @cached_property
+    def _told(self) -> tuple[frozenset[Ref], ...]:
+        """By store, what its known objects need."""
+        return tuple(frozenset(ref for node in each.nodes for ref in node.needs) for each in self.store.references)
+
     def named_by(self, ref: Ref) -> "Iterator[tuple[str, References]]":
         """The stores that name a driver dir or a layer without an object of theirs that is known to do so; by name."""
-        for source, found in zip(self.store.reference_sources, self.store.references, strict=True):
+        for source, found, told in zip(self.store.reference_sources, self.store.references, self._told, strict=True):
             names = found.dirs if ref.kind == "driverdir" else found.chains if ref.kind == "layer" else frozenset()
-            if ref.id in names and not any(ref in node.needs for node in found.nodes):
+            if ref.id in names and ref not in told:
                 yield source.name, found
 
     @cached_property

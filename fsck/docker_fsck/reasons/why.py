@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from docker_fsck.facts import Weight
 from docker_fsck.impact import impact
+from docker_fsck.reader import QUARANTINE
 from docker_fsck.reasons import states, tree
 from docker_fsck.reasons.concern import Scope, scope
 from docker_fsck.reasons.known import Known
@@ -76,6 +77,8 @@ def _note(known: Known, thing: Thing, state: State, left: int, parts_left: int) 
                 told.append(PRUNED)
         case "volume" if state == "unused":
             told.append("no container names it; a volume is user data, and no plan takes one")
+        case "file" if thing.id.partition("/")[0] == QUARANTINE:
+            told.append("in the quarantine: `docker-fsck history` tells from where, undo and purge decide")
         case "layer" if state == "kept" and thing.id not in known.model(thing).images_of:
             told.append("no image has this layer")
         case _:
