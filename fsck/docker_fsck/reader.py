@@ -77,12 +77,9 @@ class Reader:
         """`path` as the host names it."""
         return str(Path(self.root, path))
 
-    def space(self) -> tuple[int, int] | Trouble:
-        """Bytes of the file system of the root: all, and those that an unprivileged process may still use (as df says)."""
-        try:
-            found = os.fstatvfs(self._fd)
-        except OSError as error:
-            return self._note(trouble("", error))
+    def space(self) -> tuple[int, int]:
+        """Bytes of the root's file system: all, and those that an unprivileged process may still use, as df says. May raise."""
+        found = os.fstatvfs(self._fd)
         return found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize
 
     def facts(self, path: str) -> Facts | Trouble:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from docker_fsck.errors import Incomplete, UsageError
+from docker_fsck.errors import UsageError
 from docker_fsck.graph import reach
 from docker_fsck.safety import weight_of
-from docker_fsck.values import ActionClass, Plan, PutAway, Target, Trouble
+from docker_fsck.values import ActionClass, Plan, PutAway, Target
 
 if TYPE_CHECKING:
     from docker_fsck.expand import Draft
@@ -24,10 +24,7 @@ _WANTS = "wants a size like 10G, 500MB or 10GiB, or a share of the file system l
 
 def wanted(asked: str, reader: "Reader", quarantine: int) -> Target:
     """What is missing to have as much free as `asked` says. `UsageError` for what is no size or more than there is."""
-    space = reader.space()
-    if isinstance(space, Trouble):
-        raise Incomplete(f"--target-free: the free space of the file system cannot be told: {space.why}")
-    total, free = space
+    total, free = reader.space()
     aim = parse(asked, total)
     if aim > total:
         raise UsageError(f"--target-free {asked}: the whole file system has {total} bytes")

@@ -134,7 +134,7 @@ def plan(root: DataRoot, asked: str, *more: str) -> Ended:
 def test_the_command_line_measures_the_file_system(root: DataRoot) -> None:
     orphan(root, 100)
     with Reader(str(root.path)) as reader:
-        total, _ = reader.space()  # type: ignore[misc]
+        total, _ = reader.space()
     report = plan(root, "100%", "--format", "json").report
     jsonschema.validate(report, document.schema(), jsonschema.Draft202012Validator)
     told = report["plan"]["target"]

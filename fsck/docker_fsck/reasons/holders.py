@@ -101,7 +101,7 @@ def _more_of_layer(known: Known, model: "Model", thing: Thing, above: Iterable[s
     layer = model.layers.layers.get(thing.id)
     if layer is not None and layer.dir_id is not None and any(_dir_alone(known, Thing("driverdir", layer.dir_id, thing.driver))):
         yield Edge("its folder is needed:", Thing("driverdir", layer.dir_id, thing.driver))
-    if layer is not None and isinstance(layer.diff, str) and ids.chain_id(layer.parent_id, layer.diff) != thing.id:
+    if layer is not None and thing.id in model.misnamed:
         yield Edge("stands under a wrong name:", Thing("file", layer.path), "which layer it really is, is not known: it is kept")
 
 
@@ -141,7 +141,7 @@ def _dir_alone(known: Known, thing: Thing) -> Iterator[Edge]:
     for held in sorted(known.store.host.held) if known.store.host.held else ():
         if any(held == path or held.startswith(f"{path}/") for path in model.home.aliases(ident)):
             yield Edge("mounted or open:", Thing("use", held))
-    told = {child: note for child in model.dir_needed_by.get(ident, ()) if (note := _untold(model, child, ident)) is not None}
+    told = {child: note for child in model.needing(ident) if (note := _untold(model, child, ident)) is not None}
     for child, note in sorted(told.items()):
         if _between(model, child, ident) not in told:
             yield Edge("parent of", Thing("driverdir", child, thing.driver), note)
