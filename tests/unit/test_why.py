@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from msgspec import structs
 from test_cli_kit import LIVE, Stream, on, run
+from test_promise_readonly import hostile
 from whykit import READ, Told, asked, known, naming, said
 
 from docker_fsck import reports
@@ -17,12 +18,14 @@ from docker_fsck.cli.terminal import Terminal
 from docker_fsck.host import HostView
 from docker_fsck.protocols import Node, References
 from docker_fsck.reasons.told import Why
+from docker_fsck.reasons.why import why
 from docker_fsck.reports import document, whytext
+from docker_fsck.reports.lines import unfolded
 from docker_fsck.testing.builder import DataRoot
 from docker_fsck.testing.reasons import contradictions
 from docker_fsck.testing.tree import snapshot_with_atimes
 from docker_fsck.testing.whole import Whole, whole
-from docker_fsck.values import Ref
+from docker_fsck.values import Ref, Report
 
 DRIVERS, UNION = ("overlay2", "vfs", "aufs"), ("overlay2", "aufs")
 SCHEMA = Path(reports.__file__).with_name("why.schema.json")
@@ -512,3 +515,19 @@ def test_a_very_deep_chain_is_told_in_bounds(tmp_path: Path) -> None:
     told = asked(root, chains[0])
     assert ("dead", [chains[-1]]) == (told["state"], [each["id"] for each in told["kept_by"]])
     assert "299 layers below the parent of" in told["kept_by"][0]["how"]
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_on_a_hostile_root_everything_has_an_answer(tmp_path: Path, driver: str) -> None:
+    """Links out of the root, pipes, records that contradict each other: every object is told, none is a crash."""
+    root = hostile(tmp_path / "root", driver)
+    report = msgspec.json.decode(json.dumps(run(*on(root, "check", "--format", "json")).report), type=Report)
+    validator = jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text()))
+    with known(root.path) as question:
+        things = sorted({*question.everything()})
+        answers = [why(question, thing, thing.id, report) for thing in things]
+    for answer in answers:
+        validator.validate(json.loads(document.pretty(answer)))
+        assert "\n" not in "".join(text for each in unfolded(whytext.blocks(answer)) for _, text in each)
+    assert {"image", "layer", "mount", "driverdir", "container", "volume", "tag"} >= {each.kind for each in things}
+    assert len(things) > 30
