@@ -93,3 +93,9 @@ def test_a_whole_check_says_nothing_of_one_object(store: Whole) -> None:
 def test_an_object_that_is_not_there_is_a_usage_error(store: Whole) -> None:
     ended = check(store, "nothing:1")
     assert (16, "") == (ended.status, ended.out)
+
+
+def test_one_line_that_says_clean_says_of_what(store: Whole) -> None:
+    store.root.orphan_dir()
+    told = run(*on(store.root, "check", "--object", "app:1")).out
+    assert (1, True) == (told.count("\n"), told.endswith("(app:1); 1 others not told)\n"))

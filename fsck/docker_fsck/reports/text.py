@@ -8,6 +8,7 @@ from typing import assert_never
 from docker_fsck.reports.lines import BLANK, Line, field, fields, line, plain, wrapped
 from docker_fsck.reports.plantext import plan_lines, title_of
 from docker_fsck.reports.view import View
+from docker_fsck.reports.words import brief as brief_id
 from docker_fsck.reports.words import escape, listing, many, size
 from docker_fsck.values import Action, Finding, Report, Scope, Severity, StoreInfo
 
@@ -77,11 +78,18 @@ def _limits(report: Report) -> Iterator[Line]:
     """What of the findings is not told, and what of the keep-lists protects nothing."""
     only = report.coverage.only
     if isinstance(only, Scope):
-        name = "" if only.name == only.object.id else f" ({only.name})"
-        told = f"Only what concerns the {title_of(only.object)}{name}: {many(only.left_out, 'other finding')} not told."
+        told = f"Only what concerns the {_scope(only)}: {many(only.left_out, 'other finding')} not told."
         yield from wrapped(told, style="warning" if only.left_out else "")
     for each in report.coverage.keep_unused:
         yield from wrapped(f"Kept by configuration, but nothing here has that name: {each}", style="warning")
+
+
+def _scope(only: Scope) -> str:
+    return (
+        title_of(only.object)
+        if only.name in {only.object.id, brief_id(only.object.id)}
+        else f"{title_of(only.object)} ({only.name})"
+    )
 
 
 def unfinished(txn: str) -> Iterator[Line]:
@@ -214,9 +222,11 @@ def one_line(report: Report) -> Line:
     """All of it, when nothing at all was found."""
     ran = sum(1 for outcome in report.coverage.rules if outcome.state == "ran")
     counts = ", ".join(many(number, noun.replace("_", " ").removesuffix("s")) for noun, number in report.store.counts.items())
+    only = report.coverage.only
+    limit = f", only what concerns the {_scope(only)}; {only.left_out} others not told" if isinstance(only, Scope) else ""
     return (
         ("head", escape(report.store.root)),
         ("", ": "),
         ("good", "clean"),
-        ("", f" ({many(ran, 'rule')} over {counts or 'an empty store'})"),
+        ("", escape(f" ({many(ran, 'rule')} over {counts or 'an empty store'}{limit})")),
     )
