@@ -54,13 +54,13 @@ def make(
             refused.append(why)
         if made is not None:
             (drafts if why is None else withheld).append(made)
-    plan = _arranged(store, drafts, refused, wanted)
+    plan, left = _arranged(store, drafts, refused, wanted)
     vetoed = {each.fingerprint: each for each in veto(plan, store)}
     if vetoed:
         drafts = [each for each in drafts if not vetoed.keys() & set(each.findings)]
-        plan = _arranged(store, drafts, [*refused, *vetoed.values()], wanted)
+        plan, left = _arranged(store, drafts, [*refused, *vetoed.values()], wanted)
     if wanted is not None:
-        plan = msgspec.structs.replace(plan, target=target.reached(store, plan, wanted, drafts, withheld))
+        plan = msgspec.structs.replace(plan, target=target.reached(store, plan, wanted, left, withheld))
     by_finding: dict[str, list[str]] = {}
     for action in plan.actions:
         for mark in action.findings:
@@ -100,15 +100,19 @@ def _blocked(remedy: Remedy, mark: str, why: str) -> Blocked:
     return Blocked(fingerprint=mark, why=printable(why), cls=remedy.cls, does=printable(remedy.does))
 
 
-def _arranged(store: "Store", drafts: list[Draft], refused: list[Blocked], wanted: Target | None) -> Plan:
-    """The plan of all drafts that go together; those of one tag store are joined last, so that a blow to one spares the rest."""
+def _arranged(store: "Store", drafts: list[Draft], refused: list[Blocked], wanted: Target | None) -> tuple[Plan, list[Draft]]:
+    """The plan of all drafts that go together, and those that `wanted` does not need.
+
+    Those of one tag store are joined last, so that a blow to one spares the rest.
+    """
     blocked = list(refused)
     kept = _closed(_agreeing(drafts, blocked), blocked)
+    left: list[Draft] = []
     if wanted is not None:
         kept, left = target.chosen(store, kept, wanted)
         kept = _closed(kept, blocked)
         blocked += [_refusal(made, mark, target.reason(wanted)) for made in left for mark in made.findings]
-    return _plan(store, _joined(kept), blocked)
+    return _plan(store, _joined(kept), blocked), left
 
 
 def _refusal(made: Draft, mark: str, why: str) -> Blocked:

@@ -44,7 +44,10 @@ def test_a_chain_of_five_thousand_layers_ends(memory: Path, needed: str) -> None
         store.root.delete(store.root.driver_dir(f"{0:064x}"))
     outcome = judged(store)
     assert [chains[-1]] == [finding.object.id for finding in outcome.of("layer-too-deep")]
-    assert 10_000 <= sum(len(action.steps) for action in outcome.plan.actions) + 2
+    if needed == "by an image":  # on vfs the images above still run: nothing of it is given up
+        assert [True] == ["still run" in each.why for each in outcome.plan.blocked]
+    else:
+        assert 10_000 <= sum(len(action.steps) for action in outcome.plan.actions) + 2
 
 
 @pytest.mark.parametrize("driver", ["overlay2", "aufs"])

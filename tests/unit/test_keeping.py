@@ -43,8 +43,8 @@ def labelled(root: DataRoot, name: str, labels: dict[str, str], layers: int = 2)
 
 
 def lost(root: DataRoot, image: str) -> str:
-    """The lowest layer of the image loses its content."""
-    chain = root.chains_of(image)[0]
+    """The lowest layer of the image loses its content; on vfs the top one, for there nothing else breaks an image."""
+    chain = root.chains_of(image)[-1 if root.driver == "vfs" else 0]
     root.delete(root.content(root.dir_of(chain)))
     return chain
 
@@ -117,10 +117,10 @@ def test_a_container_with_a_kept_label_keeps_the_layers_below_it(root: DataRoot)
     image = root.image("app:1", 2)
     root.container(image, "box", config={"Config": {"Labels": {"keep": "yes"}}})
     lost(root, image)
-    assert ([], {"kept by configuration: keep=yes"}) == (
-        losses(seen := planned(root, keep_labels=("keep=yes",))),
-        set(seen.reasons),
-    )
+    seen = planned(root, keep_labels=("keep=yes",))
+    assert [] == losses(seen)
+    if root.driver != "vfs":  # there the container runs on its own copy, and that alone forbids it
+        assert {"kept by configuration: keep=yes"} == set(seen.reasons)
 
 
 def test_an_image_whose_labels_cannot_be_read_is_kept_while_labels_are(root: DataRoot) -> None:
