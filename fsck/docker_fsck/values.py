@@ -183,13 +183,17 @@ class Coverage(msgspec.Struct, frozen=True):
 
 
 class RunInfo(msgspec.Struct, frozen=True):
-    """The part of a report that differs between two runs on the same store. Times are RFC 3339, UTC."""
+    """The part of a report that differs between two runs on the same store. Times are RFC 3339, UTC.
+
+    `fail_on`: the severity from which new findings set bit 4, or `never`.
+    """
 
     id: str
     started: str
     ended: str
     level: Level
     argv: tuple[str, ...]
+    fail_on: Literal["info", "warning", "error", "critical", "never"] = "error"
 
 
 class StoreInfo(msgspec.Struct, frozen=True):
@@ -210,6 +214,14 @@ class Summary(msgspec.Struct, frozen=True):
     quarantine_bytes: int = 0
 
 
+class Note(msgspec.Struct, frozen=True):
+    """What the user wished for and what does not do what it says: a part of a baseline or of the settings."""
+
+    about: Literal["baseline-expired", "baseline-unused", "baseline-outgrown", "severity-unused", "rule-unused"]
+    subject: str
+    message: str
+
+
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """A whole check (interface section 6); every output format is a view of it."""
 
@@ -223,6 +235,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     findings: tuple[Finding, ...]
     plan: Plan
     summary: Summary
+    notes: tuple[Note, ...] = ()
 
 
 __all__ = [
@@ -242,6 +255,7 @@ __all__ = [
     "Impact",
     "Level",
     "MakeDir",
+    "Note",
     "Outcome",
     "Plan",
     "PutAway",

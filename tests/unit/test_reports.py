@@ -140,7 +140,7 @@ def test_a_report_with_a_wrong_value_is_not_valid(path: tuple[str | int, ...], v
 
 
 def test_the_document_has_the_fields_of_the_contract() -> None:
-    top = ["schema", "tool", "run", "store", "verdict", "exit", "coverage", "findings", "plan", "summary"]
+    top = ["schema", "tool", "run", "store", "verdict", "exit", "coverage", "findings", "plan", "summary", "notes"]
     assert top == list(json.loads(document.render(damaged())))
 
 
@@ -303,7 +303,7 @@ def test_nouns_are_counted() -> None:
 
 
 def test_an_unknown_format_is_a_usage_error_that_names_those_there_are() -> None:
-    with pytest.raises(UsageError, match="json, jsonl, text"):
+    with pytest.raises(UsageError, match="github, html, json, jsonl, junit, markdown, nagios, prometheus, sarif, text"):
         reports.chosen("yaml", ())
 
 

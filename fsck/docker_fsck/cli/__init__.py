@@ -25,6 +25,7 @@ def main(argv: list[str]) -> int:
     except SystemExit as end:  # argparse after --help and --version
         return end.code if isinstance(end.code, int) else errors.USAGE
     except errors.FsckError as error:
+        _tell_monitoring(argv, error)
         return _complain(str(error), error.exit_bit)
     except KeyboardInterrupt:
         return _complain("interrupted; nothing was changed", errors.INTERRUPTED)
@@ -37,6 +38,20 @@ def _run(argv: list[str]) -> int:
     from docker_fsck.cli.start import start  # noqa: PLC0415 - after parsing, so that --help and --version stay quick
 
     return start(command, given, argv)
+
+
+def _tell_monitoring(argv: list[str], error: errors.FsckError) -> None:
+    """Write to the files of --report that there is no report, if any may have been asked for."""
+    asked = any(word.startswith(("--report", "--format")) for word in argv) or "DOCKER_FSCK_REPORT" in os.environ
+    if not asked and not os.path.exists("/etc/docker-fsck/config.toml"):  # noqa: PTH110 - before anything is imported
+        return
+    from docker_fsck.cli.unreported import before_start  # noqa: PLC0415 - only where something was asked for
+
+    shown, problems = before_start(argv, os.environ, error)
+    if sys.stdout is not None:
+        sys.stdout.write(shown.decode())
+    for problem in problems:
+        _complain(problem, error.exit_bit)
 
 
 def _complain(message: str, bit: int) -> int:

@@ -22,6 +22,9 @@ STATUS = {
 }
 """Every exit status that this version sets, as --help tells it."""
 
+FORMATS = "text, json, jsonl, markdown, sarif, junit, github, html, prometheus or nagios"
+"""The formats of reports, as --help tells them; a test compares them with `reports.OWN`."""
+
 _QUIET = """Quiet when all is well: without a terminal the bare run prints nothing if nothing above info was found and
 everything could be read; -v prints all the same. `check` and `plan` always say what they found."""
 
@@ -32,6 +35,11 @@ class Command(NamedTuple):
     about: str
     runs: str
     takes: tuple[str, ...] = ()
+
+    @property
+    def reports(self) -> bool:
+        """Whether it makes a report of a root."""
+        return "report" in self.takes and not self.runs.startswith("words:")
 
 
 OPTIONS: dict[str, Callable[[Add], object]] = {
@@ -44,7 +52,7 @@ OPTIONS: dict[str, Callable[[Add], object]] = {
     "color": lambda add: add(
         "--color", metavar="auto|always|never", help="colours (default auto: on a terminal, unless NO_COLOR)"
     ),
-    "format": lambda add: add("--format", metavar="text|json|jsonl", help="what is written to standard output (default text)"),
+    "format": lambda add: add("--format", metavar="FORMAT", help=f"what is written to standard output: {FORMATS} (default text)"),
     "fail_on": lambda add: add(
         "--fail-on", metavar="info|warning|error|critical|never", help="severity that sets exit bit 4 (default error)"
     ),
@@ -159,7 +167,7 @@ def parse(argv: list[str]) -> tuple[Command, argparse.Namespace]:
     if argv[:1] == ["fsck"]:  # how Docker calls a CLI plugin
         argv = argv[1:]
     at = _word(argv)
-    name = "" if at is None else argv[at]
+    name = word(argv)
     if name not in COMMANDS:
         raise UsageError(f"there is no command {name!r}{_like(name)}; see `{PROG} --help`")
     rest = argv if at is None else [*argv[:at], *argv[at + 1 :]]
@@ -202,6 +210,12 @@ def _overview() -> str:
         _QUIET,
     ]
     return "\n".join(parts)
+
+
+def word(argv: list[str]) -> str:
+    """The command word that `argv` seems to hold, known or not; empty for the bare run."""
+    at = _word(argv)
+    return "" if at is None else argv[at]
 
 
 def _word(argv: list[str]) -> int | None:

@@ -4,8 +4,10 @@ from collections.abc import Iterable
 
 from docker_fsck import reports
 from docker_fsck.config import Config
+from docker_fsck.errors import FsckError
 from docker_fsck.protocols import Reporter
 from docker_fsck.reports import files
+from docker_fsck.reports.ended import Ended
 from docker_fsck.values import Report
 
 
@@ -21,3 +23,20 @@ def write(config: Config, reporters: Iterable[Reporter], report: Report) -> None
     """Write every file of --report."""
     for render, path in reports.targets(config.report, reporters):
         files.put(path, render(report), "--report")
+
+
+def write_ended(wishes: Iterable[str], ended: Ended, root: str) -> list[str]:
+    """Write, to those files whose readers must hear of it, that a run ended without a report; why one could not be written.
+
+    Never below `root`, whatever else went wrong.
+    """
+    problems = []
+    for wish in wishes:
+        try:
+            for name, path in reports.pairs([wish]):
+                if render := reports.without_report(name):
+                    files.outside(path, root, "--report")
+                    files.put(path, render(ended), "--report")
+        except FsckError as error:
+            problems.append(str(error))
+    return problems

@@ -185,6 +185,7 @@ def _report(
             rfc3339(call.edge.clock()),
             call.config.level,
             tuple(printable(word) for word in call.argv),
+            "never" if store.policy.fail_on is None else store.policy.fail_on.value,
         ),
         store=StoreInfo(
             root=printable(root.path),

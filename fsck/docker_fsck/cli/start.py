@@ -10,6 +10,7 @@ from docker_fsck.cli.edge import Call, Edge
 from docker_fsck.cli.options import Command
 from docker_fsck.cli.roots import NothingHere, choose
 from docker_fsck.cli.terminal import Terminal
+from docker_fsck.cli.unreported import telling
 from docker_fsck.config import load
 from docker_fsck.log import Event, Log
 from docker_fsck.reports import files
@@ -21,7 +22,7 @@ def work_of(command: Command) -> Work:
     """The function that does a command, its module imported now."""
     module, _, name = command.runs.partition(":")
     work: Work = getattr(importlib.import_module(f"docker_fsck.cli.{module}"), name)
-    return work
+    return telling(work) if command.reports else work
 
 
 def start(command: Command, given: argparse.Namespace, argv: list[str]) -> int:

@@ -1,19 +1,18 @@
 """What a person reads about a check: what is wrong, where, who suffers, what is done about it; lines in, nothing printed here."""
 
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import groupby
 from typing import assert_never
 
 from docker_fsck.reports.lines import BLANK, Line, field, fields, line, plain, wrapped
 from docker_fsck.reports.plantext import plan_lines, title_of
+from docker_fsck.reports.told import graded, named, remedies, sufferers, unread, worst_first
 from docker_fsck.reports.view import View
 from docker_fsck.reports.words import brief as brief_id
-from docker_fsck.reports.words import escape, listing, many, size
-from docker_fsck.values import Action, Finding, Report, Scope, Severity, StoreInfo
+from docker_fsck.reports.words import escape, many, size
+from docker_fsck.values import Finding, Report, Scope, Severity, StoreInfo
 
 MOST_FINDINGS = 5
-MOST_NAMES = 6
 MOST_PATHS = 4
 
 
@@ -53,7 +52,7 @@ def brief(report: Report) -> Iterator[Line]:
     if report.store.unfinished_transaction:
         yield from unfinished(report.store.unfinished_transaction)
     for found in worst_first(report.findings):
-        if found.severity is not Severity.INFO:
+        if found.severity is not Severity.INFO and found.baseline == "new":
             yield ((found.severity, found.severity), ("", f" {found.rule}: {escape(found.message)} [{_where(found)}]"))
     yield from _gaps(report)
     yield from closing(report)
@@ -65,7 +64,7 @@ def heading(report: Report) -> Iterator[Line]:
     counts = ", ".join(many(number, noun.replace("_", " ").removesuffix("s")) for noun, number in store.counts.items())
     yield (
         ("head", escape(store.root)),
-        ("", f": {', '.join(store.layouts) or 'no storage driver'}; {counts or 'nothing counted'}"),
+        ("", f": {escape(', '.join(store.layouts)) or 'no storage driver'}; {counts or 'nothing counted'}"),
     )
     if store.unfinished_transaction:
         yield from unfinished(store.unfinished_transaction)
@@ -119,52 +118,34 @@ def _engine(store: StoreInfo) -> Iterator[Line]:
 
 def findings(report: Report, view: View) -> Iterator[Line]:
     """Every finding, worst first; many of one rule are cut short unless `view.verbose`, and what could not be read is named."""
-    remedies = _remedies(report, view)
+    mends = remedies(report, view.classes)
     for rule, group in groupby(worst_first(report.findings), key=lambda found: found.rule):
         members = tuple(group)
         shown = members if view.verbose else members[:MOST_FINDINGS]
         for found in shown:
-            yield from _finding(found, remedies.get(found.fingerprint, []))
+            yield from _finding(found, mends.get(found.fingerprint, []))
         if len(members) > len(shown):
             yield line(f"... and {len(members) - len(shown)} more of {rule}; -v prints them all", "label")
             yield BLANK
     yield from _gaps(report)
 
 
-def worst_first(found: Iterable[Finding]) -> list[Finding]:
-    """By severity, then by rule, otherwise in the order of the report."""
-    return sorted(found, key=lambda each: (-each.severity.rank, each.rule))
-
-
-def _remedies(report: Report, view: View) -> dict[str, list[str]]:
-    """By fingerprint: what is done about a finding, and why something is not."""
-    names = {action.id: action for action in report.plan.actions}
-    table: dict[str, list[str]] = {}
-    for found in report.findings:
-        table[found.fingerprint] = [_does(names[ident]) for ident in found.actions if ident in names]
-    for each in report.plan.blocked:
-        asked = each.cls is None or each.cls in view.classes
-        table.setdefault(each.fingerprint, []).append(f"blocked: {each.why}" if asked else f"{each.cls} was not asked for")
-    return table
-
-
-def _does(action: Action) -> str:
-    return f"{action.id} ({action.cls}): {action.does}"
-
-
-def _finding(found: Finding, remedies: list[str]) -> Iterator[Line]:
-    probable = " (probable)" if found.confidence == "probable" else ""
-    yield ((found.severity, f"{found.severity.upper():<8}"), ("head", found.rule), ("", f"  {title_of(found.object)}{probable}"))
+def _finding(found: Finding, mends: list[str]) -> Iterator[Line]:
+    yield (
+        (found.severity, f"{found.severity.upper():<8}"),
+        ("head", found.rule),
+        ("", f"  {named(found)}"),
+    )
     yield from wrapped(found.message, indent=2)
     paths = tuple(each.path for each in found.paths)
     yield from fields("where", _cut(paths))
     if found.severity is not Severity.INFO:
         yield from field("expected", found.evidence.expected)
         yield from field("actual", found.evidence.actual)
-    yield from field("suffers", _sufferers(found))
+    yield from field("suffers", sufferers(found))
     yield from field("engine says", found.daemon_error)
     yield from field("also", "; ".join(each.message for each in found.folded[:MOST_PATHS]))
-    yield from fields("plan", remedies or ["nothing is offered; explain says what you can do"])
+    yield from fields("plan", mends or ["nothing is offered; explain says what you can do"])
     yield from field("more", found.help, style="command")
     yield BLANK
 
@@ -178,38 +159,26 @@ def _where(found: Finding) -> str:
     return escape(found.paths[0].path) if found.paths else title_of(found.object)
 
 
-def _sufferers(found: Finding) -> str:
-    impact = found.impact
-    groups = (("image", impact.images), ("container", impact.containers), ("volume", impact.volumes))
-    return "; ".join(f"{many(len(names), kind)}: {listing(names, MOST_NAMES)}" for kind, names in groups if names)
-
-
 def _gaps(report: Report) -> Iterator[Line]:
-    told = [*_unread(report)]
+    told = [*unread(report)]
     if told:
         yield line("Not checked completely:", "warning")
         for each in told:
             yield from wrapped(each, indent=2)
         yield BLANK
-
-
-def _unread(report: Report) -> Iterator[str]:
-    for outcome in report.coverage.rules:
-        if outcome.state == "failed":
-            yield f"rule {outcome.rule}: {outcome.reason or 'failed'}"
-        elif outcome.rule in report.store.layouts:  # no rule but a whole store that was not looked at
-            yield f"{outcome.rule}: {outcome.reason}"
-    for source in report.coverage.sources:
-        if source.state not in {"read", "absent"}:
-            yield f"{source.source}: {source.state}{f' ({source.why})' if source.why else ''}"
+    if report.notes:
+        yield line("Wishes that do not do what they say:", "warning")
+        for note in report.notes:
+            yield from wrapped(f"{note.subject}: {note.message}", indent=2)
+        yield BLANK
 
 
 def closing(report: Report) -> Iterator[Line]:
     """How many findings of which severity, what can be had back, and the verdict."""
-    counts = Counter(each.severity for each in report.findings)
-    parts = [f"{counts[severity]} {severity}" for severity in reversed(Severity) if counts[severity]]
     about = f" on {title_of(report.coverage.only.object)}" if isinstance(report.coverage.only, Scope) else ""
-    told = f"{many(len(report.findings), 'finding')}{about}: {', '.join(parts)}." if parts else f"No findings{about}."
+    told = f"{many(len(report.findings), 'finding')}{about}: {graded(report)}." if report.findings else f"No findings{about}."
+    if known := sum(1 for each in report.findings if each.baseline == "known"):
+        told += f" The baseline knows {known} of them."
     if report.summary.reclaimable_bytes:
         told += f" {size(report.summary.reclaimable_bytes)} can be reclaimed."
     if report.summary.quarantine_bytes:
