@@ -1,28 +1,83 @@
-"""Writes docs/rules from the cards of the built-in rules: `python docs/write_rules.py`. A test holds the two equal."""
+"""Writes docs/rules from the cards of the built-in rules and the table of sayings: `python docs/write_rules.py`.
+
+A test holds pages and cards equal.
+"""
 
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from docker_fsck import explain, plugins
+from docker_fsck.rules import Rule
+from docker_fsck.sayings.cases import TITLES
+from docker_fsck.sayings.matching import ALL
 from docker_fsck.values import Severity
 
 HERE = Path(__file__).parent / "rules"
+INTRO = "Written from the cards of the rules and the table of what engines say; do not edit."
 
 
 def pages() -> dict[str, str]:
     """The text of each page by its file name."""
     rules = sorted(plugins.load().rules, key=lambda rule: (-rule.severity.rank, rule.name))
     made = {f"{rule.name}.md": explain.markdown(rule) for rule in rules}
-    lines = ["# Rules", "", "Written from the cards of the rules; do not edit. Gravest first."]
+    made["index.md"] = _page("Rules by severity", [*_siblings(), *_by_severity(rules)])
+    made["by-error-text.md"] = _page("Rules by what the engine says", [*_siblings(), *_by_error_text(rules)])
+    made["by-field-case.md"] = _page("Rules by field case", [*_siblings(), *_by_field_case(rules)])
+    return made
+
+
+def _page(title: str, lines: Iterable[str]) -> str:
+    return "\n".join([f"# {title}", "", INTRO, *lines]) + "\n"
+
+
+def _siblings() -> list[str]:
+    return ["", "[by severity](index.md) · [by what the engine says](by-error-text.md) · [by field case](by-field-case.md)"]
+
+
+def _by_severity(rules: list[Rule]) -> Iterator[str]:
     for severity in sorted(Severity, key=lambda each: -each.rank):
-        lines += ["", f"## {severity}", "", "| rule | what is wrong | actions |", "|---|---|---|"]
-        lines += [
-            f"| [{rule.name}]({rule.name}.md) | {rule.title} | {', '.join(rule.actions) or 'none'} |"
+        yield from ["", f"## {severity}", "", "| rule | what is wrong | classes |", "|---|---|---|"]
+        yield from (
+            f"| {_link(rule.name)} | {rule.title} | {', '.join(rule.actions) or 'none'} |"
             for rule in rules
             if rule.severity is severity
-        ]
-    made["index.md"] = "\n".join(lines) + "\n"
-    return made
+        )
+
+
+def _by_error_text(rules: list[Rule]) -> Iterator[str]:
+    """Every wording, by its letters; what only a card quotes is among them."""
+    known = {rule.name for rule in rules}
+    quoted = [explain.saying(rule) for rule in rules if rule.section(explain.DAEMON)]
+    rows: dict[str, str] = {}
+    for saying in (*quoted, *ALL):
+        names = ", ".join(_link(name) for name in saying.rules if name in known) or "no rule yet"
+        for says in saying.says:
+            rows[says] = f"| {_code(says)} | {', '.join(saying.cases)} | {names} |"
+    yield from [
+        "",
+        "`docker-fsck explain TEXT` looks it up, and says what it means and what to do. In a text `…` stands for anything.",
+    ]
+    yield from ["", "| the engine says | seen in | rules |", "|---|---|---|"]
+    yield from (rows[says] for says in sorted(rows, key=lambda each: (each.lstrip("….").lower(), each)))
+
+
+def _by_field_case(rules: list[Rule]) -> Iterator[str]:
+    """Every case with the rules whose cards name it; a case without one is told too."""
+    yield from ["", "Failures of Docker's storage as users met them.", "", "| case | what it is | rules |", "|---|---|---|"]
+    for case, title in TITLES.items():
+        names = ", ".join(_link(rule.name) for rule in sorted(rules, key=lambda rule: rule.name) if case in explain.cases(rule))
+        yield f"| {case} | {title.replace('<', '&lt;')} | {names or 'none in this version'} |"
+
+
+def _link(name: str) -> str:
+    return f"[{name}]({name}.md)"
+
+
+def _code(text: str) -> str:
+    fence = "``" if "`" in text else "`"
+    pad = " " if "`" in text else ""
+    return f"{fence}{pad}{text}{pad}{fence}".replace("|", "\\|")
 
 
 def main() -> int:

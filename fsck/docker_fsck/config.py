@@ -34,16 +34,18 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     root: str | None
     level: Level
-    rule: tuple[str, ...]
-    skip: tuple[str, ...]
     fail_on: Severity | None
     grace: float
     format: str
     report: tuple[str, ...]
+    baseline: str | None
     color: str
     journal_dir: str | None
     log_format: str
     log_file: str | None
+    rules_only: tuple[str, ...]
+    rules_skip: tuple[str, ...]
+    severity: dict[str, Severity]
     purge_older_than: float
     keep_images: tuple[str, ...]
     keep_labels: tuple[str, ...]
@@ -123,19 +125,33 @@ def _threshold(value: object) -> Severity | None:
     return None if word == "never" else Severity(str(word))
 
 
+def _severities(value: object) -> dict[str, Severity]:
+    """A table of severities by rule; text is `rule=severity` with commas between."""
+    pairs = dict(each.partition("=")[::2] for each in _items(value)) if isinstance(value, str) else value
+    if not isinstance(pairs, dict):
+        raise ValueError('wants a table of rule = "severity"')  # noqa: TRY004 - `load` knows a wrong value by ValueError
+    return {str(rule).strip(): Severity(str(_one_of(*Severity)(_stripped(word)))) for rule, word in pairs.items()}
+
+
+def _stripped(value: object) -> object:
+    return value.strip() if isinstance(value, str) else value
+
+
 SETTINGS = (
     Setting(key="root", read=_maybe, default=None, flag="root"),
     Setting(key="level", read=_level, default="standard", flag="level"),
-    Setting(key="rule", read=_names, default=[], flag="rule"),
-    Setting(key="skip", read=_names, default=[], flag="skip"),
     Setting(key="fail_on", read=_threshold, default="error", flag="fail_on"),
     Setting(key="grace", read=duration, default="24h", flag="grace"),
     Setting(key="format", read=_text, default="text", flag="format"),
     Setting(key="report", read=_items, default=[], flag="report"),
+    Setting(key="baseline", read=_maybe, default=None, flag="baseline"),
     Setting(key="color", read=_one_of("auto", "always", "never"), default="auto", flag="color"),
     Setting(key="journal_dir", read=_maybe, default=None, flag="journal_dir"),
     Setting(key="log_format", read=_one_of("console", "json"), default="console", flag="log_format"),
     Setting(key="log_file", read=_maybe, default=None, flag="log_file"),
+    Setting(key="severity", read=_severities, default={}),
+    Setting(key="rules.only", read=_names, default=[], flag="rule"),
+    Setting(key="rules.skip", read=_names, default=[], flag="skip"),
     Setting(key="purge.older_than", read=duration, default="14d", flag="older_than"),
     Setting(key="keep.images", read=_items, default=[]),
     Setting(key="keep.labels", read=_items, default=[]),
@@ -210,7 +226,7 @@ def _file_layer(path: str) -> Layer:
         table = tomli.loads(text)
     except tomli.TOMLDecodeError as error:
         raise UsageError(f"{path}: {error}") from None
-    for key, value in _flat(table):
+    for key, value in _flat(table, known):
         if key not in known:
             raise UsageError(f"{path}: there is no setting {key!r}{_like(key, known)}")
         if known[key].root_only and not trusted:
@@ -229,12 +245,14 @@ def _read(path: str) -> tuple[str, bool]:
     return text, found.st_uid == 0 and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
-def _flat(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+def _flat(table: Mapping[str, Any], known: Mapping[str, object], above: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted keys and their values; a table that is a setting itself is one value, and sets nothing if it is empty."""
     for name, value in table.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{above}{name}.")
+        key = f"{above}{name}"
+        if isinstance(value, dict) and (key not in known or not value):
+            yield from _flat(value, known, f"{key}.")
         else:
-            yield f"{above}{name}", value
+            yield key, value
 
 
 def _like(key: str, known: Mapping[str, object]) -> str:

@@ -29,7 +29,8 @@ def load(flags: dict[str, object] | None = None, environ: dict[str, str] | None 
 def flat(table: dict[str, Any], above: str = "") -> dict[str, Any]:
     rows: dict[str, Any] = {}
     for key, value in table.items():
-        rows.update(flat(value, f"{above}{key}.") if isinstance(value, dict) else {above + key: value})
+        inner = isinstance(value, dict) and key != "severity"
+        rows.update(flat(value, f"{above}{key}.") if inner else {above + key: value})
     return rows
 
 
@@ -151,7 +152,7 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
 
 
 def test_lists_may_be_repeated_flags_and_commas() -> None:
-    assert ("a", "b", "c") == load({"rule": ["a,b", "c"]}).rule
+    assert ("a", "b", "c") == load({"rule": ["a,b", "c"]}).rules_only
 
 
 def test_a_report_target_keeps_its_commas() -> None:
@@ -181,3 +182,23 @@ def test_plugins_are_not_admitted_by_a_file_that_others_can_write(tmp_path: Path
 
 def test_plugins_are_not_admitted_by_the_environment() -> None:
     assert () == load(environ={"DOCKER_FSCK_PLUGINS_ADMIT": "theirs"}).plugins_admit
+
+
+# severities
+
+
+def test_severities_are_a_table_of_the_file(tmp_path: Path) -> None:
+    found = load(system=written(tmp_path, '[severity]\nlayer-too-deep = "warning"\ntags-dangling = "error"'))
+    assert {"layer-too-deep": Severity.WARNING, "tags-dangling": Severity.ERROR} == found.severity
+
+
+def test_severities_are_pairs_in_the_environment() -> None:
+    assert {"a-b": Severity.WARNING, "c-d": Severity.INFO} == load(
+        environ={"DOCKER_FSCK_SEVERITY": "a-b=warning, c-d = info"}
+    ).severity
+
+
+@pytest.mark.parametrize("text", ['severity = "a-b"', '[severity]\na-b = "grave"', "severity = 3", "[severity]\na-b = 1"])
+def test_what_is_no_table_of_severities_is_a_usage_error(tmp_path: Path, text: str) -> None:
+    with pytest.raises(UsageError, match="severity wants"):
+        load(system=written(tmp_path, text))

@@ -27,6 +27,20 @@ def test_the_committed_pages_are_those_of_the_cards() -> None:
     assert _writer() == committed
 
 
+def test_every_rule_is_in_the_indexes_by_what_its_card_says() -> None:
+    made = _writer()
+    rules = plugins.load().rules
+    lost = [rule.name for rule in rules if f"[{rule.name}]" not in made["index.md"]]
+    lost += [rule.name for rule in rules if rule.section("Daemon says") and f"[{rule.name}]" not in made["by-error-text.md"]]
+    lost += [rule.name for rule in rules if "FC-" in rule.section("Seen in") and f"[{rule.name}]" not in made["by-field-case.md"]]
+    assert lost == []
+
+
+def test_every_link_of_the_pages_leads_to_a_page() -> None:
+    made = _writer()
+    assert {name for text in made.values() for name in re.findall(r"\]\(([^)]+)\)", text)} - set(made) == set()
+
+
 @pytest.mark.parametrize("rule", plugins.load().rules, ids=lambda rule: rule.name)
 def test_a_card_says_why_it_matters_how_it_comes_about_and_what_is_done(rule) -> None:
     found = sections(rule.doc)

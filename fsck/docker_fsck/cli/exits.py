@@ -10,8 +10,8 @@ Verdict = Literal["clean", "damaged", "incomplete", "refused"]
 
 
 def check_bits(findings: Iterable[Finding], incomplete: Iterable[str], fail_on: Severity | None) -> int:
-    """The bits of a check; `fail_on` None is `never`."""
-    failed = fail_on is not None and any(found.severity.rank >= fail_on.rank for found in findings)
+    """The bits of a check; `fail_on` None is `never`. What the baseline knows does not fail it."""
+    failed = fail_on is not None and any(found.baseline == "new" and found.severity.rank >= fail_on.rank for found in findings)
     return (FINDINGS if failed else 0) | (INCOMPLETE if any(incomplete) else 0)
 
 

@@ -61,6 +61,7 @@ OPTIONS: dict[str, Callable[[Add], object]] = {
     ),
     "log_format": lambda add: add("--log-format", metavar="console|json", help="how log events are written (default console)"),
     "log_file": lambda add: add("--log-file", metavar="FILE", help="append log events to FILE instead of standard error"),
+    "baseline": lambda add: add("--baseline", metavar="FILE", help="accepted findings, which do not set bit 4"),
     "version": lambda add: add("--version", action="version", version=f"{PROG} {__version__}", help="print the version"),
     "report": lambda add: add(
         "--report", metavar="FORMAT=PATH", action="append", help="also write the report to a file (repeatable)"
@@ -104,13 +105,22 @@ OPTIONS: dict[str, Callable[[Add], object]] = {
     "TXN": lambda add: add("which", metavar="TXN|last", help="the transaction, as apply and history name it"),
     "ONE": lambda add: add("which", metavar="TXN", nargs="?", help="only this transaction, with its steps"),
     "THING": lambda add: add("which", metavar="PATH|ID|NAME", help="the path, id, beginning of an id, or name of anything"),
-    "RULE": lambda add: add("which", metavar="RULE", help="the rule's id, as a finding shows it"),
+    "RULE": lambda add: add(
+        "which",
+        metavar="RULE|TEXT|FILE|-",
+        nargs="+",
+        help="a rule's id, or what an engine said: pasted, in a file, or - for standard input; with --root its rules are run",
+    ),
     "DIR": lambda add: add("folder", metavar="DIR", nargs="?", help="an empty folder for it (default: a temporary one)"),
+    "reason": lambda add: add("--reason", metavar="TEXT", help="why the findings are accepted"),
+    "expires": lambda add: add("--expires", metavar="DATE|DURATION", help="the last day on which they are: 2030-01-31, or 90d"),
+    "VERB": lambda add: add("verb", metavar="create|prune|show", choices=["create", "prune", "show"]),
     "SHOW": lambda add: add("show", metavar="show", choices=["show"]),
 }
 GLOBAL = (
     "root",
     "config",
+    "baseline",
     "journal_dir",
     "quiet",
     "verbose",
@@ -145,8 +155,15 @@ COMMANDS = {
     ),
     "history": Command("List what was done to this root.", "transactions:history", ("ONE",)),
     "why": Command("Say what keeps a thing, up to the roots, or since when and why it is dead.", "why:why", ("THING",)),
-    "explain": Command("Say what a rule means, what breaks and what is done about it.", "words:explain", ("RULE",)),
+    "explain": Command(
+        "Say what a rule, or what an engine said, means and what is done about it.", "explaining:explain", ("RULE",)
+    ),
     "rules": Command("List every rule.", "words:rules"),
+    "baseline": Command(
+        "Accept what a check finds, drop what is not needed any more, or list it.",
+        "accepting:baseline",
+        ("VERB", "reason", "expires", "level", "rule", "skip"),
+    ),
     "demo": Command("Make a small damaged data root and mend it before your eyes.", "demo:demo", ("DIR",)),
     "config": Command("Show the settings of this run.", "words:show_config", ("SHOW", "origin", *CHECK, "older_than")),
     "version": Command("Print the version.", "words:version", ("json",)),

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from docker_fsck import __version__, engine, keeping, planner, plugins, rules, target
-from docker_fsck.cli import exits, outputs, roots
+from docker_fsck import __version__, baseline, engine, keeping, planner, plugins, rules, target, wishes
+from docker_fsck.cli import accepted, exits, outputs, roots
 from docker_fsck.cli.edge import Call, rfc3339
 from docker_fsck.engine import Checked
 from docker_fsck.host import HostView
@@ -97,7 +97,10 @@ def surveyed(call: Call, allowed: Policy, only: Only = everything, goal: str | N
     """As `survey`, with the store still open. `only` leaves out findings, `goal` is what `--target-free` says."""
     gc.disable()  # a check makes a million small values and no cycles worth collecting: a fifth of the time on 20,000 layers
     registry = load(call)
-    chosen = rules.select(registry.rules, call.config.level, call.config.rule, call.config.skip)
+    config = call.config
+    chosen = rules.select(registry.rules, config.level, config.rules_only, config.rules_skip)
+    graded = wishes.severities(config.severity, registry.rules)
+    entries = accepted.read(config.baseline) if config.baseline is not None else ()
     root = roots.choose(call.config)
     outputs.promise(call.config, registry.reporters, root.path)
     with roots.opened(root):  # it is a folder that can be read, and something is in it
@@ -108,7 +111,14 @@ def surveyed(call: Call, allowed: Policy, only: Only = everything, goal: str | N
         past = _past(store, call.config.journal_dir)
         wanted = None if goal is None else target.wanted(goal, store.reader, _quarantined(past))
         plan, findings = planner.make(told, store, registry.veto, wanted)
+        findings = baseline.mark(wishes.regraded(findings, chosen, graded), entries, call.now.date())
         report = _report(call, root, store, engine.complete(told, store), registry, plan, findings, past, scope)
+        notes = wishes.notes(registry.rules, chosen, config.level, config.rules_only, config.rules_skip, graded)
+        if not isinstance(scope, Scope):  # of a part of the findings nobody can say which entries are needed
+            ran = {outcome.rule for outcome in checked.outcomes if outcome.state == "ran"}
+            names = {rule.name for rule in registry.rules}
+            notes = (*baseline.notes(entries, findings, ran, names, call.now.date()), *notes)
+        report = msgspec.structs.replace(report, notes=notes)
         yield Survey(report=report, root=root, host=seen, registry=registry, policy=allowed), store
 
 
@@ -122,7 +132,7 @@ def _checked(
         reader = Reader(root.path)
         try:
             store = open_store(reader, registry.drivers, registry.sources, seen, allowed)
-            if not call.config.rule:
+            if not call.config.rules_only:
                 store.read_ahead()
             return engine.check(store, chosen, registry.failures), store
         except BaseException:

@@ -21,7 +21,7 @@ def view(call: Call, classes: frozenset[ActionClass] = frozenset(ActionClass)) -
     return View(
         program=call.program,
         where=call.repeated("config", "root", "journal_dir"),
-        how=call.repeated("grace", "level", "rule", "skip"),
+        how=call.repeated("grace", "level", "rule", "skip", "baseline"),
         verbose=call.verbosity > 0,
         classes=classes,
     )
@@ -72,7 +72,7 @@ def _lines(call: Call, found: Survey, shape: Shape) -> Iterator[Line]:
     report = found.report
     if call.quiet:
         return iter(()) if _well(report) else text.brief(report)
-    if _well(report) and not report.findings:
+    if _well(report) and not report.findings and not report.notes:
         return iter([text.one_line(report)])
     return shape(report, view(call, found.policy.classes))
 
@@ -82,7 +82,11 @@ def _well(report: Report) -> bool:
 
 
 def nobody_must_know(call: Call, report: Report) -> bool:
-    """Whether cron may stay silent: exit 0 and no finding above info, and nobody is at a terminal to read those of info."""
-    if not _well(report) or any(each.severity is not Severity.INFO for each in report.findings):
+    """Whether cron may stay silent: exit 0, no new finding above info, and nobody is at a terminal to read the others."""
+    if (
+        not _well(report)
+        or report.notes
+        or any(each.severity is not Severity.INFO and each.baseline == "new" for each in report.findings)
+    ):
         return False
     return not (call.edge.terminal.attended if report.findings else call.edge.terminal.shown)

@@ -3,7 +3,7 @@
 import io
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import IO, Any, TextIO
 
 from docker_fsck.reports.lines import Block, Line, plain, unfolded
@@ -24,7 +24,7 @@ class Terminal:
         self._gone: set[int] = set()
         self.color = "auto"
         self.lost = ""
-        for stream in (self._out, self._err):
+        for stream in (self._in, self._out, self._err):
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(errors="backslashreplace")
 
@@ -88,6 +88,11 @@ class Terminal:
         self._write(self._err, f"{escape(question)} [y/N] ")
         answer = self._in.readline()
         return answer.strip().lower() in {"y", "yes"}
+
+    def input_lines(self) -> Iterator[str]:
+        """Standard input to its end, line by line; a line that is too long comes in pieces."""
+        while piece := self._in.readline(1 << 16):
+            yield piece
 
     def _write(self, stream: IO[Any], content: str | bytes) -> None:
         """Write and flush; a stream that cannot be written any more is left alone from then on: the run goes on."""

@@ -1,8 +1,7 @@
-"""The commands that only say something: explain, rules, config show, version, plugin metadata; they read no data root."""
+"""The commands that only say something: rules, config show, version, plugin metadata; they read no data root."""
 
 import json
 from collections.abc import Iterator
-from difflib import get_close_matches
 from platform import python_version
 from typing import Any
 
@@ -10,31 +9,12 @@ import msgspec
 
 from docker_fsck import __version__, config
 from docker_fsck import explain as pages
-from docker_fsck import rules as cards
 from docker_fsck.cli import roots, session
 from docker_fsck.cli.edge import Call
-from docker_fsck.errors import UsageError
 from docker_fsck.reports import document
 from docker_fsck.reports.lines import Line
 from docker_fsck.rules import Rule
 from docker_fsck.values import PLAN_SCHEMA, REPORT_SCHEMA, printable
-
-
-def explain(call: Call) -> int:
-    """`explain RULE`."""
-    form = call.simple_format()
-    table = cards.named(session.load(call).rules)
-    name = call.one("which") or ""
-    if name not in table:
-        near = get_close_matches(name, table, 3, 0.5)
-        raise UsageError(
-            f"no rule is called {name!r}{', perhaps ' + ' or '.join(near) if near else ''}; `docker-fsck rules` lists them"
-        )
-    if form == "json":
-        call.edge.terminal.data(document.pretty(_card(table[name])))
-    else:
-        call.edge.terminal.lines(pages.lines(table[name]))
-    return 0
 
 
 def rules(call: Call) -> int:
@@ -42,15 +22,10 @@ def rules(call: Call) -> int:
     form = call.simple_format()
     found = sorted(session.load(call).rules, key=lambda rule: rule.name)
     if form == "json":
-        call.edge.terminal.data(document.pretty([_card(rule) for rule in found]))
+        call.edge.terminal.data(document.pretty([pages.card(rule) for rule in found]))
     else:
         call.edge.terminal.lines(_table(found))
     return 0
-
-
-def _card(rule: Rule) -> dict[str, Any]:
-    sections = {name: rule.section(name) for name in cards.SECTIONS if rule.section(name)}
-    return {"rule": rule.name, "title": rule.title, **dict(pages.facts(rule)), "sections": sections}
 
 
 def _table(found: list[Rule]) -> Iterator[Line]:
@@ -87,8 +62,14 @@ def _toml(written: dict[str, Any], origins: dict[str, str]) -> Iterator[str]:
             yield f"\n[{above}]\n"
             table = above
         value = written[setting.key]
-        text = f"# {name} is not set" if value is None else f"{name} = {json.dumps(value, ensure_ascii=False)}"
+        text = f"# {name} is not set" if value is None else f"{name} = {_toml_value(value)}"
         yield f"{text:<40}  # {origins[setting.key]}\n" if origins else f"{text}\n"
+
+
+def _toml_value(value: object) -> str:
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{json.dumps(key)} = {json.dumps(each)}' for key, each in value.items())}}}"
+    return json.dumps(value, ensure_ascii=False)
 
 
 def version(call: Call) -> int:
