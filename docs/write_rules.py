@@ -49,17 +49,19 @@ def _by_error_text(rules: list[Rule]) -> Iterator[str]:
     """Every wording, by its letters; what only a card quotes is among them."""
     known = {rule.name for rule in rules}
     quoted = [explain.saying(rule) for rule in rules if rule.section(explain.DAEMON)]
-    rows: dict[str, str] = {}
-    for saying in (*quoted, *ALL):
-        names = ", ".join(_link(name) for name in saying.rules if name in known) or "no rule yet"
+    names: dict[str, dict[str, None]] = {}
+    cases: dict[str, dict[str, None]] = {}
+    for saying in (*ALL, *quoted):
         for says in saying.says:
-            rows[says] = f"| {_code(says)} | {', '.join(saying.cases)} | {names} |"
+            names.setdefault(says, {}).update(dict.fromkeys(_link(name) for name in saying.rules if name in known))
+            cases.setdefault(says, {}).update(dict.fromkeys(saying.cases))
     yield from [
         "",
         "`docker-fsck explain TEXT` looks it up, and says what it means and what to do. In a text `…` stands for anything.",
     ]
     yield from ["", "| the engine says | seen in | rules |", "|---|---|---|"]
-    yield from (rows[says] for says in sorted(rows, key=lambda each: (each.lstrip("….").lower(), each)))
+    for says in sorted(names, key=lambda each: (each.lstrip("….").lower(), each)):
+        yield f"| {_code(says)} | {', '.join(sorted(cases[says]))} | {', '.join(names[says]) or 'no rule yet'} |"
 
 
 def _by_field_case(rules: list[Rule]) -> Iterator[str]:

@@ -52,7 +52,7 @@ def test_only_the_first_word_may_be_the_plugins_name() -> None:
         options.parse(["-q", "fsck", "check"])
 
 
-@pytest.mark.parametrize("word", ["gate", "du", "export", "bundle", "completion", "fsck2"])
+@pytest.mark.parametrize("word", ["gate", "du", "export", "bundle", "fsck2"])
 def test_what_is_not_built_yet_is_no_command(word: str) -> None:
     with pytest.raises(UsageError, match=f"no command '{word}'"):
         options.parse([word])
@@ -72,6 +72,8 @@ def test_a_misspelt_command_gets_a_near_match() -> None:
         ["plan", "-p"],
         ["explain"],
         ["baseline"],
+        ["completion"],
+        ["completion", "fish"],
         ["baseline", "forget"],
         ["config"],
         ["config", "edit"],

@@ -115,6 +115,7 @@ OPTIONS: dict[str, Callable[[Add], object]] = {
     "reason": lambda add: add("--reason", metavar="TEXT", help="why the findings are accepted"),
     "expires": lambda add: add("--expires", metavar="DATE|DURATION", help="the last day on which they are: 2030-01-31, or 90d"),
     "VERB": lambda add: add("verb", metavar="create|prune|show", choices=["create", "prune", "show"]),
+    "SHELL": lambda add: add("shell", metavar="bash|zsh|tcsh", choices=["bash", "zsh", "tcsh"], help="which shell's script"),
     "SHOW": lambda add: add("show", metavar="show", choices=["show"]),
 }
 GLOBAL = (
@@ -166,6 +167,7 @@ COMMANDS = {
     ),
     "demo": Command("Make a small damaged data root and mend it before your eyes.", "demo:demo", ("DIR",)),
     "config": Command("Show the settings of this run.", "words:show_config", ("SHOW", "origin", *CHECK, "older_than")),
+    "completion": Command("Print a script that lets a shell complete commands and options.", "completion:completion", ("SHELL",)),
     "version": Command("Print the version.", "words:version", ("json",)),
     "docker-cli-plugin-metadata": Command("", "words:plugin_metadata"),
 }
@@ -213,7 +215,7 @@ def parser(name: str) -> argparse.ArgumentParser:
 
 def _overview() -> str:
     """What stands below the options of the bare command."""
-    commands = [f"  {name:<10}{command.about}" for name, command in COMMANDS.items() if command.about and name]
+    commands = [f"  {name:<12}{command.about}" for name, command in COMMANDS.items() if command.about and name]
     statuses = [f"  {status:<4}{meaning}" for status, meaning in STATUS.items()]
     parts = [
         "commands:",
