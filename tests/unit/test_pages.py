@@ -5,9 +5,13 @@ import re
 from pathlib import Path
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from test_reports import damaged
 
-from docker_fsck import plugins
+from docker_fsck import plugins, reports
 from docker_fsck.cli.options import COMMANDS
+from docker_fsck.reports import textfile
+from docker_fsck.reports.ended import Ended
 from docker_fsck.rules import SECTIONS, sections
 
 HOME = Path(__file__).parents[2]
@@ -53,3 +57,28 @@ def test_a_card_says_why_it_matters_how_it_comes_about_and_what_is_done(rule) ->
 def test_the_readme_names_only_commands_that_exist() -> None:
     used = set(re.findall(r"`docker-fsck ([a-z]+)", (HOME / "README.md").read_text(encoding="utf-8")))
     assert used - set(COMMANDS) == set()
+
+
+def _table(page: str, heading: str) -> dict[str, list[str]]:
+    """The rows of the first table behind a heading, by their first column without its ticks."""
+    part = page.partition(heading)[2].partition("\n## ")[0]
+    rows = [[cell.strip() for cell in row.strip("|").split("|")] for row in part.splitlines() if row.startswith("| `")]
+    return {row[0].strip("`"): row[1:] for row in rows}
+
+
+def test_the_page_on_reports_lists_the_formats_and_which_are_told_without_a_report() -> None:
+    page = (HOME / "docs/reports.md").read_text(encoding="utf-8")
+    told = {name: "yes" if reports.without_report(name) else "no" for name in reports.OWN}
+    assert told == {name: row[-1] for name, row in _table(page, "# Reports").items()}
+
+
+def test_the_page_on_reports_lists_the_metrics_in_their_order() -> None:
+    page = (HOME / "docs/reports.md").read_text(encoding="utf-8")
+    families = [each.name for each in text_string_to_metric_families(textfile.render(damaged()).decode())]
+    assert families == list(_table(page, "## Metrics"))
+
+
+def test_a_run_without_report_has_the_first_five_metrics() -> None:
+    page = (HOME / "docs/reports.md").read_text(encoding="utf-8")
+    ended = textfile.without_report(Ended(root="/r", why="x", exit=64, at=1.0, version="0"))
+    assert [each.name for each in text_string_to_metric_families(ended.decode())] == list(_table(page, "## Metrics"))[:5]

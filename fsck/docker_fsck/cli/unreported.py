@@ -37,7 +37,7 @@ def _ended(error: BaseException, settings: config.Config | None, now: float) -> 
     """What is told, and the root below which nothing is written; where the root cannot be found out, that of most hosts."""
     try:
         root = roots.choose(settings).path if settings else ""
-    except errors.FsckError:
+    except (errors.FsckError, OSError):
         root = ""
     why = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error) or type(error).__name__
     bits = errors.INTERRUPTED if isinstance(error, KeyboardInterrupt) else getattr(error, "exit_bit", errors.INCOMPLETE)

@@ -6,7 +6,7 @@ from docker_fsck.reports.told import graded, named, remedies, sufferers, unread,
 from docker_fsck.reports.words import escape, many, size
 from docker_fsck.values import Finding, Report
 
-_SPECIAL = frozenset("\\`*_{}[]()#+-.!|<>&~@:$^=")
+_SPECIAL = frozenset("\\`*_{}[]()#+-.!|<>&~@$^=")
 MOST = 200
 """Findings that are told one by one: a ticket has room for no more."""
 
@@ -18,11 +18,11 @@ def render(report: Report) -> bytes:
 
 def plain(text: str) -> str:
     """`text` with every character that Markdown or HTML could take for a sign behind a backslash or as an entity."""
-    return "".join(_sign(each) for each in escape(text))
+    return "".join(_sign(each) for each in escape(text)).replace(":/", "&#58;/")
 
 
 def _sign(char: str) -> str:
-    if char in "<>&@:":  # an address or a tag is made of these even behind a backslash, in some readers
+    if char in "<>&@":  # an address or a tag is made of these even behind a backslash, in some readers
         return f"&#{ord(char)};"
     return f"\\{char}" if char in _SPECIAL else char
 

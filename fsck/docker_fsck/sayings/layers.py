@@ -11,10 +11,7 @@ LAYERS = (
             "A container was made while the link file of one of its layers was empty, so that the folder of links was mounted "
             "as a layer."
         ),
-        do=(
-            "`docker-fsck apply --class lossless` writes the link file anew; containers made meanwhile are named and must be "
-            "made again."
-        ),
+        do="`docker-fsck apply --class lossless` mends the link file and the lower files that were made of it.",
     ),
     Saying(
         says=("readlink …overlay2: invalid argument",),
