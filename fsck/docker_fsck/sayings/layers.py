@@ -236,8 +236,8 @@ LAYERS = (
     Saying(
         says=("<none> <none> <id>", "all images <none>", "all images `<none>`"),
         cases=("FC-17",),
-        rules=("tags-unparsable", "tags-dangling"),
-        means="Images without names: where that are all of them, the tag store was lost.",
+        rules=("tags-empty", "tags-unparsable", "tags-dangling"),
+        means="Images without names: where all images are, the tag store was lost.",
         do="Do not prune. `docker-fsck check` says whether tags can be restored.",
     ),
     Saying(
