@@ -113,7 +113,7 @@ def surveyed(call: Call, allowed: Policy, only: Only = everything, goal: str | N
         plan, findings = planner.make(told, store, registry.veto, wanted)
         findings = baseline.mark(wishes.regraded(findings, chosen, graded), entries, call.now.date())
         report = _report(call, root, store, engine.complete(told, store), registry, plan, findings, past, scope)
-        notes = wishes.notes(registry.rules, chosen, config.level, config.rules_only, config.rules_skip, graded)
+        notes = tuple(wishes.notes(registry.rules, chosen, config.level, config.rules_only, config.rules_skip, graded))
         if not isinstance(scope, Scope):  # of a part of the findings nobody can say which entries are needed
             ran = {outcome.rule for outcome in checked.outcomes if outcome.state == "ran"}
             names = {rule.name for rule in registry.rules}
