@@ -30,6 +30,7 @@ class Draft(msgspec.Struct, kw_only=True):
     mounts: set[str] = set()
     retag: set[tuple[str, str]] = set()
     knowing: tuple[str, ...] = ()
+    ages: tuple[int, ...] = ()
     consent: str | None = None
     loses: list[str] = []
     next: list[str] = []
@@ -37,11 +38,13 @@ class Draft(msgspec.Struct, kw_only=True):
 
 
 def draft(model: "Model", fingerprint: str, remedy: Remedy) -> Draft:
-    """The draft of `remedy` alone."""
+    """The draft of `remedy` alone. A manual one has no step: what is to be done stands in `next`, word for word."""
     made = Draft(
         model=model, cls=remedy.cls, does=[remedy.does], findings=[fingerprint], retag=set(remedy.retag), knowing=remedy.knowing,
-        consent=remedy.consent, loses=list(remedy.loses), next=list(remedy.next), pull=list(remedy.pull),
+        ages=remedy.ages, consent=remedy.consent, loses=list(remedy.loses), next=list(remedy.next), pull=list(remedy.pull),
     )  # fmt: skip
+    if remedy.cls is ActionClass.MANUAL:
+        return made
     last = LAYER if remedy.forget else RESIDUE  # what names an object goes before it
     for number, step in enumerate(remedy.steps):
         away = isinstance(step, PutAway) and remedy.cls is not ActionClass.LOSSLESS
@@ -79,8 +82,10 @@ def _dir(made: Draft, ident: str) -> None:
     if ident in made.dirs:
         return
     made.dirs.add(ident)
-    folder = f"{made.model.home.name}/l/"
-    for path in made.model.home.holdings(ident):
+    folder, holdings = f"{made.model.home.name}/l/", made.model.home.holdings(ident)
+    if not holdings and ident in made.model.home.ids():
+        made.next.append(f"{made.model.home.path(ident)} stays: only the tools of {made.model.name} can take it away")
+    for path in holdings:
         _away(made, (LINK if path.startswith(folder) else DIR, 0), path)
 
 

@@ -40,9 +40,10 @@ class Row(msgspec.Struct, frozen=True):
 
 
 class Weight(msgspec.Struct, frozen=True):
-    """A tree's allocated bytes (hard links once), its newest ctime and mtime in ns, and why it was not seen whole.
+    """A tree's bytes that no link from outside keeps, its newest ctime and mtime in ns, and why it was not seen whole.
 
-    `inner`: how many btrfs subvolumes lie in it, itself not counted.
+    `inner`: how many btrfs subvolumes lie in it, itself not counted. `shared`: by (device, inode) of files that have more links
+    than the tree holds: links in it, links in all, bytes.
     """
 
     bytes: int
@@ -50,6 +51,7 @@ class Weight(msgspec.Struct, frozen=True):
     partial: str = ""
     inner: int = 0
     modified_ns: int = 0
+    shared: dict[tuple[int, int], tuple[int, int, int]] = {}
 
 
 def kind_of(mode: int) -> str:

@@ -12,7 +12,7 @@ from docker_fsck.engine import Checked, Offer
 from docker_fsck.expand import TAG, WRITE, Draft, draft
 from docker_fsck.facts import Facts
 from docker_fsck.records import repositories
-from docker_fsck.safety import Gone, inner_of, needed, objection, weight_of
+from docker_fsck.safety import TAKES_AWAY, Gone, inner_of, needed, objection, weight_of
 from docker_fsck.values import (
     Action,
     ActionClass,
@@ -72,8 +72,8 @@ def make(
 
 
 def _gentlest(offers: tuple[Offer, ...]) -> Offer | None:
-    real = [offer for offer in offers if offer.remedy.cls is not ActionClass.MANUAL]
-    return min(real, key=lambda offer: offer.remedy.cls.rank, default=None)
+    """The steps of an operator (manual) rank behind all that this program can do itself."""
+    return min(offers, key=lambda offer: offer.remedy.cls.rank, default=None)
 
 
 def _judged(checked: Checked, store: "Store", finding: Finding, offer: Offer) -> tuple[Draft | None, Blocked | None]:
@@ -84,7 +84,7 @@ def _judged(checked: Checked, store: "Store", finding: Finding, offer: Offer) ->
         store.crashes.append(f"{finding.rule}: its remedy cannot be drawn up: {drawn.why}")
         return None, _blocked(remedy, mark, f"its remedy cannot be drawn up: {drawn.why}")
     made, why = drawn
-    if checked.failures and remedy.cls is ActionClass.RECLAIM:
+    if checked.failures and remedy.cls in TAKES_AWAY:
         why = why or f"blocked: references unknown: {checked.failures[0]}"
     if finding.confidence is not Confidence.CERTAIN:
         why = why or "not certain"
@@ -193,9 +193,10 @@ def _plan(store: "Store", drafts: list[Draft], blocked: list[Blocked]) -> Plan:
     steps: dict[int, list[Step]] = {}
     for n, (place, number, step) in enumerate(rows):
         steps.setdefault(number, []).append(msgspec.structs.replace(_owned(store, step), n=n, rank=place[0]))
+    told = sorted(steps.keys() | {number for number, made in enumerate(drafts) if made.cls is ActionClass.MANUAL})
     actions = tuple(
-        _action(store, f"a{count}", drafts[number], steps[number], lent.get(number, ()))
-        for count, number in enumerate(sorted(steps), 1)
+        _action(store, f"a{count}", drafts[number], steps.get(number, []), lent.get(number, ()))
+        for count, number in enumerate(told, 1)
     )
     pull = sorted({name for number in steps for name in drafts[number].pull})
     ordered = tuple(sorted(blocked, key=lambda each: (each.fingerprint, each.why)))
@@ -251,7 +252,7 @@ def _action(store: "Store", ident: str, made: Draft, steps: list[Step], lent: It
         does=printable("; ".join(made.does)),
         steps=tuple(steps),
         pre=tuple(_guard(store, step) for step in steps),
-        bytes=sum(weight_of(store, step.raw) for step in steps if isinstance(step, PutAway)),
+        bytes=weight_of(store, (step.raw for step in steps if isinstance(step, PutAway))),
         findings=tuple(dict.fromkeys((*made.findings, *lent))),
         consent=made.consent,
         loses=tuple(printable(each) for each in made.loses),

@@ -10,12 +10,15 @@ from docker_fsck.keeping import means, relative
 from docker_fsck.marks import held_dirs
 from docker_fsck.policy import MASS_FLOOR, MASS_SHARE
 from docker_fsck.values import Action, ActionClass, PutAway, Trouble
+from docker_fsck.weight import together
 
 if TYPE_CHECKING:
     from docker_fsck.expand import Draft
     from docker_fsck.model import Model
     from docker_fsck.store import Store
 
+TAKES_AWAY = frozenset({ActionClass.RECLAIM, ActionClass.MANUAL})
+"""Classes whose actions rest on nothing needing what they take: by this program, or by commands that it gives to the operator."""
 LAYER_RECORDS = "/layerdb/sha256/"
 IMAGE_CONFIGS = "/imagedb/content/"
 
@@ -27,7 +30,7 @@ def objection(store: "Store", draft: "Draft") -> str | None:
 
 def _objections(store: "Store", draft: "Draft") -> Iterator[str]:
     policy = store.policy
-    if draft.cls is ActionClass.RECLAIM:
+    if draft.cls in TAKES_AWAY:
         for source in draft.knowing:
             yield from (f"blocked: {why}" for why in draft.model.marks.hidden.get(source, ()))
     if draft.cls not in policy.classes:
@@ -37,7 +40,8 @@ def _objections(store: "Store", draft: "Draft") -> Iterator[str]:
     held = reach(held_dirs(draft.model), draft.model.home.needs) & draft.dirs
     yield from (f"in use: {draft.model.home.path(ident)} is mounted or open" for ident in sorted(held))
     yield from _kept(store, draft, paths)
-    if draft.cls is ActionClass.RECLAIM:
+    if draft.cls in TAKES_AWAY:
+        yield from _fresh(store, draft.ages)
         yield from _young(store, [step.raw for _, step in draft.steps if isinstance(step, PutAway)])
     if draft.consent not in policy.consents and (draft.consent or draft.cls is ActionClass.LOSSY_USER):
         yield f"needs consent: --consent {draft.consent or 'with the full id of the object'}"
@@ -98,6 +102,15 @@ def _young(store: "Store", paths: Iterable[str]) -> Iterator[str]:
             yield f"changed within the grace period of {store.policy.grace / 3600:g} h"
 
 
+def _fresh(store: "Store", ages: Iterable[int]) -> Iterator[str]:
+    """The same for what is no file."""
+    for born in ages if store.policy.grace > 0 else ():
+        if not born:
+            yield "its age cannot be told"
+        elif store.policy.young(born):
+            yield f"changed within the grace period of {store.policy.grace / 3600:g} h"
+
+
 def needed(draft: "Draft", gone: "Gone") -> str | None:
     """Why something that stays still needs what `draft` takes, given all that goes."""
     model = draft.model
@@ -146,10 +159,9 @@ def brake(actions: Iterable[Action], counts: dict[str, int]) -> str | None:
     return None
 
 
-def weight_of(store: "Store", path: str) -> int:
-    """Allocated bytes at `path`, 0 where nothing is."""
-    weight = store.weigh(path)
-    return weight.bytes if isinstance(weight, Weight) else 0
+def weight_of(store: "Store", paths: Iterable[str]) -> int:
+    """Bytes that would be free if all of `paths` were gone, 0 where nothing is."""
+    return together(weight for path in paths if isinstance(weight := store.weigh(path), Weight))
 
 
 def inner_of(store: "Store", path: str) -> int:

@@ -61,7 +61,8 @@ class Remedy(msgspec.Struct, frozen=True, kw_only=True):
 
     `steps` are file changes without numbers and guards. `forget` names objects whose files are all put away; what
     stands on them must go with them or the remedy is refused. `retag` are tags (repository, reference) that are
-    dropped from the tag store. `knowing` names the sources of references that must have been read completely.
+    dropped from the tag store. `knowing` names the sources of references that must have been read completely. `ages`: when
+    things that are no files were made (ns since 1970, 0: not known); what is younger than the grace period stays.
     `refused`: why the rule itself holds the remedy back, so that the plan says so.
     """
 
@@ -71,6 +72,7 @@ class Remedy(msgspec.Struct, frozen=True, kw_only=True):
     forget: tuple[Ref, ...] = ()
     retag: tuple[tuple[str, str], ...] = ()
     knowing: tuple[str, ...] = ()
+    ages: tuple[int, ...] = ()
     loses: tuple[str, ...] = ()
     next: tuple[str, ...] = ()
     pull: tuple[str, ...] = ()

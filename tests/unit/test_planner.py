@@ -96,9 +96,22 @@ def test_a_remedy_that_is_refused_for_another_reason_gives_way_to_none_either(ro
     assert ([], ["kept by configuration: tmp"]) == (seen.away, seen.reasons)
 
 
-def test_what_only_the_operator_can_do_is_in_no_plan(root: DataRoot) -> None:
-    seen = planned(root, mending(remedy(MANUAL, next=("zpool scrub",))))
-    assert ((), ()) == (seen.plan.actions, seen.plan.blocked)
+def test_what_only_the_operator_can_do_is_an_action_without_a_step(root: DataRoot) -> None:
+    seen = planned(root, mending(remedy(MANUAL, away("tmp"), forget=(Ref("container", "x"),), next=("zpool scrub",))))
+    (action,) = seen.plan.actions
+    assert (MANUAL, (), (), ("zpool scrub",)) == (action.cls, action.steps, action.pre, action.next)
+    assert [("a1",)] == [each.actions for each in seen.findings]
+
+
+def test_steps_of_the_operator_stand_behind_all_others(root: DataRoot) -> None:
+    seen = planned(root, mending(remedy(MANUAL, next=("zpool scrub",))), mending(remedy(LOSSY, away("tmp")), subject=Y))
+    assert [LOSSY, MANUAL] == [action.cls for action in seen.plan.actions]
+
+
+def test_no_command_that_takes_away_is_given_while_something_could_name_it(root: DataRoot) -> None:
+    root.empty(root.tags)
+    seen = planned(root, mending(remedy(MANUAL, knowing=("layers",), next=("zfs destroy",))))
+    assert ((), 1) == (seen.plan.actions, len(seen.reasons))
 
 
 def test_a_finding_without_a_remedy_is_neither_planned_nor_refused(root: DataRoot) -> None:

@@ -21,7 +21,7 @@ from docker_fsck.facts import Facts, Row, Weight
 from docker_fsck.reader import Reader
 from docker_fsck.testing.table import refusing
 from docker_fsck.values import Trouble
-from docker_fsck.weight import DEEPEST, weigh
+from docker_fsck.weight import DEEPEST, together, weigh
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounting, device nodes and other users need root")
 NOBODY = 65534
@@ -587,6 +587,15 @@ def test_a_hard_link_counts_once(root: Path) -> None:
     (a / "b" / "again").hardlink_to(a / "file")
     (a / "again").hardlink_to(a / "file")
     assert blocks(a, a / "b", a / "file", a / "b" / "deep") == weight(root, "a").bytes
+
+
+def test_a_file_that_another_tree_shares_is_not_freed_with_one_of_them(root: Path) -> None:
+    (root / "a" / "file").write_bytes(bytes(50_000))
+    (root / "c").mkdir()
+    (root / "c" / "same").hardlink_to(root / "a" / "file")
+    a, c = weight(root, "a"), weight(root, "c")
+    assert (blocks(root / "a", root / "a/b", root / "a/b/deep"), blocks(root / "c")) == (a.bytes, c.bytes)
+    assert a.bytes + c.bytes + blocks(root / "a" / "file") == together([a, c])
 
 
 def test_a_sparse_file_counts_what_is_allocated(root: Path) -> None:

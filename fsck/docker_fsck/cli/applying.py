@@ -20,6 +20,8 @@ from docker_fsck.safety import brake
 from docker_fsck.values import Action, ActionClass, Plan
 
 LOSSLESS = frozenset({ActionClass.LOSSLESS})
+MANUAL = frozenset({ActionClass.MANUAL})
+"""Steps for the operator stand in every plan: apply does none of them and tells all."""
 NOT_REFUSED = ("changed within the grace period", "needs consent", "kept by configuration")
 """How reasons of the planner begin that leave a remedy for later, by the user's own wish."""
 
@@ -63,7 +65,7 @@ def preen(call: Call) -> int:
 
 
 def _of_classes(call: Call, classes: frozenset[ActionClass]) -> Work:
-    found = session.survey(call, session.policy(call, classes))
+    found = session.survey(call, session.policy(call, classes | MANUAL))
     actions, left = plans.narrowed(found.plan, classes, found.policy.consents)
     return Work(found=found, plan=found.plan, actions=actions, left=left)
 
@@ -74,7 +76,7 @@ def _of_plan(call: Call, source: str, classes: frozenset[ActionClass]) -> Work:
     Age was judged when the plan was made; how much it moves is judged for what is left of it.
     """
     saved = plans.read(source)
-    policy = session.policy(call, classes)
+    policy = session.policy(call, classes | MANUAL)
     found = session.survey(call, msgspec.structs.replace(policy, grace=0.0, allow_mass=True))
     plans.fits(saved, found.report.store.root, found.report.store.layouts)
     actions, left = plans.narrowed(saved, classes, policy.consents)
@@ -92,7 +94,8 @@ def _in_the_way(work: Work) -> str:
 
 def _blocked_bit(found: Survey) -> int:
     """64 if a remedy of the allowed classes is refused; what is only not due or not agreed to is not refused."""
-    refused = [each for each in found.plan.blocked if each.cls in found.policy.classes and not each.why.startswith(NOT_REFUSED)]
+    classes = found.policy.classes - MANUAL
+    refused = [each for each in found.plan.blocked if each.cls in classes and not each.why.startswith(NOT_REFUSED)]
     return REFUSED if refused else 0
 
 

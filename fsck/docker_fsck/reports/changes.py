@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator
 from docker_fsck.apply.history import Record
 from docker_fsck.apply.site import Applied, Purged, Skip, Undone
 from docker_fsck.reports.lines import BLANK, Line, field, line
-from docker_fsck.reports.plantext import action_lines
+from docker_fsck.reports.plantext import action_lines, command_lines
 from docker_fsck.reports.view import View
 from docker_fsck.reports.words import escape, many, size
-from docker_fsck.values import Action
+from docker_fsck.values import Action, ActionClass
 
 MOST = 10
 Left = tuple[tuple[Action, str], ...]
@@ -30,6 +30,8 @@ def left_out(left: Left) -> Iterator[Line]:
     """Actions that were not asked for, or not agreed to."""
     for action, why in left:
         yield from field(action.id, f"left out ({why}): {action.does}", indent=4, style="label")
+        if action.cls is ActionClass.MANUAL:
+            yield from command_lines(action)
 
 
 def applied(done: Applied, actions: tuple[Action, ...], left: Left, view: View) -> Iterator[Line]:

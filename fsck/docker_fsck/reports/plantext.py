@@ -92,9 +92,18 @@ def action_lines(action: Action, view: View) -> Iterator[Line]:
     cut = action.loses if view.verbose else action.loses[:MOST_LOSSES]
     more = len(action.loses) - len(cut)
     yield from fields("  loses", [*cut, f"and {more} more"] if more else cut, indent=4)
-    yield from fields("  then", action.next, indent=4, style="command")
+    if action.cls is ActionClass.MANUAL:
+        yield from command_lines(action)
+    else:
+        yield from fields("  then", action.next, indent=4, style="command")
     if action.consent:
         yield from field("  needs", f"--consent {action.consent}", indent=4, style="command")
+
+
+def command_lines(action: Action) -> Iterator[Line]:
+    """The commands of a manual action, each on one line however long, to be copied."""
+    for command in action.next:
+        yield (("", "        "), ("command", escape(command)))
 
 
 def _op(step: object) -> str:
@@ -145,7 +154,7 @@ def _next(plan: Plan, view: View) -> Iterator[Line]:
     offered = {action.cls for action in plan.actions}
     ladder = [cls for cls in (ActionClass.LOSSLESS, ActionClass.RECLAIM, ActionClass.LOSSY) if cls in offered]
     calls = [view.again(f"apply --class {','.join(ladder[: at + 1])}") for at in range(len(ladder))]
-    if plan.actions:
+    if offered - {ActionClass.MANUAL}:
         calls.append(view.again("plan -o plan.json"))
     if not calls:
         return

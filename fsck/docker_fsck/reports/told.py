@@ -66,6 +66,7 @@ def unread(report: Report) -> Iterator[str]:
             yield f"rule {outcome.rule}: {outcome.reason or 'failed'}"
         elif outcome.rule in report.store.layouts:  # no rule but a whole store that was not looked at
             yield f"{outcome.rule}: {outcome.reason}"
+    told = {outcome.reason for outcome in report.coverage.rules if outcome.reason}
     for source in report.coverage.sources:
-        if source.state not in {"read", "absent"}:
+        if source.why not in told and source.state not in {"read", "absent"}:
             yield f"{source.source}: {source.state}{f' ({source.why})' if source.why else ''}"

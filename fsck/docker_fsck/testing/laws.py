@@ -18,6 +18,7 @@ from typing import Any, Self
 
 import msgspec
 
+from docker_fsck import planner
 from docker_fsck.apply.executor import execute
 from docker_fsck.apply.site import Site
 from docker_fsck.apply.undo import undo
@@ -27,10 +28,11 @@ from docker_fsck.rules import Rule
 from docker_fsck.testing.table import DRIVERS, Row, Run, Terms, judged, run, terms
 from docker_fsck.testing.tree import changes, snapshot
 from docker_fsck.testing.whole import Whole, whole
-from docker_fsck.values import Plan
+from docker_fsck.values import ActionClass, Plan
 
 TXN = "20240506T070809Z-ab12"
 MOMENT = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
+DONE = frozenset(ActionClass) - {ActionClass.MANUAL}
 PAGE = ("Why it matters", "How it comes about", "Repair")
 
 
@@ -83,7 +85,7 @@ def journey(row: Row, driver: str, path: Path, elsewhere: "Elsewhere") -> list[s
     told = elsewhere.ask(wanted)
     if told != spelled(first):
         breaches.append(f"law 7: under another hash seed and directory order: {told.decode(errors='replace')}")
-    if first.plan.actions:
+    if any(action.cls in DONE for action in first.plan.actions):
         breaches += _applied(row, store, first)
     return breaches
 
@@ -110,16 +112,17 @@ def _applied(row: Row, store: Whole, first: Run) -> Iterator[str]:
     """Laws 5 and 6."""
     path, view = store.root.path, row.host(store)
     before = snapshot(path, {QUARANTINE})
-    applied = execute(first.plan, site(path, view), txn=TXN, now=MOMENT)
+    applied = execute(planner.narrowed(first.plan, DONE)[0], site(path, view), txn=TXN, now=MOMENT)
     yield from (f"law 5: {skip.path} was skipped: {skip.why}" for skip in applied.skipped)
     second = judged(row, store)
     known = {each.fingerprint for each in first.findings}
-    mended = {mark for action in first.plan.actions for mark in action.findings}
+    mended = {mark for action in first.plan.actions if action.cls in DONE for mark in action.findings}
     for each in second.findings:
         if each.rule not in row.leaves and (each.fingerprint in mended or each.fingerprint not in known):
             yield f"law 5: {each.rule} {'still' if each.fingerprint in mended else 'newly'} finds: {each.message}"
     left = {each.fingerprint for each in second.findings if each.rule in row.leaves}
-    yield from (f"law 5: planned again: {action.does}" for action in second.plan.actions if not left & set(action.findings))
+    again = (action for action in second.plan.actions if action.cls in DONE and not left & set(action.findings))
+    yield from (f"law 5: planned again: {action.does}" for action in again)
     undo(site(path, view), TXN)
     yield from (f"law 6: not given back: {name}: {pair}" for name, pair in changes(before, snapshot(path, {QUARANTINE})).items())
 
@@ -230,14 +233,15 @@ def survives(root: Path, path: Path, strike: str, *, aside: Path) -> list[str]:
     return failed + ([] if json else ["the run told nothing"])
 
 
-def metadata(store: Whole, leave_out: Collection[str] = ("diff",)) -> list[Path]:
+def metadata(store: Whole, leave_out: Collection[str] = ("diff", "root", "upper")) -> list[Path]:
     """Every path of a store that a check may look at: all but the content of layers, volumes and quarantine."""
     found: list[Path] = []
     todo = [store.root.path]
     while todo:
         for entry in sorted(todo.pop().iterdir()):
             found.append(entry)
-            inside = entry.parent.name in leave_out or entry.parent.name == "dir" or entry.name == "_data"
+            around = entry.parent.name if entry.parent != store.root.path else ""
+            inside = around in leave_out or around == "dir" or entry.name == "_data"
             if entry.is_dir() and not entry.is_symlink() and not inside:
                 todo.append(entry)
     return found
