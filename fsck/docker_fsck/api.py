@@ -4,6 +4,7 @@ from docker_fsck.bolt import BoltError, Bucket, EmptyDatabase, open_bytes
 from docker_fsck.facts import SUBVOLUME, Facts, Row, Weight
 from docker_fsck.graph import on_cycle, reach
 from docker_fsck.hookspecs import hookimpl
+from docker_fsck.host import Recorded
 from docker_fsck.ids import (
     BUILDKIT_ID,
     DRIVER_ID,
@@ -11,6 +12,7 @@ from docker_fsck.ids import (
     INIT_ID,
     MOUNT_ID,
     SHORT_LINK,
+    USERNS_ROOT,
     chain_id,
     is_digest,
     reference_fault,
@@ -19,9 +21,9 @@ from docker_fsck.ids import (
 from docker_fsck.impact import sufferers
 from docker_fsck.marks import is_remnant
 from docker_fsck.model import Model
-from docker_fsck.protocols import Driver, Home, Node, Part, References, ReferenceSource, Reporter
+from docker_fsck.protocols import Driver, Home, Node, Part, ProbedDriver, ProbedHome, References, ReferenceSource, Reporter
 from docker_fsck.reader import Reader
-from docker_fsck.records import containers, imagedb, layerdb, mounts, repositories
+from docker_fsck.records import containers, gojson, imagedb, layerdb, mounts, repositories
 from docker_fsck.records.fields import shown
 from docker_fsck.rules import Rule, rule
 from docker_fsck.store import Store
@@ -54,6 +56,7 @@ __all__ = [
     "MOUNT_ID",
     "SHORT_LINK",
     "SUBVOLUME",
+    "USERNS_ROOT",
     "ActionClass",
     "Blocked",
     "BoltError",
@@ -70,8 +73,11 @@ __all__ = [
     "Node",
     "Part",
     "Plan",
+    "ProbedDriver",
+    "ProbedHome",
     "PutAway",
     "Reader",
+    "Recorded",
     "Ref",
     "ReferenceSource",
     "References",
@@ -90,6 +96,7 @@ __all__ = [
     "WriteFile",
     "chain_id",
     "containers",
+    "gojson",
     "hookimpl",
     "imagedb",
     "is_digest",

@@ -47,6 +47,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     rules_skip: tuple[str, ...]
     severity: dict[str, Severity]
     purge_older_than: float
+    probe: tuple[str, ...]
     keep_images: tuple[str, ...]
     keep_labels: tuple[str, ...]
     keep_paths: tuple[str, ...]
@@ -145,6 +146,7 @@ SETTINGS = (
     Setting(key="format", read=_text, default="text", flag="format"),
     Setting(key="report", read=_items, default=[], flag="report"),
     Setting(key="baseline", read=_maybe, default=None, flag="baseline"),
+    Setting(key="probe", read=_items, default=[], flag="probe"),
     Setting(key="color", read=_one_of("auto", "always", "never"), default="auto", flag="color"),
     Setting(key="journal_dir", read=_maybe, default=None, flag="journal_dir"),
     Setting(key="log_format", read=_one_of("console", "json"), default="console", flag="log_format"),

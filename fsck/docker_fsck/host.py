@@ -22,7 +22,7 @@ from docker_fsck.hostlocks import METADATA, OWN_LOCK, Owner
 from docker_fsck.hostmounts import NESTED, Mount, Views, join, under
 from docker_fsck.hostproc import Process
 
-__all__ = ["METADATA", "OWN_LOCK", "HostView", "RootLock", "State", "User", "engine_processes", "hold", "look"]
+__all__ = ["METADATA", "OWN_LOCK", "HostView", "Recorded", "RootLock", "State", "User", "engine_processes", "hold", "look"]
 
 T = TypeVar("T")
 State = Literal["stopped", "live", "unknown"]
@@ -39,12 +39,21 @@ class User(Struct, frozen=True):
     how: str
 
 
+class Recorded(Struct, frozen=True):
+    """What a tool of the host printed, as the operator recorded it: the text, when the file was written (ns), its path."""
+
+    text: str
+    at_ns: int
+    path: str
+
+
 class HostView(Struct, frozen=True, kw_only=True):
     """Who uses a data root now.
 
     `held`: paths below the root that some process has mounted or open. A path must not be moved if it is one of them or
     lies above one. `overlay2/l/<short>` stands as it is in the mount options: whoever asks knows which layer that is.
     `mount_points`: what is mounted below the root in our namespace (a rename across one fails with EXDEV).
+    `recorded`: by storage driver what the operator recorded of the host's own tools (--probe).
     `fsck_pid`: another docker-fsck that changes this root; its own locks and open files do not count.
     """
 
@@ -54,6 +63,7 @@ class HostView(Struct, frozen=True, kw_only=True):
     held: frozenset[str] = frozenset()
     fsck_pid: int | None = None
     mount_points: frozenset[str] = frozenset()
+    recorded: dict[str, Recorded] = {}
 
 
 class RootLock:

@@ -190,6 +190,10 @@ def _hidden(model: "Model", live: frozenset[str], dirs: frozenset[str], needy: t
     found[DIRS] += list(_dirs_unknown(model, live, dirs))
     found[LAYERS] += list(_parents_unknown(model, live))
     found[DIRS] += [f"driver dirs unknown: {fault.path}: {fault.why}" for fault in model.home.partial]
+    if not model.home.ids():  # nothing is seen, not even what is in use
+        blind = [f"driver dirs unknown: {fault.path}: {fault.why}" for fault in model.home.partial]
+        found[LAYERS] += blind
+        found[MOUNTS] += blind
     found[MOUNTS] += list(_containers_unknown(model))
     found[MOUNTS] += [f"ambiguous: container {ids.short(each)} has no usable mount record, this may be its own" for each in needy]
     found[DIRS] += list(_containers_unknown(model))

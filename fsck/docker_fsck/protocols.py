@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import msgspec
 
+from docker_fsck.host import Recorded
 from docker_fsck.values import MakeDir, PutAway, Ref, Relink, Report, Source, Trouble, WriteFile
 
 if TYPE_CHECKING:
@@ -78,6 +79,27 @@ class Driver(Protocol):
 
     def survey(self, reader: "Reader") -> Home:
         """Read the home. Never raises for what it finds there."""
+        ...
+
+
+@runtime_checkable
+class ProbedHome(Home, Protocol):
+    """A home of which not all can be seen in the root. `unseen` says why what it holds is not known, empty if it is."""
+
+    unseen: str
+
+
+@runtime_checkable
+class ProbedDriver(Driver, Protocol):
+    """A driver that keeps its layers outside the root's files, in a pool: only a tool of the host can list them.
+
+    This program starts no other one: the operator records what `probe` (a command) prints and names the file with --probe.
+    """
+
+    probe: str
+
+    def survey_with(self, reader: "Reader", recorded: Recorded | None) -> ProbedHome:
+        """Read the home with what was recorded, if anything was. Never raises for what it finds."""
         ...
 
 

@@ -10,7 +10,7 @@ from docker_fsck.host import HostView
 from docker_fsck.keeping import Kept, keep
 from docker_fsck.model import IMAGES, Model
 from docker_fsck.policy import Policy
-from docker_fsck.protocols import Driver, References, ReferenceSource
+from docker_fsck.protocols import Driver, ProbedHome, References, ReferenceSource
 from docker_fsck.reader import Reader
 from docker_fsck.records import containers, quarantine, unjudged
 from docker_fsck.values import Source, Trouble
@@ -33,8 +33,9 @@ class Store:
         self.crashes: list[str] = []
         """Plugins that crashed while they were asked about this root: the verdict is incomplete (law 6)."""
         self.reference_sources = tuple(sources)
-        watched = sorted((Watched(driver, self.crashes) for driver in drivers), key=lambda driver: driver.name)
+        watched = sorted((Watched(driver, self.crashes, host.recorded) for driver in drivers), key=lambda driver: driver.name)
         self.models = tuple(Model(self, driver) for driver in watched if driver.detect(reader))
+        self.probed = {driver.name for driver in watched if driver.probed}
         self.unknown = self._unknown_drivers({model.name for model in self.models})
         self._names: dict[str, dict[str, str] | Trouble] = {}
         self._weights: dict[str, Weight | Trouble] = {}
@@ -58,12 +59,14 @@ class Store:
     def layouts(self) -> tuple[str, ...]:
         """`graphdriver:<name>` for each tree, and what else lies in the root that this version does not judge."""
         known = tuple(f"graphdriver:{model.name}" for model in self.models)
-        return (*known, *self.unjudged)
+        return (*known, *(each for each in self.unjudged if each not in known))
 
     @cached_property
     def unjudged(self) -> dict[str, str]:
         """What lies in the root and is not judged, by layout, each with a sentence: law 6, unread is never clean."""
         found = {f"graphdriver:{name}": f"the storage driver {name} is not known to this version" for name in self.unknown}
+        homes = {f"graphdriver:{model.name}": model.home for model in self.models if model.name in self.probed}
+        found |= {layout: home.unseen for layout, home in homes.items() if isinstance(home, ProbedHome) and home.unseen}
         if unjudged.containerd(self.reader, self.containers):
             found["containerd"] = "the containerd image store in it is not judged by this version"
         for name in unjudged.nested(self.reader):

@@ -1,9 +1,10 @@
 """Drivers and stores of plugins, asked so that a crash in one is an answer: nothing was seen, and that is told (law 6)."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from docker_fsck.contain import Crash, attempt
-from docker_fsck.protocols import Driver, Home, Part, References, ReferenceSource
+from docker_fsck.host import Recorded
+from docker_fsck.protocols import Driver, Home, Part, ProbedDriver, References, ReferenceSource
 from docker_fsck.reader import Reader
 from docker_fsck.values import Source, Trouble
 
@@ -11,11 +12,17 @@ EVERYTHING = frozenset({"layers", "dirs", "buildkit-dirs"})
 
 
 class Watched:
-    """A driver whose crashes go to `crashes`."""
+    """A driver whose crashes go to `crashes`, and that is given what was recorded of its pool if it has one."""
 
-    def __init__(self, driver: Driver, crashes: list[str]) -> None:
+    def __init__(self, driver: Driver, crashes: list[str], recorded: Mapping[str, Recorded]) -> None:
         """Nothing is asked yet."""
         self.name, self._driver, self._crashes = driver.name, driver, crashes
+        self._recorded = recorded.get(driver.name)
+
+    @property
+    def probed(self) -> bool:
+        """Whether the driver has a pool that the root does not show."""
+        return isinstance(self._driver, ProbedDriver)
 
     def detect(self, reader: Reader) -> bool:
         """Whether the driver has state here; one that crashes has none that it could judge."""
@@ -27,11 +34,16 @@ class Watched:
 
     def survey(self, reader: Reader) -> Home:
         """The driver's home, or one of which nothing could be seen."""
-        found = attempt(self._driver.survey, reader)
+        found = attempt(self._survey, reader)
         if isinstance(found, Crash):
             self._crashes.append(f"driver {self.name} could not read its home: {found.why}")
             return Unseen(self.name, found.why)
         return found
+
+    def _survey(self, reader: Reader) -> Home:
+        if isinstance(self._driver, ProbedDriver):
+            return self._driver.survey_with(reader, self._recorded)
+        return self._driver.survey(reader)
 
 
 class Unseen:

@@ -59,6 +59,12 @@ OPTIONS: dict[str, Callable[[Add], object]] = {
     "grace": lambda add: add(
         "--grace", metavar="DURATION", help="what changed later than this ago is not reclaimed (default 24h; 0s: none)"
     ),
+    "probe": lambda add: add(
+        "--probe",
+        metavar="DRIVER=FILE",
+        action="append",
+        help="what a tool of this host printed of a storage driver's pool (zfs, devicemapper; repeatable)",
+    ),
     "log_format": lambda add: add("--log-format", metavar="console|json", help="how log events are written (default console)"),
     "log_file": lambda add: add("--log-file", metavar="FILE", help="append log events to FILE instead of standard error"),
     "baseline": lambda add: add("--baseline", metavar="FILE", help="accepted findings, which do not set bit 4"),
@@ -133,7 +139,7 @@ GLOBAL = (
     "log_file",
     "version",
 )
-CHECK = ("report", "level", "rule", "skip")
+CHECK = ("report", "level", "rule", "skip", "probe")
 PLAN = (*CHECK, "classes", "consent", "allow_mass")
 
 COMMANDS = {

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from docker_fsck import __version__, baseline, engine, keeping, planner, plugins, rules, target, wishes
-from docker_fsck.cli import accepted, exits, outputs, roots
+from docker_fsck.cli import accepted, exits, outputs, probes, roots
 from docker_fsck.cli.edge import Call, rfc3339
 from docker_fsck.engine import Checked
 from docker_fsck.host import HostView
@@ -105,7 +105,7 @@ def surveyed(call: Call, allowed: Policy, only: Only = everything, goal: str | N
     outputs.promise(call.config, registry.reporters, root.path)
     with roots.opened(root):  # it is a folder that can be read, and something is in it
         pass
-    seen = call.edge.look(root.path)
+    seen = probes.told(call.edge.look(root.path), call.config, registry.drivers, root.path)
     with _checked(call, root, seen, registry, chosen, allowed) as (checked, store):
         told, scope = only(checked, store)
         past = _past(store, call.config.journal_dir)
