@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Iterator
 
 from docker_fsck.api import DRIVER_ID, Driver, Part, Reader, Rule, Trouble, hookimpl, shown
 from docker_fsck_plugins import aufs_rules
+from docker_fsck_plugins.parts import has_state, lacking, outside
 
 PARTS = ("diff", "layers", "mnt")
 
@@ -42,23 +43,15 @@ class AufsHome:
     def missing(self, ident: str) -> Part | None:
         """The whole triple, or `diff` of it."""
         path = self.path(ident)
-        if "/" in ident or ident in {".", ".."}:
-            return Part("id", path, Trouble(path, "wrong", "not a driver id: it would lead out of the driver's home"))
         kind = self.entries["diff"].get(ident)
-        if kind == "dir":
-            return None
-        name = "diff" if kind or ident in self.all else "dir"
-        return Part(
-            name, path, Trouble(path, "wrong" if kind else "absent", f"a {kind} stands there" if kind else "no such folder")
-        )
+        whole = None if kind == "dir" else lacking("diff" if kind or ident in self.all else "dir", path, kind)
+        return outside(ident, path) or whole
 
     def list_of(self, ident: str) -> tuple[str, ...] | Trouble:
         """The lines of `layers/<id>`."""
         path = self.part("layers", ident)
         kind = self.entries["layers"].get(ident)
-        if kind != "file":
-            return Trouble(path, "wrong" if kind else "absent", f"a {kind} stands there" if kind else "no such file")
-        return self.lists[ident]
+        return self.lists[ident] if kind == "file" else lacking("layers", path, kind, "file").trouble
 
     def needs(self, ident: str) -> tuple[str, ...]:
         """The listed ancestors."""
@@ -95,7 +88,7 @@ class Aufs:
 
     def detect(self, reader: Reader) -> bool:
         """Whether there is a home or an image tree."""
-        return any(not isinstance(reader.facts(path), Trouble) for path in ("aufs", "image/aufs"))
+        return has_state(reader, self.name)
 
     def survey(self, reader: Reader) -> AufsHome:
         """Read the home."""

@@ -20,6 +20,7 @@ from docker_fsck.api import (
     short,
 )
 from docker_fsck_plugins import derive
+from docker_fsck_plugins.parts import lost_half
 from docker_fsck_plugins.remedies import put_away, reclaim
 
 
@@ -192,7 +193,7 @@ def record_missing(model: Model) -> Iterator[Fault]:
     Daemon says: failed to load container mount … error="mount does not exist"
     Seen in: FC-22
     """
-    if model.mounts.faults:
+    if model.mounts.faults or lost_half(model):
         return
     for container in _all(model):
         if container.fault is not None or container.driver != model.name or container.id in model.mounts.mounts:

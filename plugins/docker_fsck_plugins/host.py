@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 
-from docker_fsck.api import Fault, Model, Ref, Rule, Severity, Trouble, hookimpl, rule
+from docker_fsck.api import Fault, Model, ProbedHome, Ref, Rule, Severity, Trouble, hookimpl, rule
+from docker_fsck_plugins.parts import lost_half
 
 
 @rule("file-unreadable", Severity.ERROR, after=("*",))
@@ -27,11 +28,41 @@ def unreadable(model: Model) -> Iterator[Fault]:
 
 
 def _told(model: Model, fault: Trouble) -> bool:
-    """Whether a law of overlay2 tells of it: a folder l/ that is none."""
+    """Whether a law of overlay2 tells of it (a folder l/ that is none), or the verdict itself: a pool that cannot be seen."""
+    if isinstance(model.home, ProbedHome) and fault.why == model.home.unseen:
+        return True
     return fault.path == f"{model.home.name}/l" and fault.state == "wrong"
+
+
+@rule("half-store", Severity.ERROR)
+def half_store(model: Model) -> Iterator[Fault]:
+    """Of a storage driver's tree only one half is there: the records without the layers' folders, or the reverse.
+
+    Why it matters: without the folders no image and no container can be used; without the records the engine knows of none,
+        and every folder looks like garbage.
+    How it comes about: one of the two was deleted or not copied, or it lies on a disk that is not mounted.
+    Repair: none; bring the other half back from where it is, or mount it. Nothing of the half that is there is put away.
+    Never: start an engine on it to see what happens: it makes an empty other half.
+    Seen in: FC-39, FC-44
+    """
+    home, image, lost = model.home.name, model.image_dir, lost_half(model)
+    if lost == "folders":
+        count = len(model.layers.layers) + len(model.mounts.mounts)
+        message = f"{count} records are there, but nothing of what they name"
+        yield Fault(
+            Ref("store", model.name), message, (home, image), "the layers' folders", "nothing", suffers=_everything(model)
+        )
+    elif lost == "records":
+        message = f"{len(model.home.ids())} folders of layers are there, but not the records of any image"
+        expected, suffers = "records of images and layers", tuple(Ref("container", ident) for ident in sorted(model.containers))
+        yield Fault(Ref("store", model.name), message, (image, home), expected, "nothing", suffers=suffers)
+
+
+def _everything(model: Model) -> tuple[Ref, ...]:
+    return (*(Ref("layer", chain) for chain in model.layers.layers), *(Ref("mount", name) for name in model.mounts.mounts))
 
 
 @hookimpl
 def fsck_rules() -> Iterable[Rule]:
     """The rules on the root."""
-    return (unreadable,)
+    return (unreadable, half_store)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from docker_fsck.api import ActionClass as Class
 from docker_fsck.api import Fault, Model, Ref, Rule, Severity, Trouble, chain_id, hookimpl, layerdb, rule, short
+from docker_fsck_plugins.parts import lost_half
 from docker_fsck_plugins.remedies import forget, surely_gone
 
 STORE_DEPTH = 125
@@ -97,7 +98,7 @@ def driverdir_missing(model: Model) -> Iterator[Fault]:
     Daemon says: stat …/overlay2/<id>: no such file or directory
     Seen in: FC-03, FC-08
     """
-    if model.home.partial:
+    if model.home.partial or lost_half(model):
         return
     for layer in model.layers.layers.values():
         part = model.home.missing(layer.dir_id) if layer.dir_id is not None else None

@@ -18,6 +18,7 @@ from docker_fsck.api import (
     short,
 )
 from docker_fsck_plugins import derive
+from docker_fsck_plugins.parts import lost_half
 from docker_fsck_plugins.remedies import put_away
 
 GONE = ("mount-record-broken", "mount-rwdir-missing", "mount-initdir-missing", "layer-driverdir-missing", "ovl-diff-missing")
@@ -103,12 +104,12 @@ def initdir_missing(model: Model) -> Iterator[Fault]:
 
 
 def _dir_missing(model: Model, which: "derive.Which", what: str) -> Iterator[Fault]:
-    if model.home.partial:
+    if model.home.partial or lost_half(model):
         return
     for mount in _owned(model):
         ident = which(mount)
         part = model.home.missing(ident) if isinstance(ident, str) else None
-        if part is None or part.name == "diff" or part.trouble.state == "unreadable":
+        if part is None or part.name not in {"dir", "id"} or part.trouble.state == "unreadable":
             continue
         mild = what == "the init layer" and not model.home.union
         container = model.store.containers.containers[mount.name]
@@ -248,6 +249,7 @@ def init_layer_emptied(model: Model) -> Iterator[Fault]:
     for mount in _owned(model):
         if (
             isinstance(mount.init_id, str)
+            and model.home.holdings(mount.init_id)  # else its content does not lie in the root
             and mount.init_id not in model.dying
             and model.home.missing(mount.init_id) is None
             and model.top_names(mount.init_id) == {}

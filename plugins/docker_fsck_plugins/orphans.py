@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from docker_fsck.api import BUILDKIT_ID, ActionClass, Confidence, Fault, Model, Ref, Remedy, Rule, Severity, rule
 from docker_fsck_plugins import derive
+from docker_fsck_plugins.parts import lost_half
 from docker_fsck_plugins.remedies import reclaim
 
 PROBE = re.compile(
@@ -30,9 +31,9 @@ def driver_orphan(model: Model) -> Iterator[Fault]:
     Never: on the word of `docker inspect`; while any source cannot be read; l/ itself.
     Seen in: FC-01, FC-07, FC-47
     """
-    if model.layers.faults or model.mounts.faults:
+    if model.layers.faults or model.mounts.faults or lost_half(model):
         return
-    dead = set(model.marks.dead_dirs)
+    dead = set(_movable(model))
     for ident in sorted(dead):
         if ident.endswith("-init"):
             continue
@@ -43,6 +44,11 @@ def driver_orphan(model: Model) -> Iterator[Fault]:
         yield Fault(fault.subject, fault.message, fault.paths, "", "", fault.remedies, confidence=Confidence.PROBABLE)
 
 
+def _movable(model: Model) -> list[str]:
+    """What nothing refers to and a rename can put away; of the rest the driver's own rules tell (zfs, devicemapper)."""
+    return [ident for ident in model.marks.dead_dirs if model.home.holdings(ident)]
+
+
 def _doubtful(model: Model) -> list[str]:
     """Writable layers that nothing claims while some container lacks its own, less those of which it is known whose they are."""
     pairs, needy = model.marks.pairs, model.marks.needy
@@ -50,7 +56,7 @@ def _doubtful(model: Model) -> list[str]:
         return []
     found = [derive.derive(model, model.containers[name], model.mounts.mounts.get(name)) for name in needy]
     known = {each.mount_id for each in found if not isinstance(each, str)}
-    return [pair for pair in pairs if pair not in known]
+    return [pair for pair in pairs if pair not in known and model.home.holdings(pair)]
 
 
 def _orphan(model: Model, group: list[str]) -> Fault:
@@ -85,7 +91,7 @@ def driver_orphan_init(model: Model) -> Iterator[Fault]:
     Repair: the folder and its short link are put away.
     Seen in: FC-01
     """
-    dead = set() if model.layers.faults or model.mounts.faults else set(model.marks.dead_dirs)
+    dead = set() if model.layers.faults or model.mounts.faults or lost_half(model) else set(_movable(model))
     for ident in sorted(dead):
         if ident.endswith("-init") and ident.removesuffix("-init") not in dead:
             fault = _orphan(model, [ident])

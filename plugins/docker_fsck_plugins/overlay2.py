@@ -8,6 +8,7 @@ from typing import cast
 
 from docker_fsck.api import DRIVER_ID, SHORT_LINK, Driver, Part, Reader, Row, Rule, Trouble, hookimpl, shown
 from docker_fsck_plugins import overlay2_rules
+from docker_fsck_plugins.parts import has_state, lacking, outside
 
 FILES = ("link", "lower")
 
@@ -85,17 +86,16 @@ class OverlayHome:
         """The whole folder or its `diff`."""
         row = self.rows.get(ident)
         path = self.path(ident)
-        if "/" in ident or ident in {".", "..", "l"}:
-            return Part("id", path, Trouble(path, "wrong", "not a driver id: it would lead out of the driver's home"))
+        if stray := outside(ident, path, ("l",)):
+            return stray
         if row is None:
-            return Part("dir", path, Trouble(path, "absent", "no such folder"))
+            return lacking("dir", path, None)
         if isinstance(row, Trouble):
             return Part("dir", path, row)
         kind = row.entries.get("diff")
         if kind == "dir":
             return None
-        fault = Trouble(f"{path}/diff", "wrong" if kind else "absent", f"a {kind} stands there" if kind else "no such folder")
-        return Part("diff", f"{path}/diff", fault)
+        return lacking("diff", f"{path}/diff", kind)
 
     @cached_property
     def _links(self) -> dict[str, str | Trouble]:
@@ -227,14 +227,16 @@ def _plain(text: str) -> bool:
     return text.startswith("../") and text.endswith("/diff") and "/" not in text[3:-5] and text[3:-5] not in {"", ".", ".."}
 
 
-class Overlay2:
-    """The driver."""
+class OverlayDriver:
+    """The driver overlay2, or one that keeps the same files under another name."""
 
-    name = "overlay2"
+    def __init__(self, name: str) -> None:
+        """`name`: of the driver and of its home."""
+        self.name = name
 
     def detect(self, reader: Reader) -> bool:
         """Whether there is a home or an image tree."""
-        return any(not isinstance(reader.facts(path), Trouble) for path in (self.name, f"image/{self.name}"))
+        return has_state(reader, self.name)
 
     def survey(self, reader: Reader) -> OverlayHome:
         """Read the home."""
@@ -244,7 +246,7 @@ class Overlay2:
 @hookimpl
 def fsck_drivers() -> Iterator[Driver]:
     """The driver overlay2."""
-    yield Overlay2()
+    yield OverlayDriver("overlay2")
 
 
 @hookimpl

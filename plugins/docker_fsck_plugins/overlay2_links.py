@@ -24,11 +24,11 @@ from docker_fsck_plugins.remedies import reclaim
 if TYPE_CHECKING:
     from docker_fsck_plugins.overlay2 import OverlayHome
 
-DRIVERS = ("overlay2",)
+DRIVERS = ("overlay2", "fuse-overlayfs")
 
 
 def home_of(model: Model) -> "OverlayHome":
-    """The home of overlay2."""
+    """The home of overlay2 or fuse-overlayfs."""
     return cast("OverlayHome", model.home)
 
 

@@ -36,9 +36,14 @@ def _working(model: Model, chain: str) -> list[str]:
     mounts = (mount for each in sorted(chains) for mount in model.mounts_of.get(each, ()))
     for mount in mounts:
         container = model.containers.get(mount.name)
-        if container and not container.dead and isinstance(mount.mount_id, str) and model.home.missing(mount.mount_id) is None:
+        if container and not container.dead and isinstance(mount.mount_id, str) and _stands(model, mount.mount_id):
             found.append(f"container {container.ref_name}")
     return found
+
+
+def _stands(model: Model, ident: str) -> bool:
+    """Whether a folder is there and all that it is mounted above (overlay v1: the tree of one layer)."""
+    return all(model.home.missing(each) is None for each in (ident, *model.home.needs(ident)))
 
 
 def put_away(path: str) -> PutAway:

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator
 
 from docker_fsck.api import DRIVER_ID, Driver, Part, Reader, Trouble, hookimpl
+from docker_fsck_plugins.parts import has_state, lacking, outside
 
 
 class VfsHome:
@@ -33,14 +34,8 @@ class VfsHome:
     def missing(self, ident: str) -> Part | None:
         """The folder, unless it is there."""
         path = self.path(ident)
-        if "/" in ident or ident in {".", ".."}:
-            return Part("id", path, Trouble(path, "wrong", "not a driver id: it would lead out of the driver's home"))
         kind = self.entries.get(ident)
-        if kind == "dir":
-            return None
-        return Part(
-            "dir", path, Trouble(path, "wrong" if kind else "absent", f"a {kind} stands there" if kind else "no such folder")
-        )
+        return outside(ident, path) or (None if kind == "dir" else lacking("dir", path, kind))
 
     def needs(self, ident: str) -> tuple[str, ...]:
         """Nothing: each folder is a full copy."""
@@ -68,7 +63,7 @@ class Vfs:
 
     def detect(self, reader: Reader) -> bool:
         """Whether there is a home or an image tree."""
-        return any(not isinstance(reader.facts(path), Trouble) for path in ("vfs", "image/vfs"))
+        return has_state(reader, self.name)
 
     def survey(self, reader: Reader) -> VfsHome:
         """Read the home."""

@@ -12,6 +12,7 @@ from corpus_runs import REGISTRY, command, run, survey, without_run
 from unpacking import Corpus
 
 from docker_fsck import reports
+from docker_fsck.testing.table import registry
 
 SCHEMA: dict[str, Any] = json.loads(Path(reports.__file__).with_name("report.schema.json").read_text())
 DRIVERS = tuple(each.name for each in REGISTRY.drivers)
@@ -53,8 +54,8 @@ def test_the_whole_store_was_looked_at(clean: Corpus) -> None:
     assert seen.counts["containers"] == seen.counts["mounts"] == len(clean.report["container_inspect"])
     assert seen.counts["layers"] >= len(layers)
     assert {each.source: each.state for each in seen.sources} == dict.fromkeys((each.source for each in seen.sources), "read")
-    others = {f"no tree of {other} here" for other in DRIVERS if other != driver}
-    assert {each.reason for each in seen.checked.outcomes if each.state != "ran"} <= others
+    others = {rule.name for rule in registry().rules if rule.drivers and driver not in rule.drivers}
+    assert others == {each.rule for each in seen.checked.outcomes if each.state != "ran"}
 
 
 def test_the_command_line_says_clean_in_the_same_bytes_twice(clean: Corpus) -> None:

@@ -8,13 +8,17 @@ from pathlib import Path
 import pytest
 from msgspec import Struct, structs
 
+from docker_fsck.host import HostView, Recorded
 from docker_fsck.testing import images as built
-from docker_fsck.testing.table import DRIVERS, UNION, How, Row, Told, label, spread
+from docker_fsck.testing.builder import DataRoot
+from docker_fsck.testing.table import DRIVERS, UNION, How, Row, Told, label, spread, untouched
 from docker_fsck.testing.whole import Whole
 from docker_fsck.values import ActionClass, Severity
 
 OVERLAY, AUFS, VFS = ("overlay2",), ("aufs",), ("vfs",)
+OVERLAYS = ("overlay2", "fuse-overlayfs")
 LOSSLESS, RECLAIM, LOSSY, LOSSY_USER = ActionClass.LOSSLESS, ActionClass.RECLAIM, ActionClass.LOSSY, ActionClass.LOSSY_USER
+MANUAL = ActionClass.MANUAL
 INFO, WARNING, ERROR, CRITICAL = Severity.INFO, Severity.WARNING, Severity.ERROR, Severity.CRITICAL
 OTHER = "5" * 64
 OTHER_ID = f"sha256:{OTHER}"
@@ -30,9 +34,11 @@ __all__ = [
     "LOSSLESS",
     "LOSSY",
     "LOSSY_USER",
+    "MANUAL",
     "OTHER",
     "OTHER_ID",
     "OVERLAY",
+    "OVERLAYS",
     "RECLAIM",
     "UNION",
     "VFS",
@@ -56,6 +62,8 @@ __all__ = [
     "nulled",
     "only",
     "piped",
+    "probed",
+    "recorded",
     "retagged",
     "rows",
     "spot",
@@ -205,6 +213,22 @@ def forgotten(store: Whole, image: str) -> None:
 def bolt_garbage(store: Whole, name: str) -> None:
     """A database of BuildKit becomes pages of noise behind a magic number that is none."""
     store.root.write(f"buildkit/{name}", struct.pack("<QHHI", 0, 4, 0, 0) + b"\xed\xda\x0c\xee" * 4096)
+
+
+def recorded(root: DataRoot) -> HostView:
+    """A stopped engine's root with what the driver's probe printed just now."""
+    return HostView(state="stopped", why="", recorded={root.driver: Recorded(root.pool.probe(), 1 << 62, "the-probe")})
+
+
+def probe(store: Whole) -> HostView:
+    """The same for a whole store."""
+    return recorded(store.root)
+
+
+def probed(driver: str, table: tuple[Row, ...]) -> tuple[Row, ...]:
+    """The rows for this driver alone, each with its probe unless the row says otherwise."""
+    hosts = (probe if row.host is untouched else row.host for row in table)
+    return tuple(structs.replace(row, drivers=(driver,), host=host) for row, host in zip(table, hosts, strict=True))
 
 
 def only(drivers: tuple[str, ...], table: tuple[Row, ...]) -> tuple[Row, ...]:

@@ -13,6 +13,7 @@ from .cases import (
     LOSSLESS,
     LOSSY_USER,
     OTHER,
+    OVERLAYS,
     RECLAIM,
     UNION,
     VFS,
@@ -130,7 +131,7 @@ def lost_pair(container: Name) -> Callable[[Whole], None]:
         for ident in (store.root.mount_id(container(store)), store.root.init_id(container(store))):
             for path in store.root.path.glob(f"{store.root.driver}/**/{ident}"):
                 store.root.delete(path)
-            if store.root.driver == "overlay2":
+            if store.root.driver in OVERLAYS:
                 store.root.delete(store.root.short_link(ident))
         store.root.delete(store.root.mount_record(container(store)))
 

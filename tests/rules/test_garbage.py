@@ -13,6 +13,7 @@ from .cases import (
     OTHER,
     OTHER_ID,
     OVERLAY,
+    OVERLAYS,
     RECLAIM,
     UNION,
     How,
@@ -42,7 +43,7 @@ DIR, INIT, PROBE = "driver-orphan", "driver-orphan-init", "driver-probe-residue"
 def first(store: Whole, ident: str) -> Path:
     """The path of a driver dir that a finding names first: what refers to it goes before it."""
     match store.root.driver:
-        case "overlay2":
+        case "overlay2" | "fuse-overlayfs":
             return store.root.short_link(ident)
         case "aufs":
             return store.root.path / "aufs/layers" / ident
@@ -73,7 +74,7 @@ def init_alone(store: Whole) -> Told:
     made = store.root.orphan_pair(store.app)
     for path in store.root.path.glob(f"{store.root.driver}/**/{made.mount_id}"):
         store.root.delete(path)
-    if store.root.driver == "overlay2":
+    if store.root.driver in OVERLAYS:
         store.root.delete(store.root.short_link(made.mount_id))
     return told(store, "driverdir", made.init_id, first(store, made.init_id))
 
@@ -108,11 +109,11 @@ def builder_mount(store: Whole) -> Told:
     record = store.root.mount_record(name)
     for path in store.root.path.glob(f"{store.root.driver}/**/{store.root.init_id(name)}"):
         store.root.delete(path)
-    if store.root.driver == "overlay2":
+    if store.root.driver in OVERLAYS:
         store.root.delete(store.root.short_link(store.root.init_id(name)))
     for path in store.root.path.glob(f"aufs/layers/{store.root.mount_id(name)}"):
         path.write_text("".join(path.read_text().splitlines(keepends=True)[1:]))
-    for path in store.root.path.glob(f"overlay2/{store.root.mount_id(name)}/lower"):
+    for path in store.root.path.glob(f"*/{store.root.mount_id(name)}/lower"):
         path.write_text(path.read_text().partition(":")[2])
     store.root.delete(record / "init-id")
     return told(store, "mount", name, record)
@@ -184,7 +185,7 @@ def without_dir(store: Whole, path: Path) -> None:
     ident = (path / "cache-id").read_text()
     for where in store.root.path.glob(f"{store.root.driver}/**/{ident}"):
         store.root.delete(where)
-    if store.root.driver == "overlay2":
+    if store.root.driver in OVERLAYS:
         store.root.delete(store.root.short_link(ident))
 
 

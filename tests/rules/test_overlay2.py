@@ -32,7 +32,7 @@ from .cases import (
     spot,
     written,
 )
-from .cases import OVERLAY as ONLY
+from .cases import OVERLAYS as ONLY
 
 LINK, SYMLINK, DANGLING, THROUGH, LOWER = (
     "ovl-link-file",
@@ -90,10 +90,10 @@ def short(ident: Name = low) -> Spot:
 
 def stray(name: str = STRAY) -> Spot:
     """A link in l/ that is no layer's."""
-    return file(lambda store: store.root.path / "overlay2/l" / name)
+    return file(lambda store: store.root.path / store.root.driver / "l" / name)
 
 
-LINKS = file(lambda store: store.root.path / "overlay2/l")
+LINKS = file(lambda store: store.root.path / store.root.driver / "l")
 
 
 def gone(where: Spot) -> Callable[[Whole], object]:

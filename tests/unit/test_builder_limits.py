@@ -32,8 +32,8 @@ def test_what_cannot_be_built_is_refused(tmp_path: Path) -> None:
     (tmp_path / "used" / "file").touch()
     with pytest.raises(FileExistsError):
         DataRoot(tmp_path / "used")
-    with pytest.raises(ValueError, match="zfs"):
-        DataRoot(tmp_path / "zfs", "zfs")
+    with pytest.raises(ValueError, match="windowsfilter"):
+        DataRoot(tmp_path / "windowsfilter", "windowsfilter")
     with pytest.raises(ValueError, match="vfs keeps no parents"):
         DataRoot(tmp_path / "vfs", "vfs").shadow_parent()
 

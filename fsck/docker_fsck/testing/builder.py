@@ -11,6 +11,7 @@ from docker_fsck.testing.disk import Disk
 from docker_fsck.testing.homes import HomeBuilder, Kind, home_of
 from docker_fsck.testing.layertar import Files, Packed, pack
 from docker_fsck.testing.names import Names, short_name
+from docker_fsck.testing.pools import Devicemapper, Zfs
 
 
 class Layer(msgspec.Struct, frozen=True):
@@ -164,13 +165,21 @@ class DataRoot:
         """Where the files of a driver dir lie: overlay2/<id>/diff, vfs/dir/<id>, aufs/diff/<id>."""
         return self._home.content(ident)
 
+    @property
+    def pool(self) -> Zfs | Devicemapper:
+        """The pool of zfs or devicemapper, for damage there and for what a probe prints of it."""
+        if not isinstance(self._home, Zfs | Devicemapper):
+            msg = f"{self.driver} keeps its layers in the root"
+            raise TypeError(msg)
+        return self._home
+
     def short(self, ident: str) -> str:
         """The short link name of an overlay2 dir."""
         return short_name(ident)
 
     def short_link(self, ident: str) -> Path:
-        """The symlink overlay2/l/<short> of an overlay2 dir."""
-        return self.path / "overlay2" / "l" / short_name(ident)
+        """The symlink l/<short> in the home of overlay2 or fuse-overlayfs."""
+        return self.path / self.driver / "l" / short_name(ident)
 
     def record(self, chain: str) -> Path:
         """The layerdb folder of a layer."""

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from docker_fsck.testing.layertar import MTIME, Files, entries, mode_of
@@ -16,6 +17,8 @@ class Disk:
 
     def put(self, path: Path, data: bytes | str, mode: int = 0o644) -> None:
         """A file; an older one is overwritten."""
+        if os.path.lexists(path) and path.lstat().st_nlink > 1:
+            path.unlink()  # a layer that shares it keeps the old one
         path.write_bytes(data.encode() if isinstance(data, str) else data)
         path.chmod(mode)
         self._touched |= {path, path.parent}
@@ -50,7 +53,14 @@ class Disk:
 
     def copy(self, source: Path, target: Path) -> None:
         """A complete copy of a folder, modes too."""
-        shutil.copytree(source, target, symlinks=True)
+        self._copied(source, target, shutil.copy2)
+
+    def share(self, source: Path, target: Path) -> None:
+        """A copy of a folder whose files are hard links to those of the source."""
+        self._copied(source, target, lambda one, other: os.link(one, other, follow_symlinks=False))
+
+    def _copied(self, source: Path, target: Path, each: Callable[[str, str], object]) -> None:
+        shutil.copytree(source, target, symlinks=True, copy_function=each)
         # The source may not have settled yet, so that the copied times may be those of now; and it has been read.
         self._touched |= {source, *source.rglob("*"), target, target.parent, *target.rglob("*")}
 

@@ -1,4 +1,4 @@
-"""What the graph drivers overlay2, vfs, aufs and btrfs keep, made as the engine makes it; knows no image and no record."""
+"""The folders of the graph drivers, made as the engine makes them; knows no image and no record."""
 
 import os
 from pathlib import Path
@@ -8,6 +8,7 @@ from docker_fsck.testing import subvolumes
 from docker_fsck.testing.disk import Disk
 from docker_fsck.testing.layertar import Files
 from docker_fsck.testing.names import short_name
+from docker_fsck.testing.pools import Devicemapper, Zfs
 
 Kind = Literal["image", "init", "writable"]
 """`image`: unpacked, never mounted. `init`: mounted once for the standard files. `writable`: mounted and written to
@@ -16,6 +17,10 @@ Kind = Literal["image", "init", "writable"]
 INIT_FOLDERS = ("dev/pts", "dev/shm", "etc", "proc", "sys")
 INIT_FILES = (".dockerenv", "dev/console", "etc/hostname", "etc/hosts", "etc/resolv.conf")
 INIT_LINKS = {"etc/mtab": "/proc/mounts"}
+
+
+INNER = 0 if os.geteuid() == 0 else 0o700
+"""The mode of `work/work`: the kernel makes it with no bits at all. Only root can remove such a folder again."""
 
 
 class HomeBuilder(Protocol):
@@ -39,10 +44,18 @@ def home_of(driver: str, root: Path, disk: Disk) -> HomeBuilder:
     match driver:
         case "overlay2":
             return Overlay2(root / driver, disk)
+        case "fuse-overlayfs":
+            return Overlay2(root / driver, disk, work=0o710, inner=0o700)
         case "vfs":
             return Vfs(root / driver, disk)
         case "aufs":
             return Aufs(root / driver, disk)
+        case "overlay":
+            return Overlay1(root / driver, disk)
+        case "zfs":
+            return Zfs(root / driver, disk)
+        case "devicemapper":
+            return Devicemapper(root / driver, disk)
         case "btrfs":
             return Btrfs(root / driver, disk)
     msg = f"no builder for the graph driver {driver!r}"
@@ -63,10 +76,11 @@ def _fill(disk: Disk, base: Path, files: Files, kind: Kind) -> None:
 
 
 class Overlay2:
-    """`overlay2/<id>/{diff,link,lower,work,committed}` and `overlay2/l/<short>` (classic-store 9.2)."""
+    """`overlay2/<id>/{diff,link,lower,work,committed}` and `overlay2/l/<short>` (classic-store 9.2); fuse-overlayfs too."""
 
-    def __init__(self, home: Path, disk: Disk) -> None:
+    def __init__(self, home: Path, disk: Disk, work: int = 0o700, inner: int = INNER) -> None:
         self._home, self._disk = disk.folder(home, 0o710), disk
+        self._work, self._inner = work, inner
         self._lower: dict[str, str] = {}
         disk.folder(home / "l", 0o700)
 
@@ -86,13 +100,12 @@ class Overlay2:
         disk.link(self._home / "l" / short, f"../{ident}/diff")
         disk.put(base / "link", short)
         if parent is not None:
-            disk.folder(base / "work", 0o700)
+            disk.folder(base / "work", self._work)
             disk.put(self.folder(parent) / "committed", b"", 0o600)
             self._lower[ident] = ":".join(filter(None, (f"l/{short_name(parent)}", self._lower.get(parent))))
             disk.put(base / "lower", self._lower[ident])
             if kind != "image":
-                # The kernel makes it with no bits at all. Only root can remove such a folder again.
-                disk.folder(base / "work" / "work", 0 if os.geteuid() == 0 else 0o700)
+                disk.folder(base / "work" / "work", self._inner)
         _fill(disk, base / "diff", files, kind)
 
 
@@ -176,3 +189,40 @@ class Aufs:
             disk.folder(base / ".wh..wh.orph", 0o700)
             disk.folder(base / ".wh..wh.plnk", 0o700)
         _fill(disk, base, files, kind)
+
+
+class Overlay1:
+    """`overlay/<id>/root` or `overlay/<id>/{upper,work,lower-id}`; `merged` is there while mounted (classic-store 9.4)."""
+
+    def __init__(self, home: Path, disk: Disk) -> None:
+        self._home, self._disk = disk.folder(home, 0o710), disk
+
+    def folder(self, ident: str) -> Path:
+        """`overlay/<id>`."""
+        return self._home / ident
+
+    def content(self, ident: str) -> Path:
+        """Its `root`, else its `upper`."""
+        base = self.folder(ident)
+        return base / "root" if (base / "root").is_dir() else base / "upper"
+
+    def make(self, ident: str, parent: str | None, files: Files, kind: Kind) -> None:
+        """As `Create` does it, and for an unpacked layer `ApplyDiff`: a tree that shares its files with the parent's."""
+        disk, base = self._disk, self._disk.folder(self.folder(ident), 0o710)
+        if parent is None:
+            _fill(disk, disk.folder(base / "root"), files, kind)
+            return
+        above = self.folder(parent)
+        if kind == "image" and (above / "root").is_dir():
+            disk.share(above / "root", base / "root")
+            _fill(disk, base / "root", files, kind)
+            return
+        if (above / "root").is_dir():
+            lower = parent
+            disk.folder(base / "upper")
+        else:
+            lower = (above / "lower-id").read_text()
+            disk.copy(above / "upper", base / "upper")
+        disk.folder(disk.folder(base / "work", 0o700) / "work", INNER)
+        disk.put(base / "lower-id", lower, 0o600)
+        _fill(disk, base / "upper", files, kind)

@@ -27,6 +27,8 @@ from docker_fsck.values import ActionClass, Finding, Level, Plan, Severity, Sour
 
 DRIVERS = ("overlay2", "vfs", "aufs")
 UNION = ("overlay2", "aufs")
+SAMPLED = ("fuse-overlayfs", "overlay")
+POOLS = ("zfs", "devicemapper")
 STOPPED = HostView(state="stopped", why="no process uses this data root")
 
 

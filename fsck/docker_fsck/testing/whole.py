@@ -5,6 +5,7 @@ import os
 import pickle
 import stat
 import tempfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,10 @@ def whole(path: Path, driver: str) -> Whole:
     """
     cast = _cast(driver, path.parent if driver == "btrfs" else None)
     for entry in cast.entries:
-        _put(path / entry.name, entry)
+        if entry.twin:
+            (path / entry.name).hardlink_to(path / entry.twin)
+        else:
+            _put(path / entry.name, entry)
     for entry in reversed(cast.entries):
         os.utime(path / entry.name, (MTIME, MTIME), follow_symlinks=False)
     store: Whole = pickle.loads(cast.known)  # noqa: S301 - our own bytes
@@ -63,12 +67,13 @@ def whole(path: Path, driver: str) -> Whole:
 
 
 class _Entry(Struct, frozen=True):
-    """A path of the store: `data` None for a folder, a str for a link's text."""
+    """A path of the store: `data` None for a folder, a str for a link's text; `twin`: the same file under an earlier name."""
 
     name: str
     mode: int
     data: bytes | str | None
     subvolume: bool = False
+    twin: str = ""
 
 
 class _Cast(Struct, frozen=True):
@@ -84,7 +89,16 @@ def _cast(driver: str, place: Path | None) -> _Cast:
         path = Path(top, "root")
         store = _build(path, driver)
         found = [path, *sorted(path.rglob("*"))]
-        return _Cast(tuple(_entry(each, str(each.relative_to(path))) for each in found), pickle.dumps(store))
+        return _Cast(tuple(_entries(path, found)), pickle.dumps(store))
+
+
+def _entries(top: Path, found: Iterable[Path]) -> Iterator[_Entry]:
+    first: dict[tuple[int, int], str] = {}
+    for each in found:
+        entry, info = _entry(each, str(each.relative_to(top))), each.lstat()
+        shared = isinstance(entry.data, bytes) and info.st_nlink > 1
+        twin = first.setdefault((info.st_dev, info.st_ino), entry.name) if shared else entry.name
+        yield entry if twin == entry.name else _Entry(entry.name, entry.mode, b"", twin=twin)
 
 
 def _entry(path: Path, name: str) -> _Entry:
