@@ -12,7 +12,7 @@ from docker_fsck.engine import Checked, Offer
 from docker_fsck.expand import TAG, WRITE, Draft, draft
 from docker_fsck.facts import Facts
 from docker_fsck.records import repositories
-from docker_fsck.safety import TAKES_AWAY, Gone, inner_of, needed, objection, weight_of
+from docker_fsck.safety import TAKES_AWAY, Gone, freed_by, inner_of, needed, objection
 from docker_fsck.values import (
     Action,
     ActionClass,
@@ -252,7 +252,7 @@ def _action(store: "Store", ident: str, made: Draft, steps: list[Step], lent: It
         does=printable("; ".join(made.does)),
         steps=tuple(steps),
         pre=tuple(_guard(store, step) for step in steps),
-        bytes=weight_of(store, (step.raw for step in steps if isinstance(step, PutAway))),
+        bytes=freed_by(store, (step.raw for step in steps if isinstance(step, PutAway))),
         findings=tuple(dict.fromkeys((*made.findings, *lent))),
         consent=made.consent,
         loses=tuple(printable(each) for each in made.loses),

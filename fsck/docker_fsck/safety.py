@@ -159,8 +159,13 @@ def brake(actions: Iterable[Action], counts: dict[str, int]) -> str | None:
     return None
 
 
-def weight_of(store: "Store", paths: Iterable[str]) -> int:
-    """Bytes that would be free if all of `paths` were gone, 0 where nothing is."""
+def weight_of(store: "Store", path: str) -> int:
+    """Bytes that would be free if `path` were gone, 0 where nothing is."""
+    return freed_by(store, (path,))
+
+
+def freed_by(store: "Store", paths: Iterable[str]) -> int:
+    """The same for all of `paths` together: what only they share among each other is free too."""
     return together(weight for path in paths if isinstance(weight := store.weigh(path), Weight))
 
 

@@ -618,7 +618,7 @@ def test_the_newest_member_at_any_depth_gives_the_age(root: Path) -> None:
 
 def test_a_single_file_weighs_itself(root: Path) -> None:
     facts = (root / "a" / "file").stat()
-    assert Weight(blocks(root / "a" / "file"), facts.st_ctime_ns, "", facts.st_mtime_ns) == weight(root, "a/file")
+    assert Weight(blocks(root / "a" / "file"), facts.st_ctime_ns, modified_ns=facts.st_mtime_ns) == weight(root, "a/file")
 
 
 def test_a_path_that_is_absent_is_a_trouble(root: Path) -> None:
