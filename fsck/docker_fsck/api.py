@@ -47,6 +47,7 @@ from docker_fsck.values import (
     WriteFile,
     spell,
 )
+from docker_fsck.verdicts import Damage, Verdict
 
 __all__ = [
     "BUILDKIT_ID",
@@ -62,6 +63,7 @@ __all__ = [
     "BoltError",
     "Bucket",
     "Confidence",
+    "Damage",
     "Driver",
     "EmptyDatabase",
     "Facts",
@@ -92,6 +94,7 @@ __all__ = [
     "Step",
     "Store",
     "Trouble",
+    "Verdict",
     "Weight",
     "WriteFile",
     "chain_id",

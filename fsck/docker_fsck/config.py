@@ -18,8 +18,10 @@ from docker_fsck.values import Level, Severity
 
 SYSTEM_FILE = "/etc/docker-fsck/config.toml"
 FILE_VARIABLE = "DOCKER_FSCK_CONFIG"
-LEVELS = (Level.QUICK, Level.STANDARD)
+LEVELS = tuple(Level)
+STATE_DIR = "/var/lib/docker-fsck"
 BUILT_IN = "built-in"
+MOST_JOBS = 1024
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _DURATION = re.compile(r"(\d{1,9})([smhdw])", re.ASCII)
 
@@ -34,6 +36,12 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     root: str | None
     level: Level
+    subset: str | None
+    max_duration: float | None
+    max_age: float | None
+    limit: str | None
+    jobs: int | None
+    state_dir: str
     fail_on: Severity | None
     grace: float
     format: str
@@ -83,6 +91,20 @@ def duration(value: object) -> float:
     if found is None:
         raise ValueError("wants a duration like 0s, 30m, 24h or 14d")
     return float(int(found[1]) * _UNITS[found[2]])
+
+
+def _some_time(value: object) -> float | None:
+    return None if value is None else duration(value)
+
+
+def _count(value: object) -> int | None:
+    """A number of processes; None: as many as there are processors."""
+    if value is None:
+        return None
+    text = str(value)
+    if isinstance(value, bool) or not text.isdecimal() or not 0 < int(text) <= MOST_JOBS:
+        raise ValueError(f"wants a number from 1 to {MOST_JOBS}")
+    return int(text)
 
 
 def _text(value: object) -> str:
@@ -141,6 +163,12 @@ def _stripped(value: object) -> object:
 SETTINGS = (
     Setting(key="root", read=_maybe, default=None, flag="root"),
     Setting(key="level", read=_level, default="standard", flag="level"),
+    Setting(key="subset", read=_maybe, default=None, flag="subset"),
+    Setting(key="max_duration", read=_some_time, default=None, flag="max_duration"),
+    Setting(key="max_age", read=_some_time, default=None, flag="max_age"),
+    Setting(key="limit", read=_maybe, default=None, flag="limit"),
+    Setting(key="jobs", read=_count, default=None, flag="jobs"),
+    Setting(key="state_dir", read=_text, default=STATE_DIR, flag="state_dir"),
     Setting(key="fail_on", read=_threshold, default="error", flag="fail_on"),
     Setting(key="grace", read=duration, default="24h", flag="grace"),
     Setting(key="format", read=_text, default="text", flag="format"),

@@ -27,6 +27,7 @@ class Event(enum.Enum):
     TRACEBACK = ("traceback", DEBUG)
     TRANSACTION = ("transaction", INFO)
     STEP = ("step", INFO)
+    VERIFIED = ("verified", INFO)
     SKIPPED = ("step-skipped", WARNING)
 
     @property

@@ -109,6 +109,25 @@ class Reader:
         except OSError as error:
             return self._note(trouble(path, error))
 
+    def folder(self, path: str) -> int | Trouble:
+        """A descriptor of the folder `path`, for deep verification; whoever asks closes it."""
+        fd = self._folder(path)
+        return fd if isinstance(fd, Trouble) else os.dup(fd)
+
+    def opened(self, path: str) -> int | Trouble:
+        """A descriptor of the regular file `path`, to be read piece by piece; whoever asks closes it."""
+        place = self._place(path)
+        if isinstance(place, Trouble) or path in self.mounts:
+            return place if isinstance(place, Trouble) else Trouble(path, "wrong", MOUNTED)
+        try:
+            fd = self._open_at(place[1], _FILE_FLAGS, place[0])
+        except OSError as error:
+            return self._note(trouble(path, error))
+        if stat.S_ISREG(os.fstat(fd).st_mode):
+            return fd
+        os.close(fd)
+        return Trouble(path, "wrong", "no regular file")
+
     def table(self, base: str, files: tuple[str, ...]) -> Iterator[tuple[str, Row | Trouble]] | Trouble:
         """For each entry of `base`, by name: what the folder holds and the bytes of `files` in it (those that are there).
 

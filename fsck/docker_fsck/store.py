@@ -14,6 +14,7 @@ from docker_fsck.protocols import Driver, ProbedHome, References, ReferenceSourc
 from docker_fsck.reader import Reader
 from docker_fsck.records import containers, quarantine, unjudged
 from docker_fsck.values import Source, Trouble
+from docker_fsck.verdicts import Verdict
 from docker_fsck.watched import Watched, references
 from docker_fsck.weight import weigh
 
@@ -40,6 +41,7 @@ class Store:
         self._names: dict[str, dict[str, str] | Trouble] = {}
         self._weights: dict[str, Weight | Trouble] = {}
         self._kept: dict[str, Kept] = {}
+        self.verdicts: dict[str, dict[str, Verdict]] = {}  # by tree and chain id; empty but at the deep level
 
     def _unknown_drivers(self, known: set[str]) -> tuple[str, ...]:
         names = self.reader.names(IMAGES)
@@ -49,6 +51,14 @@ class Store:
             for name, kind in found.items()
             if kind == "dir" and name not in known and not isinstance(self.reader.names(f"{IMAGES}/{name}/layerdb"), Trouble)
         )
+
+    def learn(self, tree: str, verdicts: dict[str, Verdict]) -> None:
+        """Take in what deep verification says of the layers of one tree, by chain id; what it could not read is unread."""
+        self.verdicts[tree] = verdicts
+        for each in verdicts.values():
+            if each.state == "unread":
+                path, _, why = each.why.partition(": ")
+                self.reader.unread.setdefault(path, Trouble(path, "unreadable", why))
 
     def read_ahead(self) -> None:
         """Start what takes long, for a run of all rules."""

@@ -72,7 +72,15 @@ OPTIONS: dict[str, Callable[[Add], object]] = {
     "report": lambda add: add(
         "--report", metavar="FORMAT=PATH", action="append", help="also write the report to a file (repeatable)"
     ),
-    "level": lambda add: add("--level", metavar="quick|standard", help="how deep to look (default standard)"),
+    "level": lambda add: add("--level", metavar="quick|standard|deep", help="how deep to look (default standard)"),
+    "subset": lambda add: add(
+        "--subset", metavar="n/t|x%|10G", help="deep: only the n-th of t parts, x percent, or so many bytes of the layers"
+    ),
+    "max_duration": lambda add: add("--max-duration", metavar="DURATION", help="deep: end after this time; the next run goes on"),
+    "max_age": lambda add: add("--max-age", metavar="DURATION", help="deep: leave out what was found whole within this time"),
+    "limit": lambda add: add("--limit", metavar="RATE", help="deep: read at most so much a second, like 100M/s"),
+    "jobs": lambda add: add("--jobs", metavar="N", help="processes that read (default: one for each processor)"),
+    "state_dir": lambda add: add("--state-dir", metavar="DIR", help="where it is kept what was verified when"),
     "rule": lambda add: add("--rule", metavar="ID", action="append", help="run only these rules (commas between, or repeated)"),
     "skip": lambda add: add("--skip", metavar="ID", action="append", help="do not run these rules (commas between, or repeated)"),
     "classes": lambda add: add(
@@ -139,7 +147,8 @@ GLOBAL = (
     "log_file",
     "version",
 )
-CHECK = ("report", "level", "rule", "skip", "probe")
+DEEP = ("subset", "max_duration", "max_age", "limit", "jobs", "state_dir")
+CHECK = ("report", "level", "rule", "skip", "probe", *DEEP)
 PLAN = (*CHECK, "classes", "consent", "allow_mass")
 
 COMMANDS = {

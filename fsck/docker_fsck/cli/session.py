@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from docker_fsck import __version__, baseline, engine, keeping, planner, plugins, rules, target, wishes
-from docker_fsck.cli import accepted, exits, outputs, probes, roots
+from docker_fsck.cli import accepted, deep, exits, outputs, probes, roots
 from docker_fsck.cli.edge import Call, rfc3339
 from docker_fsck.engine import Checked
 from docker_fsck.host import HostView
@@ -127,6 +127,7 @@ def _checked(
     call: Call, root: roots.Root, seen: HostView, registry: Registry, chosen: tuple[Rule, ...], allowed: Policy
 ) -> Iterator[Passed]:
     """One pass over a root at rest; over one that may be in use, as many as it takes until what is found stays found."""
+    doubtful: set[str] = set()  # layers that one pass over a live root found damaged: the next one looks at them alone
 
     def look() -> Passed:
         reader = Reader(root.path)
@@ -134,7 +135,10 @@ def _checked(
             store = open_store(reader, registry.drivers, registry.sources, seen, allowed)
             if not call.config.rules_only:
                 store.read_ahead()
-            return engine.check(store, chosen, registry.failures), store
+            left = deep.verify(call, store, doubtful)
+            checked = engine.check(store, chosen, registry.failures)
+            doubtful.update(deep.doubted(store))
+            return msgspec.structs.replace(checked, incomplete=(*checked.incomplete, *left)), store
         except BaseException:
             reader.close()
             raise
@@ -224,6 +228,7 @@ def _coverage(store: Store, checked: Checked, registry: Registry, scope: Scope |
     )
     return Coverage(
         rules=(*checked.outcomes, *failed),
+        bytes_verified=sum(each.bytes for tree in store.verdicts.values() for each in tree.values()),
         sources=(*store.sources, *unread),
         keep_unused=tuple(map(printable, keeping.unused(store))),
         only=scope or msgspec.UNSET,

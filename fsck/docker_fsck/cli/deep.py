@@ -1,0 +1,64 @@
+"""Deep verification as the command line asks for it: its terms, its progress, what its end means for the verdict."""
+
+import os
+from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from docker_fsck.cli.edge import Call
+from docker_fsck.log import Event
+from docker_fsck.reports import files
+from docker_fsck.store import Store
+from docker_fsck.values import Level
+
+if TYPE_CHECKING:
+    from docker_fsck.verify.run import Progress, Terms
+
+
+def verify(call: Call, store: Store, only: Collection[str]) -> tuple[str, ...]:
+    """Let `store` learn the verdicts on its layers, of those in `only` if there are any; why something was left out.
+
+    Nothing happens at the other levels. Raises `UsageError`.
+    """
+    if call.config.level is not Level.DEEP:
+        return ()
+    return tuple(_verify(call, store, only))
+
+
+def doubted(store: Store) -> Iterator[str]:
+    """Layers whose verdict is a bad one."""
+    return (chain for tree in store.verdicts.values() for chain, each in tree.items() if each.state in {"damaged", "record"})
+
+
+def _verify(call: Call, store: Store, only: Collection[str]) -> Iterator[str]:
+    from docker_fsck.verify import run  # noqa: PLC0415 - only for this level
+
+    terms = _terms(call, store)
+    for model in store.models:
+        if model.name not in run.LAYERS_IN_DIRS:
+            yield f"{model.home.name}: the content of its layers can only be read where they are mounted"
+            continue
+        found = run.run(model, terms, call.edge.clock(), lambda progress: _tell(call, progress), only)
+        store.learn(model.name, found.verdicts)
+        if found.left:
+            yield f"time limit: {len(found.left)} of {found.chosen} layers are not verified yet, the next run goes on with them"
+
+
+def _terms(call: Call, store: Store) -> "Terms":
+    from docker_fsck.verify import budget, run  # noqa: PLC0415 - only for this level
+
+    config = call.config
+    files.outside(config.state_dir, store.reader.root, "--state-dir")
+    share = budget.subset(config.subset) if config.subset else budget.Budget()
+    return run.Terms(
+        budget=msgspec.structs.replace(share, max_age=config.max_age),
+        jobs=config.jobs or len(os.sched_getaffinity(0)),
+        state_dir=config.state_dir,
+        rate=budget.size(config.limit.removesuffix("/s"), "--limit") if config.limit else None,
+        seconds=config.max_duration,
+    )
+
+
+def _tell(call: Call, progress: "Progress") -> None:
+    call.edge.log.say(Event.VERIFIED, **msgspec.structs.asdict(progress))

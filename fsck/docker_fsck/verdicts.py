@@ -1,0 +1,49 @@
+"""What deep verification asks and answers for one layer; values only."""
+
+from typing import Literal
+
+import msgspec
+
+State = Literal["whole", "damaged", "record", "unverifiable", "unread", "gone"]
+"""`whole`: the digest is the diff id. `damaged`: files differ. `record`: every file is as its entry says and the digest differs
+all the same, or the entries cannot be read. `unverifiable`: the driver keeps what an archive cannot be made of. `unread`: the
+kernel refused something, so nothing is known. `gone`: it was removed meanwhile."""
+
+
+class Task(msgspec.Struct, frozen=True):
+    """A layer to verify: its diff id, its tar-split record, the folder of its content, those of its parents, nearest first.
+
+    `whole_tree`: the driver keeps what the layer shows, not only what it adds. `shift` is added to the owners of the archive.
+    Paths are below the data root.
+    """
+
+    chain: str
+    diff: str
+    record: str
+    content: str
+    below: tuple[str, ...] = ()
+    whole_tree: bool = False
+    shift: tuple[int, int] = (0, 0)
+
+
+class Damage(msgspec.Struct, frozen=True):
+    """A file that is not what was archived. `found` and `expected` are words: sizes, checksums, kinds."""
+
+    name: str
+    expected: str
+    found: str
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """The answer for one layer. `bytes` were hashed; `why` says more where there are no damages to tell it.
+
+    `extra`: files that the archive has not. `drift`: attributes that are not those of the archive.
+    """
+
+    chain: str
+    state: State
+    bytes: int = 0
+    why: str = ""
+    damages: tuple[Damage, ...] = ()
+    extra: tuple[str, ...] = ()
+    drift: tuple[Damage, ...] = ()

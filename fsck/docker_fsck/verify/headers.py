@@ -1,0 +1,114 @@
+"""The headers of an archive as they stand in the segments of tar-split: attributes of each file, as values (tar(5))."""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from docker_fsck.tarsplit import FILE, Entry
+from docker_fsck.verify.hashing import name_of
+
+BLOCK = 512
+_XATTR = "SCHILY.xattr."
+_LONG = {b"L", b"K", b"x", b"g"}
+
+
+class Attributes(msgspec.Struct):
+    """What the archive says of `name`. `kind` is tar's type flag, `mtime` whole seconds, `xattrs` as bytes by name."""
+
+    name: str
+    kind: bytes
+    mode: int
+    uid: int
+    gid: int
+    mtime: int
+    link: str
+    xattrs: dict[str, bytes]
+
+
+def attributes(batches: Iterator[list[Entry]]) -> Iterator[tuple[str, Attributes | None]]:
+    """Name and attributes of every entry, in the order of the archive; None where its header cannot be read."""
+    segment, padding = b"", 0
+    for batch in batches:
+        for entry in batch:
+            if entry.type != FILE:
+                segment += entry.payload or b""
+                continue
+            name = name_of(entry)
+            yield name, _header(name, segment[padding:])
+            segment, padding = b"", -entry.size % BLOCK if entry.has_content else 0
+
+
+def _header(name: str, blocks: bytes) -> Attributes | None:
+    """The last header in `blocks`, with what the extension headers before it say."""
+    pax: dict[str, bytes] = {}
+    at = 0
+    while at + BLOCK <= len(blocks):
+        block = blocks[at : at + BLOCK]
+        kind = block[156:157]
+        if kind not in _LONG:
+            return _plain(name, block, pax)
+        size = _number(block[124:136])
+        if size is None or size < 0:
+            return None
+        if kind == b"x":
+            pax.update(_records(blocks[at + BLOCK : at + BLOCK + size]))
+        elif kind == b"K":
+            pax["linkpath"] = blocks[at + BLOCK : at + BLOCK + size].rstrip(b"\0")
+        at += BLOCK + size + -size % BLOCK
+    return None
+
+
+def _plain(name: str, block: bytes, pax: dict[str, bytes]) -> Attributes | None:
+    mode, uid, gid = _number(block[100:108]), _number(block[108:116]), _number(block[116:124])
+    mtime = _number(block[136:148])
+    if mode is None or uid is None or gid is None or mtime is None:
+        return None
+    link = block[157:257].rstrip(b"\0")
+    plain = Attributes(name, block[156:157], mode & 0o7777, uid, gid, mtime, link.decode("utf-8", "surrogateescape"), {})
+    return _extended(plain, pax) if pax else plain
+
+
+def _extended(each: Attributes, pax: dict[str, bytes]) -> Attributes:
+    """The attributes with what an extension header says instead."""
+    each.uid, each.gid, each.mtime = _told(pax, "uid", each.uid), _told(pax, "gid", each.gid), _told(pax, "mtime", each.mtime)
+    each.link = pax["linkpath"].decode("utf-8", "surrogateescape") if "linkpath" in pax else each.link
+    each.xattrs = {key.removeprefix(_XATTR): value for key, value in pax.items() if key.startswith(_XATTR)}
+    return each
+
+
+def _told(pax: dict[str, bytes], key: str, plain: int) -> int:
+    """A number of the extension header, its whole part rounded down; the plain one where there is none."""
+    text = pax.get(key)
+    if text is None:
+        return plain
+    whole, _, rest = text.partition(b".")
+    try:
+        return int(whole) - (1 if whole.startswith(b"-") and rest.strip(b"0") else 0)
+    except ValueError:
+        return plain
+
+
+def _number(field: bytes) -> int | None:
+    """A number of a header: octal text, or base 256 where the top bit is set."""
+    if field[0] & 0x80:
+        value = int.from_bytes(field, "big") & ((1 << (8 * len(field) - 1)) - 1)
+        return value - (1 << (8 * len(field) - 1)) if field[0] == 0xFF else value  # noqa: PLR2004 - all ones: negative
+    text = field.strip(b" \0")
+    try:
+        return int(text, 8) if text else 0
+    except ValueError:
+        return None
+
+
+def _records(data: bytes) -> Iterator[tuple[str, bytes]]:
+    """The records `LENGTH KEY=VALUE` of an extension header; what does not parse ends them."""
+    at = 0
+    while at < len(data):
+        length, space, _ = data[at : at + 20].partition(b" ")
+        if not space or not length.isdigit() or int(length) <= len(length) + 1:
+            return
+        key, equals, value = data[at + len(length) + 1 : at + int(length) - 1].partition(b"=")
+        if not equals:
+            return
+        yield key.decode("utf-8", "surrogateescape"), value
+        at += int(length)

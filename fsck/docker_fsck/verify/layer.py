@@ -1,0 +1,100 @@
+"""One layer from question to verdict: a quick pass, and only if it fails a second one that names what is wrong."""
+
+import os
+from collections.abc import Callable, Iterator
+
+from docker_fsck.layertree import LayerTree
+from docker_fsck.reader import Reader
+from docker_fsck.tarsplit import Entry, TarSplitError, entries
+from docker_fsck.values import Trouble
+from docker_fsck.verdicts import Task, Verdict
+from docker_fsck.verify.hashing import Differs, digest
+from docker_fsck.verify.locate import Located, locate
+from docker_fsck.verify.outward import Outward
+
+_PIECE = 64 << 10
+Pace = Callable[[int], None]
+
+
+def verify(reader: Reader, task: Task, pace: Pace) -> Verdict:
+    """The verdict on the layer of `task`. Never raises for what lies on the disk."""
+    own = reader.folder(task.content)
+    if isinstance(own, Trouble):
+        return Verdict(task.chain, "unread" if own.state == "unreadable" else "gone", why=f"{own.path}: {own.why}")
+    tree = LayerTree(own, [_below(reader, path) for path in task.below], reader.noatime)
+    try:
+        verdict = _judge(reader, task, tree, pace)
+    except TarSplitError as error:
+        verdict = Verdict(task.chain, "record", why=f"{task.record}: {error}")
+    except OSError as error:
+        verdict = Verdict(task.chain, "unread", why=f"{task.content}: {(error.strerror or str(error)).lower()}")
+    finally:
+        tree.close()
+    record = reader.facts(task.record)
+    if verdict.state != "whole" and isinstance(record, Trouble) and record.state == "absent":  # a live engine removed the layer
+        return Verdict(task.chain, "gone", why=f"{task.record}: {record.why}")
+    return verdict
+
+
+def _below(reader: Reader, path: str) -> Callable[[], int | None]:
+    def opened() -> int | None:
+        found = reader.folder(path)
+        return None if isinstance(found, Trouble) else found
+
+    return opened
+
+
+def _judge(reader: Reader, task: Task, tree: LayerTree, pace: Pace) -> Verdict:
+    try:
+        found, count = digest(entries(_pieces(reader, task.record)), tree, pace)
+    except Differs:
+        found, count = "", 0
+    if found == task.diff:
+        return _outward(reader, task, tree, count)
+    return _sentence(task, locate(entries(_pieces(reader, task.record)), tree, pace))
+
+
+def _outward(reader: Reader, task: Task, tree: LayerTree, count: int) -> Verdict:
+    """A layer whose content is right, with what its digest does not cover."""
+
+    def batches() -> Iterator[list[Entry]]:
+        return entries(_pieces(reader, task.record))
+
+    found = Outward(batches, tree, task.shift)
+    if not task.whole_tree:
+        return Verdict(task.chain, "whole", count, extra=found.strange(), drift=tuple(found.drift))
+    changed = tuple(each for each in found.drift if each.found != "kind missing")  # the layer itself may remove it again
+    return Verdict(task.chain, "whole", count, drift=changed)
+
+
+def _sentence(task: Task, found: Located) -> Verdict:
+    """What the second pass means. What it reads well after all was damaged in memory or was being written."""
+    if found.digest == task.diff:
+        return Verdict(task.chain, "whole", found.bytes)
+    if task.whole_tree:  # the folder shows the state after the layer: what the same archive takes away again is not in it
+        found.damages = [each for each in found.damages if each.found != "missing" or each.name not in found.removed]
+    if found.damages:
+        return Verdict(task.chain, "damaged", found.bytes, damages=tuple(found.damages))
+    if found.elsewhere:
+        return Verdict(
+            task.chain, "unverifiable", found.bytes, f"{found.elsewhere[0]}: its content or folder lies in another layer"
+        )
+    if task.whole_tree and found.removed:
+        return Verdict(task.chain, "unverifiable", found.bytes, "files of the layer are removed by the layer itself")
+    return Verdict(
+        task.chain, "record", found.bytes, f"every file is as {task.record} says, but the archive is not the one of its diff id"
+    )
+
+
+def _pieces(reader: Reader, path: str) -> Iterator[bytes]:
+    """A file piece by piece. Raises `TarSplitError` where it is not there, `OSError` where the kernel does not give it."""
+    fd = reader.opened(path)
+    if isinstance(fd, Trouble):
+        if fd.state == "unreadable":
+            raise OSError(0, fd.why)
+        raise TarSplitError(fd.why)
+    try:
+        while piece := os.read(fd, _PIECE):
+            yield piece
+    finally:
+        os.close(fd)

@@ -1,0 +1,129 @@
+"""A whole run of deep verification over one root: which layers, in which processes, until when; what came out, by layer."""
+
+import time
+from collections.abc import Callable, Collection, Iterator
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from docker_fsck.verdicts import Task, Verdict
+from docker_fsck.verify.budget import Budget, chosen
+from docker_fsck.verify.layer import verify
+from docker_fsck.verify.memory import Memory, Seen
+from docker_fsck.verify.outward import shift_of
+from docker_fsck.verify.workers import answers
+
+if TYPE_CHECKING:
+    from docker_fsck.model import Model
+    from docker_fsck.store import Store
+
+LAYERS_IN_DIRS = frozenset({"overlay2", "fuse-overlayfs", "aufs", "overlay", "vfs", "btrfs"})
+"""Drivers whose layers lie in folders that anybody can read; others must be mounted for it."""
+
+
+class Terms(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run may take: processes, bytes a second over all, seconds in all (None: no limit), where it remembers."""
+
+    budget: Budget
+    jobs: int
+    state_dir: str
+    rate: int | None = None
+    seconds: float | None = None
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """How far a run is: layers and bytes done and in all, seconds since its start."""
+
+    layers: int
+    of_layers: int
+    bytes: int
+    of_bytes: int
+    seconds: float
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """The verdicts by chain id, the layers that time did not suffice for, and those of this run in all."""
+
+    verdicts: dict[str, Verdict]
+    left: tuple[str, ...]
+    chosen: int
+
+
+def tasks(model: "Model") -> Iterator[Task]:
+    """Every layer of the tree whose record is whole and whose folder is there; what is not is another rule's business."""
+    if model.name not in LAYERS_IN_DIRS:
+        return
+    shift = shift_of(model.store.reader.root)
+    for layer in model.layers.layers.values():
+        ident = layer.dir_id
+        if ident is None or not isinstance(layer.diff, str) or not layer.tarsplit or model.home.missing(ident) is not None:
+            continue
+        below = tuple(model.home.content(each) for each in model.home.needs(ident)) if model.home.union else ()
+        yield Task(
+            layer.chain, layer.diff, f"{layer.path}/tar-split.json.gz", model.home.content(ident), below,
+            whole_tree=not model.home.union, shift=shift,
+        )  # fmt: skip
+
+
+def run(model: "Model", terms: Terms, now: float, tell: Callable[[Progress], None], only: Collection[str] = ()) -> Outcome:
+    """Verify as much of `model` as `terms` allow; `now` in seconds since the epoch, `tell` hears of every layer.
+
+    With `only` just these chain ids, whatever the budget.
+    """
+    sizes = {layer.chain: layer.size for layer in model.layers.layers.values() if isinstance(layer.size, int)}
+    memory = Memory(terms.state_dir, model.store.reader.root, model.name)
+    try:
+        todo = (
+            [task for task in tasks(model) if task.chain in only]
+            if only
+            else chosen(tasks(model), sizes, memory.seen, terms.budget, now)
+        )
+        return _run(model.store, todo, sizes, terms, memory, now, tell)
+    finally:
+        memory.close()
+
+
+def _run(
+    store: "Store",
+    todo: list[Task],
+    sizes: dict[str, int],
+    terms: Terms,
+    memory: Memory,
+    now: float,
+    tell: Callable[[Progress], None],
+) -> Outcome:
+    begun = time.monotonic()
+    found: dict[str, Verdict] = {}
+    whole, done = sum(sizes.get(task.chain, 0) for task in todo), 0
+
+    def work(number: int) -> Verdict:
+        with store.reader.twin() as own:
+            return verify(own, todo[number], _pace(terms.rate, min(terms.jobs, len(todo))))
+
+    def patience() -> float | None:
+        return None if terms.seconds is None else max(0.0, terms.seconds - (time.monotonic() - begun))
+
+    for number, answer in answers(work, Verdict, len(todo), terms.jobs, patience):
+        task = todo[number]
+        verdict = answer or Verdict(task.chain, "unread", why=f"{task.content}: the process that read it died")
+        found[task.chain] = verdict
+        memory.note(Seen(task.chain, verdict.state, now + time.monotonic() - begun))
+        done += sizes.get(task.chain, 0)
+        tell(Progress(len(found), len(todo), done, whole, time.monotonic() - begun))
+    return Outcome(found, tuple(task.chain for task in todo if task.chain not in found), len(todo))
+
+
+def _pace(rate: int | None, workers: int) -> Callable[[int], None]:
+    """A brake: it sleeps as long as this process is ahead of its share of `rate` bytes a second."""
+    if rate is None:
+        return lambda _count: None
+    share, begun, hashed = rate / workers, time.monotonic(), 0
+
+    def pace(count: int) -> None:
+        nonlocal hashed
+        hashed += count
+        ahead = hashed / share - (time.monotonic() - begun)
+        if ahead > 0:
+            time.sleep(ahead)
+
+    return pace

@@ -1,0 +1,121 @@
+"""Rules on what lies in layers, from the verdicts of deep verification (classic-store 6). They open nothing."""
+
+from collections.abc import Iterable, Iterator
+
+from docker_fsck.api import ActionClass, Fault, Level, Model, Ref, Rule, Severity, Verdict, hookimpl, rule, short
+from docker_fsck_plugins.remedies import forget
+
+TOLD = 20
+
+
+def _of(model: Model, *states: str) -> Iterator[Verdict]:
+    """The verdicts of these states, by chain id."""
+    return (each for _, each in sorted(model.store.verdicts.get(model.name, {}).items()) if each.state in states)
+
+
+def _paths(model: Model, verdict: Verdict, names: Iterable[str]) -> tuple[str, ...]:
+    layer = model.layers.layers[verdict.chain]
+    content = model.home.content(layer.dir_id or "")
+    return (*(f"{content}/{name}" for name in names), layer.path)
+
+
+def _several(words: list[str], count: int) -> str:
+    more = f"; and {count - len(words)} more" if count > len(words) else ""
+    return "; ".join(words) + more
+
+
+@rule("layer-content-mismatch", Severity.ERROR, level=Level.DEEP, actions=(ActionClass.LOSSY,))
+def content_mismatch(model: Model) -> Iterator[Fault]:
+    """Files of a layer are not what was pulled or built: lost, cut, emptied or changed.
+
+    Why it matters: programs crash or do not start ("exec format error"), and nothing else ever notices: images that share the
+        layer are all hit, a pull says "Already exists", only save and push fail.
+    How it comes about: a power cut before the kernel wrote the files (no engine syncs them), a bad disk, edits by hand.
+    Repair: the layer and what stands on it are put away, so that a pull fetches it again; then verify once more.
+    Never: repair one of the images that share the layer; call it repaired without another deep check.
+    Daemon says: file integrity checksum failed for "<path>"
+    Seen in: FC-04
+    """
+    for verdict in _of(model, "damaged"):
+        some = verdict.damages[:TOLD]
+        yield Fault(
+            Ref("layer", verdict.chain),
+            f"the content of layer {short(verdict.chain)} is damaged: {len(verdict.damages)} of its files differ",
+            _paths(model, verdict, (each.name for each in some)),
+            _several([f"{each.name}: {each.expected}" for each in some], len(verdict.damages)),
+            _several([f"{each.name}: {each.found}" for each in some], len(verdict.damages)),
+            (forget(verdict.chain),),
+        )
+
+
+@rule("layer-tarsplit-corrupt", Severity.ERROR, level=Level.DEEP, actions=(ActionClass.LOSSY,))
+def tarsplit_corrupt(model: Model) -> Iterator[Fault]:
+    """The record from which a layer's archive is put together again is damaged, or its diff id is.
+
+    Why it matters: containers run, but the image can be neither saved nor pushed, and its files cannot be verified.
+    How it comes about: power loss, a full disk while the layer was registered, a changed `diff`.
+    Repair: the layer and what stands on it are put away, so that a pull fetches it again.
+    Never: make a new record from the folder: its digest cannot be the same.
+    Daemon says: could not verify layer data for: sha256:<diff>
+    Seen in: FC-53
+    """
+    for verdict in _of(model, "record"):
+        layer = model.layers.layers[verdict.chain]
+        message = f"layer {short(verdict.chain)} cannot be put together again"
+        paths = (f"{layer.path}/tar-split.json.gz", f"{layer.path}/diff")
+        yield Fault(Ref("layer", verdict.chain), message, paths, str(layer.diff), verdict.why, (forget(verdict.chain),))
+
+
+@rule("layer-content-unverifiable", Severity.INFO, level=Level.DEEP)
+def content_unverifiable(model: Model) -> Iterator[Fault]:
+    """The content of a layer cannot be compared with its archive offline.
+
+    Why it matters: it does not; the layer is as good as before, its content is only not known.
+    How it comes about: a file's data lies in another layer (overlay's metacopy and redirect), or the layer itself removes files
+        again that its archive holds, on a driver that keeps whole trees.
+    Repair: none is needed.
+    """
+    for verdict in _of(model, "unverifiable"):
+        message = f"layer {short(verdict.chain)} cannot be verified: {verdict.why}"
+        yield Fault(Ref("layer", verdict.chain), message, _paths(model, verdict, ()), "", verdict.why)
+
+
+@rule("layer-extra-files", Severity.INFO, level=Level.DEEP)
+def extra_files(model: Model) -> Iterator[Fault]:
+    """A layer's folder holds files that its archive has not.
+
+    Why it matters: every container above sees them; a save or push of the image does not carry them.
+    How it comes about: somebody wrote into the folder, or an unpacking left its scratch folders.
+    Repair: none: what a container may rely on is not taken away.
+    """
+    for verdict in (each for each in _of(model, "whole") if each.extra):
+        some = verdict.extra[:TOLD]
+        message = f"layer {short(verdict.chain)} holds {len(verdict.extra)} files that are not in its archive"
+        actual = _several(list(some), len(verdict.extra))
+        yield Fault(Ref("layer", verdict.chain), message, _paths(model, verdict, some), "no such files", actual)
+
+
+@rule("layer-metadata-drift", Severity.INFO, level=Level.DEEP)
+def metadata_drift(model: Model) -> Iterator[Fault]:
+    """Mode, owner, time, target or capabilities of a layer's files are not those of its archive.
+
+    Why it matters: a program may lose its rights or gain some; no digest covers it, so that no engine ever notices.
+    How it comes about: chown or chmod through the folder, a copy of the root that lost owners or attributes.
+    Repair: none yet in this version.
+    Seen in: FC-44
+    """
+    for verdict in (each for each in _of(model, "whole") if each.drift):
+        some = verdict.drift[:TOLD]
+        yield Fault(
+            Ref("layer", verdict.chain),
+            f"attributes of {len(verdict.drift)} files of layer {short(verdict.chain)} are not those of its archive",
+            _paths(model, verdict, (each.name for each in some)),
+            _several([f"{each.name}: {each.expected}" for each in some], len(verdict.drift)),
+            _several([f"{each.name}: {each.found}" for each in some], len(verdict.drift)),
+        )
+
+
+@hookimpl
+def fsck_rules() -> Iterable[Rule]:
+    """The rules on contents."""
+    return (content_mismatch, tarsplit_corrupt, content_unverifiable, extra_files, metadata_drift)
