@@ -24,6 +24,8 @@ from docker_fsck.store import open_store
 from docker_fsck.testing.refusals import refusing
 from docker_fsck.testing.whole import Whole, whole
 from docker_fsck.values import ActionClass, Finding, Level, Plan, Severity, Source
+from docker_fsck.verify.layer import verify
+from docker_fsck.verify.run import tasks
 
 DRIVERS = ("overlay2", "vfs", "aufs")
 UNION = ("overlay2", "aufs")
@@ -135,13 +137,17 @@ def run(
     grace: float = 0.0,
     consents: Collection[str] = (),
     known: plugins.Registry | None = None,
+    level: Level = Level.STANDARD,
 ) -> Run:
-    """Check the root with every rule of level standard and plan all classes."""
+    """Check the root with every rule of a level, standard unless said otherwise, and plan all classes."""
     known = known or registry()
     policy = Policy(now=now, grace=grace, consents=frozenset(consents))
     with Reader(str(root)) as reader:
         store = open_store(reader, known.drivers, known.sources, host, policy)
-        checked = engine.check(store, rules.select(known.rules, Level.STANDARD), known.failures)
+        if level is Level.DEEP:
+            for model in store.models:
+                store.learn(model.name, {task.chain: verify(reader, task, lambda _count: None) for task in tasks(model)})
+        checked = engine.check(store, rules.select(known.rules, level), known.failures)
         plan, findings = planner.make(checked, store, known.veto)
         return Run(checked, findings, plan, store.sources, store.counts)
 
@@ -156,11 +162,17 @@ class Terms(Struct, frozen=True, kw_only=True):
     consents: tuple[str, ...]
     denied: str
     error: int
+    level: Level
 
     def run(self) -> Run:
         """Check and plan."""
         with refusing(Path(self.denied), self.error) if self.denied else nullcontext():
-            return run(Path(self.root), host=self.host, now=self.now, grace=self.grace, consents=self.consents)
+            return run(Path(self.root), host=self.host, now=self.now, grace=self.grace, consents=self.consents, level=self.level)
+
+
+def level_of(name: str) -> Level:
+    """How deep a check must look so that a rule runs."""
+    return next((rule.level for rule in registry().rules if rule.name == name and rule.level is Level.DEEP), Level.STANDARD)
 
 
 def terms(row: Row, store: Whole) -> Terms:
@@ -169,7 +181,7 @@ def terms(row: Row, store: Whole) -> Terms:
     denied, now = row.denied(store), time.time() + row.age
     return Terms(
         root=str(store.root.path), host=row.host(store), now=now, grace=row.grace, consents=consents, denied=str(denied or ""),
-        error=row.error,
+        error=row.error, level=level_of(row.rule),
     )  # fmt: skip
 
 

@@ -1,0 +1,145 @@
+"""The table of what only deep verification sees: files of layers against the archives that they came from (classic-store 6)."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from docker_fsck.tarsplit import entries
+from docker_fsck.testing.table import Row, Told, disagreements, fires, run, silent
+from docker_fsck.testing.whole import Whole, whole
+from docker_fsck.values import Level
+
+from .cases import DRIVERS, LOSSY, UNION, How, rows
+
+CONTENT, SPLIT, LOOSE, EXTRA, DRIFT = (
+    "layer-content-mismatch", "layer-tarsplit-corrupt", "layer-content-unverifiable", "layer-extra-files", "layer-metadata-drift",
+)  # fmt: skip
+
+
+def some_file(store: Whole) -> Path:
+    """A file with content of the top layer of an image."""
+    content = store.root.content(store.dir_of(store.web))
+    batches = entries([split(store).read_bytes()])
+    return content / next(entry.name for batch in batches for entry in batch if entry.has_content)
+
+
+def split(store: Whole) -> Path:
+    """The tar-split of that layer."""
+    return store.root.record(store.root.chains_of(store.web)[-1]) / "tar-split.json.gz"
+
+
+def layer(store: Whole, path: Path) -> Told:
+    """The blame for that layer at a path."""
+    return Told("layer", store.root.chains_of(store.web)[-1], store.rel(path))
+
+
+def hurt(blow: str, *args: object) -> How:
+    """The file is damaged by a verb of the builder, and keeps its time."""
+
+    def how(store: Whole) -> Told:
+        path = some_file(store)
+        before = path.stat()
+        getattr(store.root, blow)(path, *args)
+        if path.exists():
+            os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns), follow_symlinks=False)
+        return layer(store, path)
+
+    return how
+
+
+def swapped(store: Whole) -> Told:
+    """Other content of the same size and time."""
+    path = some_file(store)
+    before = path.stat()
+    path.write_bytes(bytes(byte ^ 0xFF for byte in path.read_bytes()))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    return layer(store, path)
+
+
+def split_hurt(blow: str) -> How:
+    """The record is damaged."""
+
+    def how(store: Whole) -> Told:
+        getattr(store.root, blow)(split(store))
+        return layer(store, split(store))
+
+    return how
+
+
+def with_more(store: Whole) -> Told:
+    """A file that no archive has."""
+    path = some_file(store).with_name("stranger")
+    path.write_bytes(b"who put me here")
+    return layer(store, path)
+
+
+def chmodded(store: Whole) -> Told:
+    """A file with another mode."""
+    path = some_file(store)
+    path.chmod(stat.S_IMODE(path.stat().st_mode) ^ 0o022)
+    return layer(store, path)
+
+
+def aged(store: Whole) -> Told:
+    """A file with another time."""
+    path = some_file(store)
+    os.utime(path, (1, 1))
+    return layer(store, path)
+
+
+def lazy(store: Whole) -> Told:
+    """A file whose content overlay keeps in a lower layer."""
+    path = some_file(store)
+    before = path.stat()
+    path.write_bytes(bytes(before.st_size))
+    os.setxattr(path, "user.overlay.metacopy", b"")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    return layer(store, store.root.record(store.root.chains_of(store.web)[-1]))
+
+
+def unusual(store: Whole) -> None:
+    """What mounts and containers change in the folder of a layer that is whole."""
+    content = store.root.content(store.dir_of(store.web))
+    os.utime(content, (5, 5))
+    for folder in content.iterdir():
+        if folder.is_dir():
+            os.utime(folder, (6, 6))
+
+
+def of_a_container(store: Whole) -> None:
+    """What a container wrote is nobody's archive."""
+    store.root.write(store.root.content(store.root.mount_id(store.ran)) / "written", b"by the container")
+
+
+ROWS: tuple[Row, ...] = (
+    fires(CONTENT, "a file of a layer is empty", hurt("empty"), cls=LOSSY),
+    fires(CONTENT, "a file of a layer is cut", hurt("cut"), cls=LOSSY),
+    fires(CONTENT, "a bit of a file is another", hurt("flip"), cls=LOSSY),
+    fires(CONTENT, "a file of a layer is lost", hurt("delete"), cls=LOSSY),
+    fires(CONTENT, "a file is a link to another one", hurt("link_to", "/etc/passwd"), cls=LOSSY),
+    fires(CONTENT, "a file has other bytes of the same number", swapped, cls=LOSSY),
+    silent(CONTENT, "folders have other times", unusual),
+    silent(CONTENT, "a container has written", of_a_container),
+    fires(SPLIT, "the record is empty", split_hurt("empty"), cls=LOSSY),
+    fires(SPLIT, "the record is cut", split_hurt("cut"), cls=LOSSY),
+    silent(SPLIT, "folders have other times", unusual),
+    fires(LOOSE, "a file is kept in another layer by overlay", lazy),
+    silent(LOOSE, "folders have other times", unusual),
+    fires(EXTRA, "a file lies there that no archive has", with_more, drivers=UNION),
+    silent(EXTRA, "a container has written", of_a_container),
+    fires(DRIFT, "a file has another mode", chmodded),
+    fires(DRIFT, "a file has another time", aged),
+    silent(DRIFT, "folders have other times", unusual),
+)  # fmt: skip
+
+
+@rows(ROWS)
+def test_rows(row: Row, driver: str, place: Path) -> None:
+    assert [] == disagreements(row, driver, place)
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_a_whole_store_is_whole_to_the_last_byte(driver: str, place: Path) -> None:
+    assert () == run(whole(place, driver).root.path, level=Level.DEEP).findings
