@@ -70,7 +70,7 @@ def _lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
             if len(rest) > LONGEST_LINE:
                 raise TarSplitError(f"a line is longer than {LONGEST_LINE} bytes")
     if rest.strip():
-        raise TarSplitError("its last line is cut")
+        yield rest
 
 
 def _unpacked(pieces: Iterable[bytes]) -> Iterator[bytes]:
