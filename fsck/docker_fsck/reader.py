@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Self
 
 from docker_fsck.errors import RootError
 from docker_fsck.facts import Facts, Row, entries_of, facts_of, kind_of, trouble
-from docker_fsck.fdread import THREADS, all_of, born_ns, disk_reads, possible, short, threads
+from docker_fsck.fdread import THREADS, all_of, born_ns, disk_reads, short, threads
+from docker_fsck.folders import DIR_FLAGS, MOUNTED, Folders
 from docker_fsck.mounttable import foreign_mounts
 from docker_fsck.values import Trouble
 
@@ -24,9 +25,7 @@ SMALL = 64 << 10
 BIG = 64 << 20
 QUARANTINE = ".docker-fsck"
 _CHUNK = 512
-MOUNTED = "another file system is mounted here"
 _FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
-_DIR_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Reader:
@@ -35,22 +34,23 @@ class Reader:
     def __init__(self, root: str) -> None:
         """Open `root`; a `RootError` says why it cannot be."""
         self.root = os.path.realpath(root)
-        self.unread: dict[str, Trouble] = {}
-        self.noatime = os.O_NOATIME
         try:
-            self._fd = self._open_at(self.root, _DIR_FLAGS, None)
+            self._folders = Folders(self.root)
         except FileNotFoundError:
             raise RootError(f"{root}: no such folder") from None
         except NotADirectoryError:
             raise RootError(f"{root}: not a folder") from None
         except OSError as error:
             raise RootError(f"{root}: {(error.strerror or str(error)).lower()}") from None
-        self._open: dict[str, int] = {}
         self._shapes: dict[tuple[tuple[str, str], ...], dict[str, str]] = {}
         found = foreign_mounts(self.root)
-        self.mounts = found or frozenset()
-        self.blind = found is None  # without /proc the device number alone tells a mount
-        self._dev = os.fstat(self._fd).st_dev
+        self._folders.mounts, self._folders.blind = found or frozenset(), found is None
+        self._known()
+
+    def _known(self) -> None:
+        """What others ask of the folders."""
+        self.unread, self.noatime = self._folders.unread, self._folders.noatime
+        self.mounts, self.blind = self._folders.mounts, self._folders.blind
 
     def __enter__(self) -> Self:
         return self
@@ -60,17 +60,13 @@ class Reader:
 
     def close(self) -> None:
         """Close every descriptor; once is enough."""
-        for fd in (*self._open.values(), self._fd):
-            if fd >= 0:
-                os.close(fd)
-        self._open.clear()
-        self._fd = -1
+        self._folders.close()
 
     def twin(self) -> Self:
         """Another reader of the same folder, for another process: it shares no descriptor and notes what is unread for itself."""
         made = copy.copy(self)
-        made._fd = os.open(".", _DIR_FLAGS, dir_fd=self._fd)  # noqa: SLF001 - of the same class
-        made._open, made._shapes, made.unread = {}, {}, {}  # noqa: SLF001
+        made._folders, made._shapes = self._folders.twin(), {}  # noqa: SLF001 - of the same class
+        made._known()  # noqa: SLF001
         return made
 
     def absolute(self, path: str) -> str:
@@ -79,50 +75,50 @@ class Reader:
 
     def space(self) -> tuple[int, int]:
         """Bytes of the root's file system: all, and those that an unprivileged process may still use, as df says. May raise."""
-        found = os.fstatvfs(self._fd)
+        found = os.fstatvfs(self._folders.fd)
         return found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize
 
     def facts(self, path: str) -> Facts | Trouble:
         """Lstat of `path`."""
-        place = self._place(path)
+        place = self._folders.place(path)
         if isinstance(place, Trouble):
             return place
         try:
             return facts_of(os.stat(place[1] or ".", dir_fd=place[0], follow_symlinks=False))
         except OSError as error:
-            return self._note(trouble(path, error))
+            return self._folders.note(trouble(path, error))
 
     def read(self, path: str, limit: int = BIG) -> bytes | Trouble:
         """The bytes of the regular file `path`; one that is larger than `limit` is wrong."""
-        place = self._place(path)
+        place = self._folders.place(path)
         if path in self.mounts:
             return Trouble(path, "wrong", MOUNTED)
         return place if isinstance(place, Trouble) else self._slurp(place[0], place[1], path, limit)
 
     def names(self, path: str) -> dict[str, str] | Trouble:
         """What the folder `path` holds: name to kind, sorted by name."""
-        fd = self._folder(path)
+        fd = self._folders.folder(path)
         if isinstance(fd, Trouble):
             return fd
         try:
             return dict(sorted(entries_of(fd).items()))
         except OSError as error:
-            return self._note(trouble(path, error))
+            return self._folders.note(trouble(path, error))
 
     def folder(self, path: str) -> int | Trouble:
         """A descriptor of the folder `path`, for deep verification; whoever asks closes it."""
-        fd = self._folder(path)
+        fd = self._folders.folder(path)
         return fd if isinstance(fd, Trouble) else os.dup(fd)
 
     def opened(self, path: str) -> int | Trouble:
         """A descriptor of the regular file `path`, to be read piece by piece; whoever asks closes it."""
-        place = self._place(path)
+        place = self._folders.place(path)
         if isinstance(place, Trouble) or path in self.mounts:
             return place if isinstance(place, Trouble) else Trouble(path, "wrong", MOUNTED)
         try:
-            fd = self._open_at(place[1], _FILE_FLAGS, place[0])
+            fd = self._folders.open_at(place[1], _FILE_FLAGS, place[0])
         except OSError as error:
-            return self._note(trouble(path, error))
+            return self._folders.note(trouble(path, error))
         if stat.S_ISREG(os.fstat(fd).st_mode):
             return fd
         os.close(fd)
@@ -135,7 +131,7 @@ class Reader:
         the disk must (a cold disk is four times faster so, a warm one a third slower: architecture section 7).
         """
         names = self.names(base)
-        fd = self._folder(base)
+        fd = self._folders.folder(base)
         if isinstance(names, Trouble):
             return names
         return fd if isinstance(fd, Trouble) else self._rows(fd, base, list(names), files)
@@ -169,7 +165,7 @@ class Reader:
 
     def links(self, base: str) -> dict[str, str | Trouble] | Trouble:
         """For each entry of `base` the text of the symlink; one that is no symlink is a `Trouble`."""
-        names, fd = self.names(base), self._folder(base)
+        names, fd = self.names(base), self._folders.folder(base)
         if isinstance(names, Trouble) or isinstance(fd, Trouble):
             return names if isinstance(names, Trouble) else Trouble(base, "absent", "it is gone")
         found: dict[str, str | Trouble] = {}
@@ -177,12 +173,12 @@ class Reader:
             try:
                 found[name] = os.readlink(name, dir_fd=fd)
             except OSError as error:
-                found[name] = self._note(trouble(f"{base}/{name}", error))
+                found[name] = self._folders.note(trouble(f"{base}/{name}", error))
         return found
 
     def members(self, path: str) -> Iterator[tuple[str, Facts | Trouble]]:
         """Name and lstat of each entry of the folder `path`, in the order of the disk; a `Trouble` for what cannot be had."""
-        fd = self._walk(path)
+        fd = self._folders.walk(path)
         if isinstance(fd, Trouble):
             yield "", fd
             return
@@ -192,82 +188,16 @@ class Reader:
                     try:
                         yield entry.name, facts_of(entry.stat(follow_symlinks=False))
                     except OSError as error:
-                        yield entry.name, self._note(trouble(f"{path}/{entry.name}", error))
+                        yield entry.name, self._folders.note(trouble(f"{path}/{entry.name}", error))
         except OSError as error:
-            yield "", self._note(trouble(path, error))
+            yield "", self._folders.note(trouble(path, error))
         finally:
             os.close(fd)
 
     def born_ns(self, path: str) -> int:
         """When the subvolume `path` was made, in ns, 0 where that cannot be told: a snapshot has its source's ctimes."""
-        fd = self._folder(path)
+        fd = self._folders.folder(path)
         return 0 if isinstance(fd, Trouble) else born_ns(fd)
-
-    def _note(self, fault: Trouble) -> Trouble:
-        if fault.state == "unreadable":
-            self.unread.setdefault(fault.path, fault)
-        return fault
-
-    def _open_at(self, name: str, flags: int, dir_fd: int | None) -> int:
-        try:
-            return os.open(name, flags | self.noatime, dir_fd=dir_fd)
-        except PermissionError:
-            if not self.noatime:
-                raise
-            return os.open(name, flags, dir_fd=dir_fd)  # another owner's: its access time cannot be spared
-
-    def _place(self, path: str) -> tuple[int, str] | Trouble:
-        """The open folder around `path` and its last name."""
-        base, _, name = path.rpartition("/")
-        if path and (name in {"", ".", ".."} or not possible(path)):
-            return Trouble(path, "wrong", "no name that a file can have")
-        fd = self._folder(base)
-        return Trouble(path, fd.state, fd.why) if isinstance(fd, Trouble) else (fd, name)
-
-    def _folder(self, path: str) -> int | Trouble:
-        """A descriptor of the folder `path` that stays open as long as the reader."""
-        if not path:
-            return self._fd
-        fd = self._open.get(path)
-        if fd is not None:
-            return fd
-        made = self._walk(path)
-        if isinstance(made, Trouble):
-            return made
-        if len(self._open) >= _CHUNK // 2:
-            for old in list(self._open.values()):
-                os.close(old)
-            self._open.clear()
-        self._open[path] = made
-        return made
-
-    def _walk(self, path: str) -> int | Trouble:
-        """Open the folder `path` part by part; no link and no other mount is entered."""
-        base, _, name = path.rpartition("/")
-        start = self._open.get(base, -1)
-        here, parts, at = (start, [name], base) if start >= 0 and base else (self._fd, path.split("/"), "")
-        opened = -1  # the descriptor that this walk itself holds
-        for part in parts:
-            at = f"{at}/{part}" if at else part
-            fault = Trouble(at, "wrong", "leads out of the folder") if part in {"", ".", ".."} or not possible(part) else None
-            if at in self.mounts:
-                fault = Trouble(at, "wrong", MOUNTED)
-            try:
-                if fault is None:
-                    previous, opened = opened, self._open_at(part, _DIR_FLAGS, here)
-                    if self.blind and os.fstat(opened).st_dev != self._dev:
-                        fault = Trouble(at, "wrong", MOUNTED)
-                    here = opened
-                    if previous >= 0:
-                        os.close(previous)
-                    if fault is None:
-                        continue
-            except OSError as error:
-                fault = self._note(trouble(at, error))
-            if opened >= 0:
-                os.close(opened)
-            return fault
-        return opened
 
     def _some(self, fd: int, base: str, names: list[str], files: tuple[str, ...]) -> list[tuple[str, Row | Trouble]]:
         return [(name, self._row(fd, base, name, files)) for name in names]
@@ -277,11 +207,11 @@ class Reader:
         if path in self.mounts:
             return Trouble(path, "wrong", MOUNTED)
         try:
-            fd = self._open_at(name, _DIR_FLAGS, base_fd)
+            fd = self._folders.open_at(name, DIR_FLAGS, base_fd)
         except OSError as error:
-            return self._note(trouble(path, error))
+            return self._folders.note(trouble(path, error))
         try:
-            if self.blind and os.fstat(fd).st_dev != self._dev:
+            if self.blind and os.fstat(fd).st_dev != self._folders.dev:
                 return Trouble(path, "wrong", MOUNTED)
             entries = self._shape(entries_of(fd))
             found: dict[str, bytes | Trouble] = {}
@@ -292,7 +222,7 @@ class Reader:
                     data = short(fd, file, flags) if plain else None
                     found[file] = self._slurp(fd, file, f"{path}/{file}", SMALL) if data is None else data
         except OSError as error:
-            return self._note(trouble(path, error))
+            return self._folders.note(trouble(path, error))
         finally:
             os.close(fd)
         return Row(entries, found)
@@ -304,19 +234,19 @@ class Reader:
 
     def _slurp(self, dir_fd: int, name: str, path: str, limit: int) -> bytes | Trouble:
         try:
-            fd = self._open_at(name, _FILE_FLAGS, dir_fd)
+            fd = self._folders.open_at(name, _FILE_FLAGS, dir_fd)
         except OSError as error:
-            return self._note(trouble(path, error))
+            return self._folders.note(trouble(path, error))
         try:
             facts = os.fstat(fd)
             if not stat.S_ISREG(facts.st_mode):
                 return Trouble(path, "wrong", f"a {kind_of(facts.st_mode)} where a file belongs")
-            if self.blind and facts.st_dev != self._dev:
+            if self.blind and facts.st_dev != self._folders.dev:
                 return Trouble(path, "wrong", MOUNTED)
             if facts.st_size > limit:
                 return Trouble(path, "wrong", f"{facts.st_size} bytes, more than the {limit} that are read")
             return all_of(fd, facts.st_size, limit)
         except OSError as error:
-            return self._note(trouble(path, error))
+            return self._folders.note(trouble(path, error))
         finally:
             os.close(fd)

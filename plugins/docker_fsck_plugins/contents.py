@@ -44,7 +44,7 @@ def content_mismatch(model: Model) -> Iterator[Fault]:
             _paths(model, verdict, (each.name for each in some)),
             _several([f"{each.name}: {each.expected}" for each in some], len(verdict.damages)),
             _several([f"{each.name}: {each.found}" for each in some], len(verdict.damages)),
-            (forget(verdict.chain),),
+            (forget(model, verdict.chain),),
         )
 
 
@@ -63,7 +63,7 @@ def tarsplit_corrupt(model: Model) -> Iterator[Fault]:
         layer = model.layers.layers[verdict.chain]
         message = f"layer {short(verdict.chain)} cannot be put together again"
         paths = (f"{layer.path}/tar-split.json.gz", f"{layer.path}/diff")
-        yield Fault(Ref("layer", verdict.chain), message, paths, str(layer.diff), verdict.why, (forget(verdict.chain),))
+        yield Fault(Ref("layer", verdict.chain), message, paths, str(layer.diff), verdict.why, (forget(model, verdict.chain),))
 
 
 @rule("layer-content-unverifiable", Severity.INFO, level=Level.DEEP)

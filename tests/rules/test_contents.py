@@ -11,7 +11,7 @@ from docker_fsck.testing.table import Row, Told, disagreements, fires, run, sile
 from docker_fsck.testing.whole import Whole, whole
 from docker_fsck.values import Level
 
-from .cases import DRIVERS, LOSSY, UNION, How, rows
+from .cases import DRIVERS, LOSSY, UNION, VFS, How, rows
 
 CONTENT, SPLIT, LOOSE, EXTRA, DRIFT = (
     "layer-content-mismatch", "layer-tarsplit-corrupt", "layer-content-unverifiable", "layer-extra-files", "layer-metadata-drift",
@@ -114,16 +114,18 @@ def of_a_container(store: Whole) -> None:
 
 
 ROWS: tuple[Row, ...] = (
-    fires(CONTENT, "a file of a layer is empty", hurt("empty"), cls=LOSSY),
-    fires(CONTENT, "a file of a layer is cut", hurt("cut"), cls=LOSSY),
-    fires(CONTENT, "a bit of a file is another", hurt("flip"), cls=LOSSY),
-    fires(CONTENT, "a file of a layer is lost", hurt("delete"), cls=LOSSY),
-    fires(CONTENT, "a file is a link to another one", hurt("link_to", "/etc/passwd"), cls=LOSSY),
-    fires(CONTENT, "a file has other bytes of the same number", swapped, cls=LOSSY),
+    fires(CONTENT, "a file of a layer is empty", hurt("empty"), drivers=UNION, cls=LOSSY),
+    fires(CONTENT, "a file of a layer is cut", hurt("cut"), drivers=UNION, cls=LOSSY),
+    fires(CONTENT, "a bit of a file is another", hurt("flip"), drivers=UNION, cls=LOSSY),
+    fires(CONTENT, "a file of a layer is lost", hurt("delete"), drivers=UNION, cls=LOSSY),
+    fires(CONTENT, "a file is a link to another one", hurt("link_to", "/etc/passwd"), drivers=UNION, cls=LOSSY),
+    fires(CONTENT, "a file has other bytes of the same number", swapped, drivers=UNION, cls=LOSSY),
+    fires(CONTENT, "a file is empty and the image may run", hurt("empty"), drivers=VFS, cls=LOSSY, refused="still run"),
     silent(CONTENT, "folders have other times", unusual),
     silent(CONTENT, "a container has written", of_a_container),
-    fires(SPLIT, "the record is empty", split_hurt("empty"), cls=LOSSY),
-    fires(SPLIT, "the record is cut", split_hurt("cut"), cls=LOSSY),
+    fires(SPLIT, "the record is empty", split_hurt("empty"), drivers=UNION, cls=LOSSY),
+    fires(SPLIT, "the record is cut", split_hurt("cut"), drivers=UNION, cls=LOSSY),
+    fires(SPLIT, "the record is lost in part and the image runs", split_hurt("cut"), drivers=VFS, cls=LOSSY, refused="still run"),
     silent(SPLIT, "folders have other times", unusual),
     fires(LOOSE, "a file is kept in another layer by overlay", lazy),
     silent(LOOSE, "folders have other times", unusual),
