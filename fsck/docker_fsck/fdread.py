@@ -1,4 +1,4 @@
-"""The reader's system calls in small: bytes of an open file, threads, what a name may be. Only reader.py uses it."""
+"""The reader's system calls in small: bytes of an open file, threads, mounts; only reader.py and treewalk.py use it."""
 
 import fcntl
 import os
@@ -60,6 +60,15 @@ def possible(path: str) -> bool:
         return b"\0" not in os.fsencode(path)
     except UnicodeEncodeError:
         return False
+
+
+def mount_id(fd: int) -> str | None:
+    """Which mount an open file lies on (`mnt_id` of its fdinfo); None where /proc does not tell."""
+    try:
+        with open(f"/proc/self/fdinfo/{fd}", encoding="ascii") as info:  # noqa: PTH123 - a Path would cost more than the read
+            return next((line.split()[1] for line in info if line.startswith("mnt_id:")), None)
+    except OSError:
+        return None
 
 
 def threads() -> "ThreadPoolExecutor":

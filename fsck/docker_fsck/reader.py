@@ -199,6 +199,14 @@ class Reader:
         fd = self._folders.folder(path)
         return 0 if isinstance(fd, Trouble) else born_ns(fd)
 
+    def enter(self, path: str) -> int | Trouble:
+        """A descriptor of the folder `path` with an offset of its own; the caller closes it."""
+        return self._folders.walk(path) if path else self.step(".", self._folders.fd)
+
+    def step(self, name: str, dir_fd: int) -> int:
+        """As `enter`, for one name in an open folder. An `OSError` says why not; whether it is another mount is not asked."""
+        return self._folders.open_at(name, DIR_FLAGS, dir_fd)
+
     def _some(self, fd: int, base: str, names: list[str], files: tuple[str, ...]) -> list[tuple[str, Row | Trouble]]:
         return [(name, self._row(fd, base, name, files)) for name in names]
 
