@@ -113,6 +113,8 @@ OPTIONS: dict[str, Callable[[Add], object]] = {
     ),
     "older_than": lambda add: add("--older-than", metavar="DURATION", help="transactions older than this (default 14d)"),
     "txn": lambda add: add("--txn", metavar="TXN", help="only this transaction"),
+    "by": lambda add: add("--by", metavar="kind|image|container", help="what the sums are for (default kind)"),
+    "jobs": lambda add: add("--jobs", metavar="N", help="how many processes work (default: as many as there are processors)"),
     "origin": lambda add: add("--origin", action="store_true", help="say where each value comes from"),
     "json": lambda add: add("--json", dest="as_json", action="store_true", help="as a JSON object"),
     "PLAN": lambda add: add("plan", metavar="PLAN.json", nargs="?", help="a plan that `plan -o` saved"),
@@ -171,6 +173,7 @@ COMMANDS = {
     ),
     "history": Command("List what was done to this root.", "transactions:history", ("ONE",)),
     "why": Command("Say what keeps a thing, up to the roots, or since when and why it is dead.", "why:why", ("THING",)),
+    "du": Command("Say where the space is and whose it is; adds up to `du -x` of the root.", "du:du", ("by", "jobs")),
     "explain": Command(
         "Say what a rule, or what an engine said, means and what is done about it.", "explaining:explain", ("RULE",)
     ),

@@ -1,0 +1,108 @@
+"""The command du: where the space of a root is; takes no lock, changes nothing, and works beside a running engine."""
+
+import gc
+import os
+from collections.abc import Callable, Iterator
+
+from docker_fsck import engine, planner, rules
+from docker_fsck.cli import roots, session
+from docker_fsck.cli.edge import Call
+from docker_fsck.cli.telling import view
+from docker_fsck.errors import INCOMPLETE, UsageError
+from docker_fsck.plugins import Registry
+from docker_fsck.reader import Reader
+from docker_fsck.reports import document, dutext
+from docker_fsck.reports.lines import Line
+from docker_fsck.reports.view import View
+from docker_fsck.space.crew import count
+from docker_fsck.space.estate import survey
+from docker_fsck.space.ledger import Ledger, plot
+from docker_fsck.space.values import Du, Unread
+from docker_fsck.steps import at, printable, spell
+from docker_fsck.store import Store, open_store
+from docker_fsck.values import Plan
+
+SHAPES: dict[str, Callable[[Du, View], Iterator[Line]]] = {
+    "kind": dutext.by_kind,
+    "image": dutext.by_image,
+    "container": dutext.by_container,
+}
+
+MOST_JOBS = 256
+
+
+def du(call: Call) -> int:
+    """`du [--by image|container|kind] [--jobs N]`."""
+    form, shape, jobs = call.simple_format(), _shape(call), _jobs(call)
+    gc.disable()  # as for a check: many small values, no cycles
+    registry = session.load(call)
+    root = roots.choose(call.config)
+    with roots.opened(root) as reader:
+        found = _measured(call, registry, reader, root, jobs)
+    if form == "json":
+        call.edge.terminal.data(document.pretty(found))
+    elif call.quiet:
+        call.edge.terminal.lines([dutext.total(found)])
+    else:
+        call.edge.terminal.lines(shape(found, view(call)))
+    return found.exit
+
+
+def _measured(call: Call, registry: Registry, reader: Reader, root: roots.Root, jobs: int) -> Du:
+    store = Store(reader, registry.drivers, registry.sources, call.edge.look(root.path), session.policy(call))
+    if not store.models and not store.unjudged:
+        open_store(reader, registry.drivers, registry.sources, store.host, store.policy)  # says why it is none
+    plan = _plan(call, store, registry)
+    estate = survey(store, plan)
+    tally = count(reader, plot(estate, reader.mounts), len(estate.owners), jobs)
+    sums = Ledger(estate, tally)
+    faults = {fault.path: fault.why for fault in (*reader.unread.values(), *tally.faults)}
+    unread = tuple(_unread(path, why) for path, why in sorted(faults.items()))
+    return Du(
+        tool=session.tool(),
+        root=printable(root.path),
+        layouts=store.layouts,
+        active=printable(estate.active),
+        engine=store.host.state,
+        exit=INCOMPLETE if unread or registry.failures else 0,
+        total=sums.total,
+        inodes=sum(sums.inodes),
+        kinds=sums.kinds(),
+        images=sums.images(),
+        containers=sums.containers(),
+        volumes=sums.volumes(),
+        owners=sums.owners(),
+        frees=sums.frees(plan),
+        mounts=tuple(map(at, sorted(reader.mounts))),
+        unread=unread,
+    )
+
+
+def _plan(call: Call, store: Store, registry: Registry) -> Plan:
+    """What a plan would do now, by one pass of every rule; nothing for a root without a storage driver that is known."""
+    if not store.models:
+        return Plan()
+    checked = engine.check(store, rules.select(registry.rules, call.config.level), registry.failures)
+    return planner.make(checked, store, registry.veto)[0]
+
+
+def _unread(path: str, why: str) -> Unread:
+    shown, coded = spell(path)
+    return Unread(path=shown, path_b64=coded, why=printable(why))
+
+
+def _shape(call: Call) -> Callable[[Du, View], Iterator[Line]]:
+    wish = call.one("by") or "kind"
+    if wish not in SHAPES:
+        raise UsageError(f"--by {wish}: wants one of {', '.join(sorted(SHAPES))}")
+    return SHAPES[wish]
+
+
+def _jobs(call: Call) -> int:
+    """How many processes count: as many as may run at the same time, unless --jobs says otherwise."""
+    wish = call.one("jobs")
+    if wish is None:
+        return len(os.sched_getaffinity(0))
+    if not wish.isascii() or not wish.isdigit() or not 1 <= int(wish) <= MOST_JOBS:
+        raise UsageError(f"--jobs {wish}: wants a number from 1 to {MOST_JOBS}")
+    return int(wish)
