@@ -117,7 +117,7 @@ class Walker:
         self._frames.append(frame)
         if len(self._frames) > _OPEN:
             outer = self._frames[-_OPEN - 1]
-            if outer.fd >= 0:
+            if outer.fd >= 0 and outer.rest is None:  # a listing still looks at its entries through the descriptor
                 os.close(outer.fd)
                 outer.fd = -1
         self._read(frame)
@@ -228,7 +228,8 @@ class Walker:
 
     def _share_out(self) -> None:
         """Give half of the outermost waiting folders away; all the own work is kept if there is too little of it."""
-        for depth, frame in enumerate(self._frames[:_GIVING]):
+        room = max(_GIVING - self._base.count("/"), 0)
+        for depth, frame in enumerate(self._frames[:room]):
             if len(frame.waiting) > 1:
                 some = frame.waiting[: min(len(frame.waiting) // 2, _GIFT)]
                 del frame.waiting[: len(some)]

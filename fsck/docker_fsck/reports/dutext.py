@@ -141,8 +141,7 @@ def _frees(found: Du, view: View) -> Iterator[Line]:
     """What can be had back and how."""
     frees = found.frees
     if not frees.plan and not frees.held and not frees.purge:
-        yield line("Nothing to reclaim: everything here is referred to.")
-        return
+        yield line("Nothing to reclaim was found." if found.unjudged else "Nothing to reclaim: everything here is referred to.")
     if frees.plan:
         yield (
             ("", f"{size(frees.plan)} of garbage can be reclaimed: "),
@@ -164,6 +163,8 @@ def _frees(found: Du, view: View) -> Iterator[Line]:
             ("command", view.call("purge")),
             ("", " frees it."),
         )
+    for each in found.unjudged:
+        yield from wrapped(f"Not searched for garbage: {each}.", style="label")
 
 
 def _next(view: View, *others: str) -> Iterator[Line]:

@@ -159,7 +159,8 @@ class Unread(At, frozen=True, kw_only=True):
 class Du(msgspec.Struct, frozen=True, kw_only=True):
     """The whole answer. Each of `kinds` and `owners` adds up to `total`; bytes are allocated ones, hard links counted once.
 
-    `mounts` are mount points below the root, neither counted nor entered.
+    `mounts` are mount points below the root, neither counted nor entered. `unjudged`: stores in the root whose garbage is not
+    known, a sentence each. `active` is the storage driver in use, as far as that can be told.
     """
 
     schema: str = SCHEMA
@@ -167,6 +168,7 @@ class Du(msgspec.Struct, frozen=True, kw_only=True):
     root: str
     layouts: tuple[str, ...]
     active: str
+    unjudged: tuple[str, ...]
     engine: Literal["stopped", "live", "unknown"]
     exit: int
     total: int
