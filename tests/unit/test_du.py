@@ -88,6 +88,15 @@ def test_a_layer_of_one_image_is_its_own_one_of_several_is_shared(store: Whole) 
     assert ["web:1"] == images[store.web]["names"]
 
 
+def test_the_steps_of_a_build_belong_to_the_image_that_was_built(tmp_path: Path) -> None:
+    root = DataRoot(tmp_path / "docker")
+    step = root.image(None, 1)
+    image = root.image("built:1", 1, base=root.image(None, 1, base=step))
+    (built,) = asked(root)["images"]
+    layers = [path for chain in root.chains_of(image) for path in _dirs(root, root.dir_of(chain))]
+    assert (image, gnu(*layers), 0) == (built["id"], built["unique"], built["shared"])
+
+
 def _dirs(root: DataRoot, ident: str) -> list[Path]:
     """What a driver keeps of an id."""
     if root.driver == "overlay2":

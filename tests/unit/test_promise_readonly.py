@@ -29,6 +29,7 @@ LOOKING = {
     "why": ("why", "box"),
     "rehearsal": ("apply", "--dry-run", "--class", ALL, "--grace", "0s"),
     "history": ("history",),
+    "du": ("du", "--jobs", "2"),
     "settings": ("config", "show"),
 }
 DRIVERS = ("overlay2", "vfs", "aufs")

@@ -1,6 +1,7 @@
 """Counts a tree by several processes that share the work: who has too much gives half of it away; sums do not depend on who."""
 
 import mmap
+import threading
 from collections import deque
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
@@ -18,7 +19,7 @@ def count(reader: Reader, plot: Plot, owners: int, jobs: int) -> Tally:
     """What the tree takes, by owner; `jobs` processes, this one alone if it is 1. Raises `Incomplete` if one of them dies."""
     walker = Walker(reader, plot, owners)
     first = walker.top()
-    if jobs == 1:
+    if jobs == 1 or threading.active_count() > 1:  # a fork would cut other threads in half
         walker.walk(first)
     else:
         for each in _together(reader, plot, owners, jobs, first):
@@ -57,7 +58,7 @@ def _work(boss: Connection, reader: Reader, plot: Plot, owners: int, hungry: mma
         hungry[0] = 0  # one gift a wish; whoever is still hungry says so again
         boss.send(share)
 
-    walker = Walker(reader, plot, owners, lambda: hungry[0], give)
+    walker = Walker(reader.twin(), plot, owners, lambda: hungry[0], give)
     try:
         while (share := boss.recv()) is not None:
             walker.walk(share)

@@ -18,9 +18,16 @@ class Holders:
         self.model = model
 
     @cached_property
+    def shown(self) -> tuple[str, ...]:
+        """The images that `docker images` shows. Steps of a build, without a name and with a child, go with the last child."""
+        images, names = self.model.images, self.model.names_of
+        parents = {each.parent for ident, each in images.metadata.items() if ident in images.images}
+        return tuple(ident for ident in sorted(images.images) if ident in names or ident not in parents)
+
+    @cached_property
     def of_images(self) -> dict[str, tuple[str, ...]]:
         """By image id the driver dirs of its layers, those that only a `lower` names among them."""
-        return {image.id: self._dirs(image.chains) for image in self.model.images.images.values()}
+        return {ident: self._dirs(self.model.images.images[ident].chains) for ident in self.shown}
 
     @cached_property
     def counts(self) -> Counter[str]:

@@ -102,7 +102,9 @@ class OwnerSum(At, frozen=True, kw_only=True):
 
 
 class ImageSum(msgspec.Struct, frozen=True, kw_only=True):
-    """One image. `unique` goes when it goes alone, `shared` are layers that other images have too; both make the total."""
+    """One image, with the steps of its build that have no name. `unique` goes when it goes alone, `shared` are layers that
+    other images have too; both make the total.
+    """
 
     id: str
     names: tuple[str, ...]
