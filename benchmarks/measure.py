@@ -39,10 +39,11 @@ class MeasureError(Exception):
 
 @dataclass(frozen=True)
 class Sample:
-    """One run: wall time, and the peak resident memory of the largest process in it (0 where that is not asked)."""
+    """One run: wall time, the peak resident memory of the largest process in it, user and system time (0 where not asked)."""
 
     seconds: float
     peak: int = 0
+    cpu: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def run(command: Sequence[str], accepted: frozenset[int]) -> Sample:
             errors.seek(0)
             told = errors.read().decode(errors="replace")[-500:]
             raise MeasureError(f"{shlex.join(command)} ended with {process.returncode}: {told}")
-    return Sample(taken, usage.ru_maxrss * 1024)
+    return Sample(taken, usage.ru_maxrss * 1024, usage.ru_utime + usage.ru_stime)
 
 
 def environment() -> dict[str, str]:

@@ -47,8 +47,17 @@ def by_kind(found: Du, view: View) -> Iterator[Line]:
     yield BLANK
     owners = found.owners if view.verbose else found.owners[:MOST_OWNERS]
     yield line("The largest:" if len(owners) < len(found.owners) else "By owner:", "head")
-    rows = [(each.kind.value, size(each.bytes), str(each.bytes), escape(each.path or "files at the top")) for each in owners]
-    yield from _table(("kind", "size", "bytes", "where"), rows, view)
+    names = {each.id: listing(each.names, 1) for each in found.images} | {each.id: brief(each.name) for each in found.containers}
+    rows = [
+        (
+            each.kind.value,
+            size(each.bytes),
+            str(each.bytes),
+            f"{escape(each.path) or 'files at the top'}  {names.get(each.id, '')}",
+        )
+        for each in owners
+    ]
+    yield from _table(("kind", "size", "bytes", "where, and whose"), rows, view)
     yield from _more(len(found.owners) - len(owners))
     yield BLANK
     yield from _frees(found, view)
