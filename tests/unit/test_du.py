@@ -242,6 +242,15 @@ def test_a_folder_that_cannot_be_read_is_named_and_makes_it_incomplete(tmp_path:
     assert f"  {path}: permission denied\n" in told.out
 
 
+def test_a_rule_that_fails_is_named_and_makes_it_incomplete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = littered(tmp_path, "overlay2")
+    monkeypatch.setattr("docker_fsck.engine._consume", lambda rule, _model, _book: f"no {rule.name}")
+    done = run(*on(root, "du", "--format", "json"))
+    assert (8, 8, True) == (done.status, done.report["exit"], "rule driver-orphan: no driver-orphan" in done.report["failed"])
+    assert "Failed, so that not all garbage is known:\n  rule " in run(*on(root, "du")).out
+    assert gnu(root.path) == done.report["total"]
+
+
 def test_names_that_are_no_text_stand_with_their_bytes_and_cannot_write_on_the_terminal(tmp_path: Path) -> None:
     root = DataRoot(tmp_path / "docker")
     os.makedirs(os.fsencode(root.path) + b"/volumes/\xff\x1b[2J/_data")
@@ -270,7 +279,9 @@ def test_quiet_is_one_line(store: Whole) -> None:
     assert 1 == run(*on(store.root, "du", "-q")).out.count("\n")
 
 
-@pytest.mark.parametrize("argv", [("--jobs", "0"), ("--jobs", "x"), ("--jobs", "1000000"), ("--by", "owner"), ("--format", "jsonl")])
+@pytest.mark.parametrize(
+    "argv", [("--jobs", "0"), ("--jobs", "x"), ("--jobs", "1000000"), ("--by", "owner"), ("--format", "jsonl")]
+)
 def test_a_wrong_word_is_a_usage_error(tmp_path: Path, argv: tuple[str, ...]) -> None:
     done = run("du", "--root", str(tmp_path), *argv)
     assert (USAGE, "", 1) == (done.status, done.out, done.err.count("\n"))

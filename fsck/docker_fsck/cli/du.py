@@ -52,7 +52,7 @@ def _measured(call: Call, registry: Registry, reader: Reader, root: roots.Root, 
     store = Store(reader, registry.drivers, registry.sources, call.edge.look(root.path), session.policy(call))
     if not store.models and not store.unjudged:
         open_store(reader, registry.drivers, registry.sources, store.host, store.policy)  # says why it is none
-    plan = _plan(call, store, registry)
+    plan, failed = _plan(call, store, registry)
     estate = survey(store, plan)
     tally = count(reader, plot(estate, reader.mounts), len(estate.owners), jobs)
     sums = Ledger(estate, tally)
@@ -65,7 +65,7 @@ def _measured(call: Call, registry: Registry, reader: Reader, root: roots.Root, 
         active=printable(estate.active),
         unjudged=tuple(map(printable, store.unjudged.values())),
         engine=store.host.state,
-        exit=INCOMPLETE if unread or registry.failures else 0,
+        exit=INCOMPLETE if unread or failed else 0,
         total=sums.total,
         inodes=sum(sums.inodes),
         kinds=sums.kinds(),
@@ -76,15 +76,19 @@ def _measured(call: Call, registry: Registry, reader: Reader, root: roots.Root, 
         frees=sums.frees(plan),
         mounts=tuple(map(at, sorted(reader.mounts))),
         unread=unread,
+        failed=failed,
     )
 
 
-def _plan(call: Call, store: Store, registry: Registry) -> Plan:
-    """What a plan would do now, by one pass of every rule; nothing for a root without a storage driver that is known."""
+def _plan(call: Call, store: Store, registry: Registry) -> tuple[Plan, tuple[str, ...]]:
+    """What a plan would do now, by one pass of every rule, and which plugins or rules failed: then garbage is not all known."""
     if not store.models:
-        return Plan()
+        return Plan(), tuple(map(printable, (*registry.failures, *store.crashes)))
+    store.read_ahead()
     checked = engine.check(store, rules.select(registry.rules, call.config.level), registry.failures)
-    return planner.make(checked, store, registry.veto)[0]
+    plan = planner.make(checked, store, registry.veto)[0]
+    failed = [f"rule {each.rule}: {each.reason}" for each in checked.outcomes if each.state == "failed"]
+    return plan, tuple(map(printable, (*registry.failures, *failed, *store.crashes)))
 
 
 def _unread(path: str, why: str) -> Unread:

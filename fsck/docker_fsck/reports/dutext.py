@@ -188,6 +188,7 @@ def _gaps(found: Du, view: View) -> Iterator[Line]:
         yield from wrapped(told, style="warning")
     yield from _paths("Mounted here, not counted (du -x):", [each.path for each in found.mounts], view, "label")
     unread = [f"{each.path or 'the root'}: {each.why}" for each in found.unread]
+    yield from _paths("Failed, so that not all garbage is known:", found.failed, view, "error")
     yield from _paths("Could not be read, so that the sum is too small:", unread, view, "error")
 
 

@@ -161,6 +161,7 @@ class Unread(At, frozen=True, kw_only=True):
 class Du(msgspec.Struct, frozen=True, kw_only=True):
     """The whole answer. Each of `kinds` and `owners` adds up to `total`; bytes are allocated ones, hard links counted once.
 
+    `failed`: rules and plugins without which garbage is not all known.
     `mounts` are mount points below the root, neither counted nor entered. `unjudged`: stores in the root whose garbage is not
     known, a sentence each. `active` is the storage driver in use, as far as that can be told.
     """
@@ -183,3 +184,4 @@ class Du(msgspec.Struct, frozen=True, kw_only=True):
     frees: Frees
     mounts: tuple[At, ...]
     unread: tuple[Unread, ...]
+    failed: tuple[str, ...]
