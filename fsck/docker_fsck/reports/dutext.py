@@ -38,6 +38,12 @@ def total(found: Du) -> Line:
     )
 
 
+def brief(found: Du, view: View) -> Iterator[Line]:
+    """The total, and what is not in it."""
+    yield total(found)
+    yield from _gaps(found, view)
+
+
 def by_kind(found: Du, view: View) -> Iterator[Line]:
     """What the space is for."""
     yield total(found)
