@@ -31,6 +31,16 @@ def short(dir_fd: int, name: str, flags: int) -> bytes | None:
         os.close(fd)
 
 
+def sparing(name: str, flags: int, noatime: int, dir_fd: int | None) -> int:
+    """Open without a trace in the access time; of what another owner has it cannot be spared."""
+    try:
+        return os.open(name, flags | noatime, dir_fd=dir_fd)
+    except PermissionError:
+        if not noatime:
+            raise
+        return os.open(name, flags, dir_fd=dir_fd)
+
+
 def all_of(fd: int, size: int, limit: int) -> bytes:
     """The bytes of an open file of `size`; of one that grows meanwhile at most a little more than `limit`."""
     data = os.read(fd, size + 1)

@@ -42,7 +42,7 @@ def du(call: Call) -> int:
     if form == "json":
         call.edge.terminal.data(document.pretty(found))
     elif call.quiet:
-        call.edge.terminal.lines(dutext.brief(found, view(call)))
+        call.edge.terminal.lines(dutext.shortest(found, view(call)))
     else:
         call.edge.terminal.lines(shape(found, view(call)))
     return found.exit

@@ -38,7 +38,7 @@ def total(found: Du) -> Line:
     )
 
 
-def brief(found: Du, view: View) -> Iterator[Line]:
+def shortest(found: Du, view: View) -> Iterator[Line]:
     """The total, and what is not in it."""
     yield total(found)
     yield from _gaps(found, view)
