@@ -19,7 +19,9 @@ SCHEMA: dict[str, Any] = json.loads(Path(reports.__file__).with_name("du.schema.
 
 
 def gnu(path: Path) -> int:
-    done = subprocess.run(["du", "-x", "-s", "--block-size=1", path], check=True, capture_output=True, text=True)
+    """What GNU du says; -x would leave out the subvolumes of btrfs, which have device numbers of their own."""
+    options = () if (path / "btrfs").is_dir() else ("-x",)
+    done = subprocess.run(["du", *options, "-s", "--block-size=1", path], check=True, capture_output=True, text=True)
     return int(done.stdout.split()[0])
 
 
