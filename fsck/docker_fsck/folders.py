@@ -5,7 +5,7 @@ import os
 from typing import Self
 
 from docker_fsck.facts import trouble
-from docker_fsck.fdread import possible
+from docker_fsck.fdread import possible, sparing
 from docker_fsck.values import Trouble
 
 MOUNTED = "another file system is mounted here"
@@ -52,12 +52,7 @@ class Folders:
 
     def open_at(self, name: str, flags: int, dir_fd: int | None) -> int:
         """A descriptor that leaves the access time alone where that is allowed. Raises `OSError`."""
-        try:
-            return os.open(name, flags | self.noatime, dir_fd=dir_fd)
-        except PermissionError:
-            if not self.noatime:
-                raise
-            return os.open(name, flags, dir_fd=dir_fd)  # another owner's: its access time cannot be spared
+        return sparing(name, flags, self.noatime, dir_fd)
 
     def place(self, path: str) -> tuple[int, str] | Trouble:
         """The open folder around `path` and its last name."""

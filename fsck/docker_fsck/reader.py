@@ -5,7 +5,6 @@ checks for a regular file. What cannot be had comes back as a `Trouble`, never a
 """
 
 import copy
-import errno
 import os
 import stat
 from collections.abc import Iterable, Iterator

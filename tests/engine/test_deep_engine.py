@@ -66,9 +66,7 @@ def unsaved(stock: Stock) -> set[str]:
     """The images that the engine cannot save."""
     out = str(stock.root.with_name("saved.tar"))
     return {
-        tag
-        for tag in stock.images
-        if tag != "dangling" and stock.engine.docker("save", "-o", out, tag, check=False).returncode
+        tag for tag in stock.images if tag != "dangling" and stock.engine.docker("save", "-o", out, tag, check=False).returncode
     }
 
 

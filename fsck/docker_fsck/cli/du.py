@@ -28,12 +28,10 @@ SHAPES: dict[str, Callable[[Du, View], Iterator[Line]]] = {
     "container": dutext.by_container,
 }
 
-MOST_JOBS = 256
-
 
 def du(call: Call) -> int:
     """`du [--by image|container|kind] [--jobs N]`."""
-    form, shape, jobs = call.simple_format(), _shape(call), _jobs(call)
+    form, shape, jobs = call.simple_format(), _shape(call), call.config.jobs or len(os.sched_getaffinity(0))
     gc.disable()  # as for a check: many small values, no cycles
     registry = session.load(call)
     root = roots.choose(call.config)
@@ -101,13 +99,3 @@ def _shape(call: Call) -> Callable[[Du, View], Iterator[Line]]:
     if wish not in SHAPES:
         raise UsageError(f"--by {wish}: wants one of {', '.join(sorted(SHAPES))}")
     return SHAPES[wish]
-
-
-def _jobs(call: Call) -> int:
-    """How many processes count: as many as may run at the same time, unless --jobs says otherwise."""
-    wish = call.one("jobs")
-    if wish is None:
-        return len(os.sched_getaffinity(0))
-    if not wish.isascii() or not wish.isdigit() or not 1 <= int(wish) <= MOST_JOBS:
-        raise UsageError(f"--jobs {wish}: wants a number from 1 to {MOST_JOBS}")
-    return int(wish)

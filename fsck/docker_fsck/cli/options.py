@@ -114,7 +114,6 @@ OPTIONS: dict[str, Callable[[Add], object]] = {
     "older_than": lambda add: add("--older-than", metavar="DURATION", help="transactions older than this (default 14d)"),
     "txn": lambda add: add("--txn", metavar="TXN", help="only this transaction"),
     "by": lambda add: add("--by", metavar="kind|image|container", help="what the sums are for (default kind)"),
-    "jobs": lambda add: add("--jobs", metavar="N", help="how many processes work (default: as many as there are processors)"),
     "origin": lambda add: add("--origin", action="store_true", help="say where each value comes from"),
     "json": lambda add: add("--json", dest="as_json", action="store_true", help="as a JSON object"),
     "PLAN": lambda add: add("plan", metavar="PLAN.json", nargs="?", help="a plan that `plan -o` saved"),
