@@ -113,18 +113,21 @@ def of_a_container(store: Whole) -> None:
     store.root.write(store.root.content(store.root.mount_id(store.ran)) / "written", b"by the container")
 
 
+LEFT = ("layer-parent-missing",)
+"""A container stands on the layer: until the pull it has nothing to stand on."""
+
 ROWS: tuple[Row, ...] = (
-    fires(CONTENT, "a file of a layer is empty", hurt("empty"), drivers=UNION, cls=LOSSY),
-    fires(CONTENT, "a file of a layer is cut", hurt("cut"), drivers=UNION, cls=LOSSY),
-    fires(CONTENT, "a bit of a file is another", hurt("flip"), drivers=UNION, cls=LOSSY),
-    fires(CONTENT, "a file of a layer is lost", hurt("delete"), drivers=UNION, cls=LOSSY),
-    fires(CONTENT, "a file is a link to another one", hurt("link_to", "/etc/passwd"), drivers=UNION, cls=LOSSY),
-    fires(CONTENT, "a file has other bytes of the same number", swapped, drivers=UNION, cls=LOSSY),
+    fires(CONTENT, "a file of a layer is empty", hurt("empty"), drivers=UNION, cls=LOSSY, leaves=LEFT),
+    fires(CONTENT, "a file of a layer is cut", hurt("cut"), drivers=UNION, cls=LOSSY, leaves=LEFT),
+    fires(CONTENT, "a bit of a file is another", hurt("flip"), drivers=UNION, cls=LOSSY, leaves=LEFT),
+    fires(CONTENT, "a file of a layer is lost", hurt("delete"), drivers=UNION, cls=LOSSY, leaves=LEFT),
+    fires(CONTENT, "a file is a link to another one", hurt("link_to", "/etc/passwd"), drivers=UNION, cls=LOSSY, leaves=LEFT),
+    fires(CONTENT, "a file has other bytes of the same number", swapped, drivers=UNION, cls=LOSSY, leaves=LEFT),
     fires(CONTENT, "a file is empty and the image may run", hurt("empty"), drivers=VFS, cls=LOSSY, refused="still run"),
     silent(CONTENT, "folders have other times", unusual),
     silent(CONTENT, "a container has written", of_a_container),
-    fires(SPLIT, "the record is empty", split_hurt("empty"), drivers=UNION, cls=LOSSY),
-    fires(SPLIT, "the record is cut", split_hurt("cut"), drivers=UNION, cls=LOSSY),
+    fires(SPLIT, "the record is empty", split_hurt("empty"), drivers=UNION, cls=LOSSY, leaves=LEFT),
+    fires(SPLIT, "the record is cut", split_hurt("cut"), drivers=UNION, cls=LOSSY, leaves=LEFT),
     fires(SPLIT, "the record is lost in part and the image runs", split_hurt("cut"), drivers=VFS, cls=LOSSY, refused="still run"),
     silent(SPLIT, "folders have other times", unusual),
     fires(LOOSE, "a file is kept in another layer by overlay", lazy),
