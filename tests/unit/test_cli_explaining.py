@@ -77,7 +77,7 @@ def test_with_a_root_that_is_whole_there_it_says_so(tmp_path: Path) -> None:
 
 
 def test_with_a_root_and_no_rule_for_it_nothing_was_checked(tmp_path: Path) -> None:
-    ended = run(*on(healthy_root(tmp_path), "explain", "dataset does not exist"))
+    ended = run(*on(healthy_root(tmp_path), "explain", "content digest sha256:1234: not found"))
     assert (8, True) == (ended.status, "nothing was checked" in ended.out)
 
 
