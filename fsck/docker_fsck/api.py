@@ -1,6 +1,7 @@
 """The names that plugins may import, and nothing else."""
 
-from docker_fsck.bolt import BoltError, Bucket, EmptyDatabase, open_bytes
+from docker_fsck.bolt import BoltError, Bucket, Database, EmptyDatabase, open_bytes
+from docker_fsck.boltread import open_database
 from docker_fsck.facts import SUBVOLUME, Facts, Row, Weight
 from docker_fsck.graph import on_cycle, reach
 from docker_fsck.hookspecs import hookimpl
@@ -64,6 +65,7 @@ __all__ = [
     "Bucket",
     "Confidence",
     "Damage",
+    "Database",
     "Driver",
     "EmptyDatabase",
     "Facts",
@@ -108,6 +110,7 @@ __all__ = [
     "mounts",
     "on_cycle",
     "open_bytes",
+    "open_database",
     "reach",
     "reference_fault",
     "repositories",

@@ -4,16 +4,14 @@ from collections.abc import Collection, Iterable, Iterator
 
 from docker_fsck.api import (
     BUILDKIT_ID,
-    BoltError,
     Bucket,
-    EmptyDatabase,
     Reader,
     References,
     Source,
     Trouble,
     hookimpl,
     is_digest,
-    open_bytes,
+    open_database,
 )
 
 HOME = "buildkit"
@@ -21,7 +19,6 @@ SNAPSHOTS = f"{HOME}/snapshots.db"
 LEASES = f"{HOME}/containerdmeta.db"
 RECORDS = f"{HOME}/metadata_v2.db"
 OLD_RECORDS = f"{HOME}/metadata.db"
-ATTEMPTS = 5
 
 
 class BuildKit:
@@ -59,21 +56,9 @@ def _state(path: str, found: Bucket | Source) -> Source:
 
 
 def _load(reader: Reader, path: str) -> Bucket | Source:
-    """The root bucket, or why there is none. A file that changes while it is read is read again (reference 1.3)."""
-    for _ in range(ATTEMPTS):
-        data = reader.read(path)
-        again = reader.read(path) if isinstance(data, bytes) else data
-        if isinstance(data, Trouble):
-            return Source(path, "absent" if data.state == "absent" else "unreadable", data.why)
-        if data != again:
-            continue
-        try:
-            return open_bytes(data).root
-        except EmptyDatabase:
-            return Source(path, "absent", "0 bytes")
-        except BoltError as error:
-            return Source(path, "unreadable", str(error))
-    return Source(path, "unstable", "it changes while it is read")
+    """The root bucket, or why there is none."""
+    found = open_database(reader, path)
+    return found if isinstance(found, Source) else found.root
 
 
 def _snapshots(root: Bucket) -> tuple[frozenset[str], frozenset[str]]:

@@ -1,17 +1,16 @@
 """Stores in a data root that this version knows of and does not judge: the containerd image store, roots in the root."""
 
-from docker_fsck.bolt import BoltError, Bucket, EmptyDatabase, open_bytes
+from docker_fsck.boltread import open_database
 from docker_fsck.ids import USERNS_ROOT
 from docker_fsck.reader import Reader
 from docker_fsck.records.containers import ContainerTable
-from docker_fsck.values import Trouble
+from docker_fsck.values import Source, Trouble
 
 META = "containerd/daemon/io.containerd.metadata.v1.bolt/meta.db"
 SIGNS = ("image/identity-cache.db", "buildkit/containerd-overlayfs", "rootfs/overlayfs")
 GRAPH_DRIVERS = frozenset(
     {"aufs", "btrfs", "devicemapper", "fuse-overlayfs", "overlay", "overlay2", "vfs", "windowsfilter", "zfs"}
 )
-ATTEMPTS = 5
 
 
 def containerd(reader: Reader, containers: ContainerTable) -> bool:
@@ -29,18 +28,11 @@ def containerd(reader: Reader, containers: ContainerTable) -> bool:
 
 def _has_images(reader: Reader) -> bool:
     """Whether meta.db has images in the namespace moby; one that cannot be read may have."""
-    for _ in range(ATTEMPTS):
-        data = reader.read(META)
-        if isinstance(data, Trouble):
-            return data.state != "absent"
-        try:
-            images = open_bytes(data).root.bucket(b"v1", b"moby", b"images")
-        except EmptyDatabase:
-            return False
-        except BoltError:
-            continue  # a live containerd writes beside us
-        return isinstance(images, Bucket) and next(iter(images.items()), None) is not None
-    return True
+    found = open_database(reader, META)
+    if isinstance(found, Source):
+        return found.state != "absent"
+    images = found.root.bucket(b"v1", b"moby", b"images")
+    return images is not None and next(iter(images.items()), None) is not None
 
 
 def nested(reader: Reader) -> list[str]:
