@@ -4,7 +4,7 @@ Every store that keeps bolt files reads them here (buildkit-and-containerd-store
 shared one held by somebody else an engine does not start.
 """
 
-from docker_fsck.bolt import BoltError, Database, EmptyDatabase, open_bytes, txids
+from docker_fsck.bolt import BoltError, Database, EmptyDatabase, NewerDatabase, open_bytes, txids
 from docker_fsck.reader import Reader
 from docker_fsck.values import Source, Trouble
 
@@ -13,7 +13,7 @@ ATTEMPTS = 8
 
 
 def open_database(reader: Reader, path: str) -> Database | Source:
-    """The verified database at `path`, or how it could not be had: absent (no file, or 0 bytes), unreadable, unstable.
+    """The verified database at `path`, or how it could not be had: absent (no file, or 0 bytes), unreadable, newer, unstable.
 
     Pages are copy-on-write, and what transaction n+1 frees may be written over from n+2 on, before the meta of n+2 tells of
     it. So a copy counts only if no transaction was committed while it was taken (the reference measured one later as good
@@ -37,5 +37,7 @@ def _opened(path: str, data: bytes) -> Database | Source:
         return open_bytes(data)
     except EmptyDatabase as error:
         return Source(path, "absent", str(error))
+    except NewerDatabase as error:
+        return Source(path, "newer", str(error))
     except BoltError as error:
         return Source(path, "unreadable", str(error))

@@ -259,6 +259,24 @@ def test_each_page_is_in_use_or_free_once_and_a_reader_does_not_mind(at: int, pa
     assert read(NESTED) == read(data)
 
 
+def test_what_only_a_writer_minds_is_told_beside_the_content_and_lost_space_is_not() -> None:
+    wrong = patched(NESTED, 2 * PAGE + 16, u64(4))
+    gone = patched(NESTED, 2 * PAGE, bytes(PAGE))
+    fewer = patched(NESTED, 2 * PAGE + 10, u16(2))
+    assert [(), (f"page 4 {LISTED}",), ("page 2 identifies as page 0 with the flags 0x0",), ()] == [
+        bolt.open_bytes(data).problems for data in (NESTED, wrong, gone, fewer)
+    ]
+
+
+def test_a_database_of_a_later_version_is_told_from_damage() -> None:
+    later = patched(patched(FLAT, 20, u32(3)), PAGE + 20, u32(3))
+    with pytest.raises(bolt.NewerDatabase):
+        bolt.open_bytes(later)
+    assert ["of a later version of the format"] == bolt.check(later)
+    assert (1,) == bolt.txids(patched(FLAT, 20, u32(3)))
+    assert "neither meta page is valid" == damage(b"\xed\xda\x0c\xed" * 5)
+
+
 def test_a_cut_file_is_told_even_where_all_content_is_left() -> None:
     assert read(NESTED) == read(NESTED[: 5 * PAGE])
     assert "the length of 20480 bytes is 5 pages, the high-water mark 8" == bolt.check(NESTED[: 5 * PAGE])[-1]
