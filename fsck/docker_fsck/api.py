@@ -1,7 +1,8 @@
 """The names that plugins may import, and nothing else."""
 
+from docker_fsck.beside import alone, living
 from docker_fsck.bolt import BoltError, Bucket, Database, EmptyDatabase, open_bytes
-from docker_fsck.boltread import open_database
+from docker_fsck.boltread import Damaged, open_database
 from docker_fsck.facts import SUBVOLUME, Facts, Row, Weight
 from docker_fsck.graph import on_cycle, reach
 from docker_fsck.hookspecs import hookimpl
@@ -65,6 +66,7 @@ __all__ = [
     "Bucket",
     "Confidence",
     "Damage",
+    "Damaged",
     "Database",
     "Driver",
     "EmptyDatabase",
@@ -99,6 +101,7 @@ __all__ = [
     "Verdict",
     "Weight",
     "WriteFile",
+    "alone",
     "chain_id",
     "containers",
     "gojson",
@@ -107,6 +110,7 @@ __all__ = [
     "is_digest",
     "is_remnant",
     "layerdb",
+    "living",
     "mounts",
     "on_cycle",
     "open_bytes",

@@ -8,12 +8,19 @@ from docker_fsck.bolt import BoltError, Database, EmptyDatabase, NewerDatabase, 
 from docker_fsck.reader import Reader
 from docker_fsck.values import Source, Trouble
 
+
+class Damaged(Source, frozen=True):
+    """A database that was read and is not whole, as opposed to one that could not be read: a finding, not a gap in the check."""
+
+
 ATTEMPTS = 8
 """Reads until a database counts as unstable. One of 1 MiB takes 0.3 ms, a transaction of the owner at least one sync."""
 
 
 def open_database(reader: Reader, path: str) -> Database | Source:
     """The verified database at `path`, or how it could not be had: absent (no file, or 0 bytes), unreadable, newer, unstable.
+
+    What was read and is damaged is `Damaged`; what the kernel refused, or what is no file of its own, is a plain `Source`.
 
     Pages are copy-on-write, and what transaction n+1 frees may be written over from n+2 on, before the meta of n+2 tells of
     it. So a copy counts only if no transaction was committed while it was taken (the reference measured one later as good
@@ -40,4 +47,4 @@ def _opened(path: str, data: bytes) -> Database | Source:
     except NewerDatabase as error:
         return Source(path, "newer", str(error))
     except BoltError as error:
-        return Source(path, "unreadable", str(error))
+        return Damaged(path, "unreadable", str(error))

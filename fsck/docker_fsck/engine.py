@@ -103,6 +103,7 @@ def check(store: "Store", rules: "Sequence[Rule]", failures: Sequence[str] = ())
     outcomes = [_run(store, rule, book) for rule in rules]
     outcomes += [Outcome(layout, "skipped", why) for layout, why in store.unjudged.items()]
     incomplete = [*failures, *(f"{each.rule}: {each.reason}" for each in outcomes if each.state == "failed")]
+    incomplete += [f"{each.source}: {each.why or each.state}" for each in store.unread_sources]
     incomplete += store.unjudged.values()
     made = sorted((draft.made() for draft in book.drafts.values()), key=_order)
     offers = {key[0]: draft.offers for key, draft in book.drafts.items()}

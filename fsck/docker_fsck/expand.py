@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from docker_fsck.beside import alone, living, others_unknown
 from docker_fsck.graph import reach
 from docker_fsck.impact import sufferers
 from docker_fsck.records import distribution
@@ -28,6 +29,7 @@ class Draft(msgspec.Struct, kw_only=True):
     dirs: set[str] = set()
     images: set[str] = set()
     mounts: set[str] = set()
+    stores: set[str] = set()
     retag: set[tuple[str, str]] = set()
     knowing: tuple[str, ...] = ()
     ages: tuple[int, ...] = ()
@@ -69,6 +71,8 @@ def _forget(made: Draft, ref: Ref) -> None:
             _away(made, (CONTAINER, 0), made.model.path_of(ref))
         case "driverdir":
             _dir(made, ref.id)
+        case "store":
+            _store(made, ref.id)
         case _:
             raise ValueError(f"nothing is known of putting a {ref.kind} away")
 
@@ -100,12 +104,19 @@ def _layer(made: Draft, chain: str, kept: "frozenset[str] | set[str]") -> None:
 
 
 def _chain(made: Draft, chain: str) -> None:
-    """A lost layer, what stands on it, and the images that need it; folders that builds or others still need stay."""
+    """A lost layer and what stands on it: images, and a store that builds on it; folders that anything else needs stay."""
     model = made.model
     chains, images = sufferers(model, chain)
     gone = {layer.dir_id for each in chains if (layer := model.layers.layers.get(each)) and layer.dir_id}
-    staying = (model.marks.dirs - gone - model.dir_mount.keys()) | model.buildkit_dirs
-    kept = reach(staying, model.home.needs)
+    lost = {Ref("layer", each) for each in chains} | {Ref("driverdir", each) for each in gone}
+    others = []
+    for store in model.store.references:
+        if store.home and lost & living(store):
+            _store(made, store.home)
+        else:
+            others.append(store)
+    staying = model.marks.dirs - gone - model.dir_mount.keys() - made.dirs
+    kept = reach(staying.union(*(store.dirs for store in others)), model.home.needs)
     for image in sorted(images):
         _image(made, image)
     for each in sorted(chains):
@@ -116,8 +127,37 @@ def _chain(made: Draft, chain: str) -> None:
             f"container {container.ref_name} stands on it: pull the image, then run docker-fsck again to tie it"
             " to the new layers; do not prune before"
         )
-    if chains & model.buildkit_chains or gone & model.buildkit_dirs:
-        made.next.append("the build cache uses it too: if builds fail afterwards, docker builder prune --all mends that")
+
+
+def _store(made: Draft, home: str) -> None:
+    """The folder of a store beside the driver, and what in any tree only it keeps.
+
+    Where something else unread could name that, the folder goes alone: a later run finds what it leaves.
+    """
+    store = next(each for each in made.model.store.references if each.home == home)
+    if home in made.stores:
+        return
+    made.stores.add(home)
+    _away(made, (MOUNT, 1), home)
+    made.loses += store.loses
+    unknown = others_unknown(made.model.store, home)
+    if unknown:
+        made.next.append(
+            f"folders that only {home}/ named stay, since others could name them: {unknown[0]}; run docker-fsck again"
+        )
+        return
+    for model in made.model.store.models:
+        own = alone(model, store)
+        if model is made.model:
+            for ident in sorted(own.dirs | own.gone):
+                _dir(made, ident)
+            for chain in sorted(own.chains):
+                _layer(made, chain, model.store.marks_without(model, home).dirs)
+            continue
+        for chain in sorted(own.chains):
+            _away(made, (LAYER, -model.depth.get(chain, 0)), model.path_of(Ref("layer", chain)))
+        for path in (path for ident in sorted(own.dirs | own.gone) for path in model.home.holdings(ident)):
+            _away(made, (LINK if path.startswith(f"{model.home.name}/l/") else DIR, 0), path)
 
 
 def _standing(model: "Model", chains: set[str]) -> Iterator[str]:

@@ -11,6 +11,7 @@ from docker_fsck.values import Trouble
 
 if TYPE_CHECKING:
     from docker_fsck.model import Model
+    from docker_fsck.protocols import References
     from docker_fsck.records.containers import Container
     from docker_fsck.store import Store
 
@@ -25,7 +26,7 @@ class Marks(msgspec.Struct, frozen=True):
 
     `needy`: containers without a usable mount record; while there is one, `pairs` (driver dirs X with an X-init that
     nothing claims) and `orphan_mounts` may be theirs and are kept. `hidden`: for layers, dirs, buildkit-dirs, mounts the
-    reasons why something unread could name one.
+    reasons why something unread could name one;
     """
 
     layers: frozenset[str]
@@ -38,8 +39,9 @@ class Marks(msgspec.Struct, frozen=True):
     hidden: dict[str, tuple[str, ...]]
 
 
-def mark(model: "Model") -> Marks:
-    """Mark the tree of `model`."""
+def mark(model: "Model", stores: "tuple[References, ...]") -> Marks:
+    """Mark the tree of `model`, where beside the driver only `stores` keep anything."""
+    named = frozenset[str]().union(*(each.dirs for each in stores))
     pairs = model.store.pairs[model.name]
     needy = tuple(sorted(ident for ident, container in model.containers.items() if _needy(model, container)))
     orphans = (
@@ -50,16 +52,14 @@ def mark(model: "Model") -> Marks:
     kept_mounts = [mount for name, mount in model.mounts.mounts.items() if needy or name not in orphans]
     table = model.layers.layers
     layer_roots = {chain for image in model.images.images.values() for chain in image.chains}
-    layer_roots |= (
-        model.store.wanted.chains | model.buildkit_chains | {mount.parent_id for mount in kept_mounts if mount.parent_id}
-    )
+    layer_roots |= model.store.wanted.chains.union(*(each.chains for each in stores)) | {
+        mount.parent_id for mount in kept_mounts if mount.parent_id
+    }
     held = frozenset(held_dirs(model))
     layer_roots |= {layer.chain for layer in table.values() if layer.dir_id in held}
     layer_roots |= model.misnamed  # which layer it really is, is not known
     live = _live_layers(model, layer_roots)
-    dir_roots = (
-        {ident for mount in kept_mounts for ident in mount.dir_ids} | model.buildkit_dirs | held | set(_legacy(model, needy))
-    )
+    dir_roots = {ident for mount in kept_mounts for ident in mount.dir_ids} | named | held | set(_legacy(model, needy))
     if needy:
         dir_roots |= {each for pair in pairs for each in (pair, f"{pair}-init")} | set(_lonely(model))
     live, dirs = _settle(model, live, dir_roots)
@@ -69,7 +69,7 @@ def mark(model: "Model") -> Marks:
     }
     spoken |= {each.cache_id for each in (*model.layers.removing, *model.layers.tmp) if isinstance(each.cache_id, str)}
     dead_dirs = tuple(sorted(set(model.home.ids()) - dirs - spoken))
-    return Marks(live, dirs, orphans, dead_layers, dead_dirs, needy, pairs, _hidden(model, live, dirs, needy))
+    return Marks(live, dirs, orphans, dead_layers, dead_dirs, needy, pairs, _hidden(model, live, dirs, needy, stores))
 
 
 def _settle(model: "Model", live: frozenset[str], roots: set[str]) -> tuple[frozenset[str], frozenset[str]]:
@@ -163,10 +163,12 @@ def held_dirs(model: "Model") -> Iterator[str]:
                 yield owner
 
 
-def _hidden(model: "Model", live: frozenset[str], dirs: frozenset[str], needy: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+def _hidden(
+    model: "Model", live: frozenset[str], dirs: frozenset[str], needy: tuple[str, ...], stores: "tuple[References, ...]"
+) -> dict[str, tuple[str, ...]]:
     """Why references to layers, dirs and mounts may exist that were not seen (promise 10, law 5)."""
     found: dict[str, list[str]] = {LAYERS: [], DIRS: [], BUILDKIT_DIRS: [], MOUNTS: []}
-    for each in model.store.references:
+    for each in stores:
         unread = "; ".join(
             f"{source.source}: {source.why or source.state}" for source in each.sources if source.state not in {"read", "absent"}
         )

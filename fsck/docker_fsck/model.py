@@ -79,7 +79,7 @@ class Model:
     @cached_property
     def marks(self) -> "marks.Marks":
         """What is alive and what is not."""
-        return marks.mark(self)
+        return marks.mark(self, self.store.references)
 
     @cached_property
     def depth(self) -> dict[str, int]:

@@ -122,7 +122,8 @@ class References(msgspec.Struct, frozen=True, kw_only=True):
 
     `dirs` are driver ids, `chains` are chain ids. `hides` says what an unread part of it could have named:
     `buildkit-dirs` (25-character driver ids) and `layers` (any chain id); empty if everything was read. `nodes` are the
-    objects behind these names, for those who ask why.
+    objects behind these names, for those who ask why. `home` is the folder that holds the store, if it can be put away as
+    a whole together with what only it keeps (`Ref("store", home)` in a remedy); `loses` is what that costs.
     """
 
     sources: tuple[Source, ...]
@@ -130,6 +131,8 @@ class References(msgspec.Struct, frozen=True, kw_only=True):
     chains: frozenset[str] = frozenset()
     hides: frozenset[str] = frozenset()
     nodes: tuple[Node, ...] = ()
+    home: str = ""
+    loses: tuple[str, ...] = ()
 
 
 @runtime_checkable

@@ -4,6 +4,7 @@ import fnmatch
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from docker_fsck.beside import BESIDE, others_unknown
 from docker_fsck.facts import Weight
 from docker_fsck.graph import reach
 from docker_fsck.keeping import means, relative
@@ -33,6 +34,8 @@ def _objections(store: "Store", draft: "Draft") -> Iterator[str]:
     if draft.cls in TAKES_AWAY:
         for source in draft.knowing:
             yield from (f"blocked: {why}" for why in draft.model.marks.hidden.get(source, ()))
+    if BESIDE in draft.knowing:
+        yield from (f"blocked: {why}" for home in sorted(draft.stores) for why in others_unknown(store, home))
     if draft.cls not in policy.classes:
         yield f"class {draft.cls} is not selected"
     paths = [step.raw for _, step in draft.steps]

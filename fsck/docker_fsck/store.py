@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from functools import cached_property
 
 from docker_fsck import marks
+from docker_fsck.boltread import Damaged
 from docker_fsck.errors import Refused
 from docker_fsck.facts import Weight
 from docker_fsck.host import HostView
@@ -42,6 +43,7 @@ class Store:
         self._weights: dict[str, Weight | Trouble] = {}
         self._kept: dict[str, Kept] = {}
         self.verdicts: dict[str, dict[str, Verdict]] = {}  # by tree and chain id; empty but at the deep level
+        self._lone: dict[tuple[str, str], marks.Marks] = {}
 
     def _unknown_drivers(self, known: set[str]) -> tuple[str, ...]:
         names = self.reader.names(IMAGES)
@@ -104,6 +106,17 @@ class Store:
         """Whether there may be such a pair that was not seen: in a home that was not read, or one of an unknown driver."""
         return bool(self.unknown) or any(model.home.partial for model in self.models)
 
+    @property
+    def unread_sources(self) -> list[Source]:
+        """Sources of references that were not read, not even as damaged; what the kernel refused is told by the reader."""
+        found = [source for each in self.references for source in each.sources]
+        known = {"read", "absent"}
+        return [
+            each
+            for each in found
+            if each.state not in known | {"partial"} and not isinstance(each, Damaged) and each.source not in self.reader.unread
+        ]
+
     @cached_property
     def wanted(self) -> quarantine.Wanted:
         """Layers that images in the quarantine need."""
@@ -113,6 +126,12 @@ class Store:
     def hides(self) -> frozenset[str]:
         """What an unread part of those stores could have named (`protocols.References`)."""
         return frozenset().union(*(each.hides for each in self.references))
+
+    def marks_without(self, model: Model, home: str) -> marks.Marks:
+        """What would be alive in a tree without the store beside the drivers whose home this is."""
+        if (model.name, home) not in self._lone:
+            self._lone[model.name, home] = marks.mark(model, tuple(each for each in self.references if each.home != home))
+        return self._lone[model.name, home]
 
     def top_names(self, path: str) -> dict[str, str] | Trouble:
         """What a folder holds: name to kind, listed once."""

@@ -17,7 +17,7 @@ from docker_fsck.api import (
     WriteFile,
     rule,
 )
-from docker_fsck_plugins.remedies import forget, reclaim, surely_gone
+from docker_fsck_plugins.remedies import lost_content, reclaim
 
 if TYPE_CHECKING:
     from docker_fsck_plugins.aufs import AufsHome
@@ -110,7 +110,7 @@ def dir_missing(model: Model) -> Iterator[Fault]:
         part = home.missing(ident)
         layer = model.dir_owner.get(ident)
         if part is not None and part.name == "diff":
-            remedies = (forget(model, layer.chain),) if layer and surely_gone(model, part) else ()
+            remedies = lost_content(model, ident, part)
             refers = (layer.path,) if layer else ()
             yield Fault(
                 Ref("driverdir", ident),

@@ -1,64 +1,83 @@
-"""BuildKit with a graph driver: which driver dirs and layers only it names (buildkit-and-containerd-store 2)."""
+"""BuildKit with a graph driver: its databases, and what they keep in the driver's tree (buildkit-and-containerd-store 2)."""
 
 from collections.abc import Collection, Iterable, Iterator
 
 from docker_fsck.api import (
     BUILDKIT_ID,
     Bucket,
+    Damaged,
+    Database,
     Reader,
     References,
+    Rule,
     Source,
     Trouble,
     hookimpl,
     is_digest,
     open_database,
 )
+from docker_fsck_plugins import buildkit_rules
+from docker_fsck_plugins.buildkit_nodes import nodes, text
+from docker_fsck_plugins.buildkit_rules import CACHE, HISTORY, HOME, LEASES, OLD_RECORDS, RECORDS, SNAPSHOTS
 
-HOME = "buildkit"
-SNAPSHOTS = f"{HOME}/snapshots.db"
-LEASES = f"{HOME}/containerdmeta.db"
-RECORDS = f"{HOME}/metadata_v2.db"
-OLD_RECORDS = f"{HOME}/metadata.db"
+LOSES = (
+    "the build cache: every step is built anew, and what cache mounts (RUN --mount=type=cache) held is gone",
+    "the list of past builds",
+)
 
 
 class BuildKit:
-    """Reads snapshots.db for what it names; the other two only so that nothing unread can hide a reference."""
+    """Reads snapshots.db for what it names, the others so that nothing unread can hide a reference."""
 
     name = "buildkit"
 
     def references(self, reader: Reader, dirs: Collection[str]) -> References:
-        """Driver ids and chain ids of snapshots.db and metadata_v2.db; what is hidden where one cannot be read."""
-        snapshots, leases, records = (_load(reader, path) for path in (SNAPSHOTS, LEASES, RECORDS))
-        there = not isinstance(reader.facts(HOME), Trouble)
-        could_name = there or any(BUILDKIT_ID.fullmatch(ident) for ident in dirs)
-        old = not isinstance(reader.facts(OLD_RECORDS), Trouble)
-        absent = [_lacks(snapshots)]
-        unread = [isinstance(each, Source) and each.state != "absent" for each in (snapshots, leases, records)]
-        blind = (absent[0] and could_name) or any(unread)
-        blind = blind or (not absent[0] and not old and (_lacks(leases) or _lacks(records)))
-        named_dirs, chains = _snapshots(snapshots) if isinstance(snapshots, Bucket) else (frozenset[str](), frozenset[str]())
-        if isinstance(records, Bucket):
-            chains |= _record_chains(records)
+        """Driver ids and chain ids that it names (classic-store 12); what is hidden where a database cannot be read."""
+        old = _lacks(reader, RECORDS) and not _lacks(reader, OLD_RECORDS)
+        found = {path: open_database(reader, path) for path in (SNAPSHOTS, LEASES, OLD_RECORDS if old else RECORDS)}
+        rest = {path: state for path in (CACHE, HISTORY) if not _absent(state := open_database(reader, path))}
+        roots = {path: each.root for path, each in found.items() if isinstance(each, Database)}
+        snapshots, records = roots.get(SNAPSHOTS), roots.get(OLD_RECORDS if old else RECORDS)
+        named, chains = _snapshots(snapshots) if snapshots else (frozenset[str](), frozenset[str]())
+        there = not _lacks(reader, HOME)
         return References(
-            sources=tuple(_state(path, each) for path, each in ((SNAPSHOTS, snapshots), (LEASES, leases), (RECORDS, records))),
-            dirs=named_dirs,
-            chains=chains,
-            hides=frozenset({"buildkit-dirs", "layers"}) if blind else frozenset(),
+            sources=tuple(_source(path, each) for path, each in (found | rest).items()),
+            dirs=named,
+            chains=chains | (_record_chains(records) if records else frozenset()),
+            hides=frozenset({"buildkit-dirs", "layers"}) if _blind(found, dirs, there=there, old=old) else frozenset(),
+            nodes=tuple(nodes(snapshots, roots.get(LEASES), records)),
+            home=HOME,
+            loses=LOSES,
         )
 
 
-def _lacks(found: Bucket | Source) -> bool:
+def _lacks(reader: Reader, path: str) -> bool:
+    facts = reader.facts(path)
+    return isinstance(facts, Trouble) and facts.state == "absent"
+
+
+def _absent(found: Database | Source) -> bool:
     return isinstance(found, Source) and found.state == "absent"
 
 
-def _state(path: str, found: Bucket | Source) -> Source:
-    return found if isinstance(found, Source) else Source(path, "read")
+def _blind(found: dict[str, Database | Source], dirs: Collection[str], *, there: bool, old: bool) -> bool:
+    """Whether something could have been named that was not read (interface promise 10)."""
+    if any(_source(path, each).state not in {"read", "absent"} for path, each in found.items()):
+        return True
+    if _absent(found[SNAPSHOTS]):
+        return there or any(BUILDKIT_ID.fullmatch(ident) for ident in dirs)
+    return not old and any(_absent(each) for each in found.values())
 
 
-def _load(reader: Reader, path: str) -> Bucket | Source:
-    """The root bucket, or why there is none."""
-    found = open_database(reader, path)
-    return found if isinstance(found, Source) else found.root
+def _source(path: str, found: Database | Source) -> Source:
+    """How much of a database was read; of a torn one the newest transaction is missing."""
+    if isinstance(found, Source):
+        return found
+    if found.problems:
+        return Damaged(path, "partial" if found.torn else "read", found.problems[0])
+    if found.torn:
+        return Source(path, "partial", "one of its two metas is not valid: this may be the state of one transaction before")
+    return Source(path, "read")
 
 
 def _snapshots(root: Bucket) -> tuple[frozenset[str], frozenset[str]]:
@@ -70,28 +89,24 @@ def _snapshots(root: Bucket) -> tuple[frozenset[str], frozenset[str]]:
         (chains if name.startswith("sha256:") else dirs).add(name)
         if not isinstance(value, Bucket):
             continue
-        fields = {field: _text(value.get(field)) for field in (b"committed", b"chainid", b"parent")}
-        if fields[b"committed"]:
-            dirs.add(fields[b"committed"])
-        chains |= {fields[field] for field in (b"chainid", b"parent") if is_digest(fields[field])}
+        fields = {field: text(value, field) for field in ("committed", "chainid", "parent")}
+        if fields["committed"]:
+            dirs.add(fields["committed"])
+        chains |= {fields[field] for field in ("chainid", "parent") if is_digest(fields[field])}
     return frozenset(dirs), frozenset(chains)
 
 
 def _record_chains(root: Bucket) -> frozenset[str]:
     """The chain ids of cache records (`cache.chainID` holds `{"value": …}` with the digest as JSON text)."""
-    main = root.get(b"_main")
+    main = root.bucket(b"_main")
     found: set[str] = set()
-    for _, record in main.items() if isinstance(main, Bucket) else ():
+    for _, record in main.items() if main else ():
         if isinstance(record, Bucket):
-            text = _text(record.get(b"cache.chainID"))
-            start = text.find("sha256:")
-            if start >= 0 and is_digest(text[start : start + 71]):
-                found.add(text[start : start + 71])
+            value = text(record, "cache.chainID")
+            start = value.find("sha256:")
+            if start >= 0 and is_digest(value[start : start + 71]):
+                found.add(value[start : start + 71])
     return frozenset(found)
-
-
-def _text(value: bytes | Bucket | None) -> str:
-    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else ""
 
 
 @hookimpl
@@ -102,3 +117,9 @@ def fsck_stores() -> Iterable[BuildKit]:
 
 def _stores() -> Iterator[BuildKit]:
     yield BuildKit()
+
+
+@hookimpl
+def fsck_rules() -> Iterable[Rule]:
+    """The rules on BuildKit's state."""
+    return buildkit_rules.RULES

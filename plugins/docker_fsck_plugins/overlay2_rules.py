@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from docker_fsck.api import ActionClass, Fault, MakeDir, Model, Ref, Remedy, Rule, Severity, Trouble, rule
 from docker_fsck_plugins import overlay2_links
 from docker_fsck_plugins.overlay2_links import DRIVERS, from_children, home_of, ref, write
-from docker_fsck_plugins.remedies import forget, put_away, reclaim, surely_gone
+from docker_fsck_plugins.remedies import lost_content, put_away, reclaim
 
 GONE = (
     "layer-driverdir-missing",
@@ -183,7 +183,7 @@ def diff_missing(model: Model) -> Iterator[Fault]:
         if part is None or part.name != "diff":
             continue
         layer, mount = model.dir_owner.get(ident), model.dir_mount.get(ident)
-        remedies = (forget(model, layer.chain),) if layer and surely_gone(model, part) else ()
+        remedies = lost_content(model, ident, part)
         refers = (layer.path,) if layer else (mount.path,) if mount else ()
         yield Fault(ref(ident), f"the content of {ident} is gone", (part.path, *refers), "a folder", part.trouble.why, remedies)
 

@@ -57,3 +57,19 @@ def reclaim(*paths: str, knowing: tuple[str, ...] = ()) -> Remedy:
     shown = spell(paths[0])[0]
     does = f"put {shown} away" if len(paths) == 1 else f"put {shown} and {len(paths) - 1} more away"
     return Remedy(cls=ActionClass.RECLAIM, does=does, steps=tuple(put_away(path) for path in paths), knowing=knowing)
+
+
+def reset_builds(knowing: tuple[str, ...] = ("beside",)) -> Remedy:
+    """Put BuildKit's folder away with all that only it keeps."""
+    does = "put buildkit/ away with the folders and layers that only it names: the build cache starts empty"
+    return Remedy(cls=ActionClass.LOSSY, does=does, forget=(Ref("store", "buildkit"),), knowing=knowing)
+
+
+def lost_content(model: Model, ident: str, part: Part) -> tuple[Remedy, ...]:
+    """What is done where the content of a driver dir is gone: nothing for a writable layer, which cannot be had again."""
+    layer = model.dir_owner.get(ident)
+    if not surely_gone(model, part):
+        return ()
+    if layer is not None:
+        return (forget(model, layer.chain),)
+    return (reset_builds(),) if ident in model.buildkit_dirs and ident not in model.dir_mount else ()

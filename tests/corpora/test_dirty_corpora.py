@@ -19,6 +19,7 @@ EXPECTED: dict[str, dict[str, int]] = {
     "dirty-docker20.10-overlay2-rmi-layer": {"layer-removing": 1},
     "dirty-docker20.10-vfs-load-unpack": {"driver-orphan": 1, "layer-tmp": 1},
     "dirty-docker28.5-overlay2-build-buildkit-prepare": {"driver-orphan": 1},
+    "dirty-docker28.5-overlay2-build-buildkit-run": {"buildkit-executor-residue": 2},
     "dirty-docker28.5-overlay2-commit-layer": {"layer-tmp": 1},
     "dirty-docker28.5-overlay2-create-container": {"mount-orphan": 1},
     "dirty-docker28.5-overlay2-create-lower": {"driver-orphan": 1},

@@ -223,7 +223,7 @@ ROWS: tuple[Row, ...] = (
           lambda store: store.root.build_cache(store.web))),
     silent(DIR, "the snapshots of a build know it and its records do not",
           does(file(lambda store: store.root.tags), lambda store: [
-        store.root.buildkit.records.clear(), write_buildkit(store.root)])),
+        store.root.buildkit.records.clear(), write_buildkit(store.root)]), also=("buildkit-unseen",)),
     silent(DIR, "only the list of a child names it", does(file(lambda store: store.root.tags),
           lambda store: store.root.shadow_parent()), drivers=UNION),
     silent(DIR, "it is the writable layer of the only container without a record", does(

@@ -22,6 +22,7 @@ from docker_fsck.values import ActionClass, Severity
 from . import (
     test_aufs,
     test_btrfs,
+    test_buildkit,
     test_containers,
     test_contents,
     test_devicemapper,
@@ -39,8 +40,8 @@ from . import (
 from .cases import OTHER_ID, OVERLAYS, retagged, rows
 
 TABLES = (
-    test_aufs, test_btrfs, test_containers, test_contents, test_devicemapper, test_garbage, test_halves, test_host, test_images,
-    test_layers, test_mounts, test_overlay1, test_overlay2, test_tags, test_zfs,
+    test_aufs, test_btrfs, test_buildkit, test_containers, test_contents, test_devicemapper, test_garbage, test_halves, test_host,
+    test_images, test_layers, test_mounts, test_overlay1, test_overlay2, test_tags, test_zfs,
 )  # fmt: skip
 ROWS: tuple[Row, ...] = tuple(row for table in TABLES for row in table.ROWS)
 FIRING = tuple(row for row in ROWS if row.kind == "fires")

@@ -37,7 +37,6 @@ INCOMPLETE, IDENTITY, NO_PARENT, NO_DIR = (
 )  # fmt: skip
 TWICE, NO_SPLIT, DEEP, ORPHAN = "layer-cacheid-duplicate", "layer-tarsplit-missing", "layer-too-deep", "driver-orphan"
 AGAIN = (NO_PARENT,)
-STEP = (*AGAIN, "ovl-lower")  # a build step needs the layer too, and no record tells of its loss
 
 
 def top(store: Whole) -> str:
@@ -179,7 +178,7 @@ ROWS: tuple[Row, ...] = (
         ("the folder below everything is gone", deleted(dir_of(low))),
         ("a file stands in its place", written(dir_of(low), b"x")),
         ("a pipe stands in its place", piped(dir_of(low))),
-    ) for terms in ({"drivers": OVERLAY, "leaves": STEP}, {"drivers": VFS, "refused": "app:1, base:1, built:1 and 4 more still run without it"})),
+    ) for terms in ({"drivers": OVERLAY, "leaves": AGAIN}, {"drivers": VFS, "refused": "app:1, base:1, built:1 and 4 more still run without it"})),
     fires(NO_DIR, "a link stands in its place, which the engine follows", hurting(linked(dir_of(low), "/etc"), *EVERYONE),
           drivers=("overlay2", "vfs")),
     fires(NO_DIR, "the folder of one image is gone", hurting(deleted(dir_of(top)), lambda _: ["web:1"]), cls=LOSSY, leaves=AGAIN,
@@ -194,7 +193,7 @@ ROWS: tuple[Row, ...] = (
       for text in ("../../../etc", "/etc", "..", "a/b")),
     silent(NO_DIR, "a build names a folder that is gone", does(
         record(low), lambda store: store.root.delete(store.root.driver_dir(store.cache.committed_dir))),
-          drivers=("overlay2", "vfs")),
+          drivers=("overlay2", "vfs"), also=("buildkit-ref-dangling",)),
     folds("ovl-lower", NO_DIR, "the folder is gone and children name it", deleted(dir_of(low)), drivers=OVERLAY, cls=LOSSY,
           leaves=AGAIN),
     fires(TWICE, "a record was copied", copied, drivers=UNION),

@@ -13,6 +13,7 @@ from docker_fsck.marks import BUILDKIT_DIRS, DIRS, LAYERS, MOUNTS, Marks
 from docker_fsck.policy import Policy
 from docker_fsck.reader import Reader
 from docker_fsck.store import Store, open_store
+from docker_fsck.testing import boltfile
 from docker_fsck.testing.builder import DataRoot
 from docker_fsck.testing.table import STOPPED, refusing, registry
 
@@ -398,7 +399,7 @@ def test_a_database_that_changes_under_the_eyes_is_unstable(scene: Scene, monkey
 
     def read(self: Reader, path: str, *rest: int) -> object:
         found = real(self, path, *rest)
-        return found + bytes(next(count)) if path == "buildkit/snapshots.db" and isinstance(found, bytes) else found
+        return boltfile.build({}, txid=2 + next(count)) if path == "buildkit/snapshots.db" else found
 
     monkeypatch.setattr(Reader, "read", read)
     assert {L, B} == hidden(scene.root)
@@ -421,6 +422,7 @@ def test_sources_tell_how_much_was_read(scene: Scene) -> None:
     with opened(scene.root, denied=f"{image}/layerdb/mounts") as store:
         states = {source.source: source.state for source in store.sources}
     assert {
+        "buildkit/cache.db": "read",
         "buildkit/containerdmeta.db": "absent",
         "buildkit/metadata_v2.db": "unreadable",
         "buildkit/snapshots.db": "read",

@@ -161,11 +161,36 @@ def test_a_lost_layer_takes_every_image_and_layer_above_it_and_no_container(root
     assert ["container box stands on it"] == [each.partition(":")[0] for each in seen.plan.actions[0].next]
 
 
-def test_a_folder_that_the_build_cache_names_stays_when_its_layer_is_lost(root: DataRoot) -> None:
+def test_the_build_cache_goes_with_a_lost_layer_that_it_stands_on_and_so_do_the_folders_that_only_it_names(
+    root: DataRoot,
+) -> None:
+    other = root.image("other:1", 1)
     cache = root.build_cache(root.image("app:1", 1), export="built:1")
     top = root.chains_of(cache.exported_image)[-1]
     seen = forgetting(root, layer(top), cls=LOSSY)
-    assert (True, []) == (rel(root, root.record(top)) in seen.away, [path for path in seen.away if cache.exported_dir in path])
+    gone = {"buildkit", rel(root, root.record(top))}
+    gone |= {rel(root, root.driver_dir(ident)) for ident in (cache.exported_dir, cache.active, cache.committed_dir)}
+    assert set() == gone - set(seen.away)
+    kept = [rel(root, root.driver_dir(root.dir_of(chain))) for chain in (root.chains_of(other)[-1], cache.chain)]
+    assert [] == [path for path in kept if path in seen.away]
+    assert ["the build cache"] == [each.partition(":")[0] for each in seen.plan.actions[0].loses if "cache" in each]
+
+
+def test_the_build_cache_stays_when_a_layer_is_lost_that_it_does_not_stand_on(root: DataRoot) -> None:
+    other = root.image("other:1", 1)
+    root.build_cache(root.image("app:1", 1))
+    seen = forgetting(root, layer(root.chains_of(other)[-1]), cls=LOSSY)
+    assert (True, False) == (bool(seen.away), "buildkit" in seen.away)
+
+
+def test_only_the_folder_of_the_build_cache_goes_where_something_unread_could_name_what_it_names(root: DataRoot) -> None:
+    other = root.image("other:1", 1)
+    cache = root.build_cache(root.image("app:1", 1), export="built:1")
+    root.flip(root.image_file(other))
+    seen = forgetting(root, layer(root.chains_of(cache.exported_image)[-1]), cls=LOSSY)
+    kept = (rel(root, root.driver_dir(ident)) for ident in (cache.active, cache.committed_dir))
+    assert (True, []) == ("buildkit" in seen.away, [path for path in kept if path in seen.away])
+    assert ["folders that only buildkit/ named stay"] == [each.partition(",")[0] for each in seen.plan.actions[0].next]
 
 
 @pytest.mark.parametrize("driver", UNION)
