@@ -26,7 +26,7 @@ class Marks(msgspec.Struct, frozen=True):
 
     `needy`: containers without a usable mount record; while there is one, `pairs` (driver dirs X with an X-init that
     nothing claims) and `orphan_mounts` may be theirs and are kept. `hidden`: for layers, dirs, buildkit-dirs, mounts the
-    reasons why something unread could name one;
+    reasons why something unread could name one.
     """
 
     layers: frozenset[str]

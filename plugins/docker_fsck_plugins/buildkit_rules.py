@@ -54,7 +54,7 @@ def db_unreadable(model: Model) -> Iterator[Fault]:
         is done: the engine goes on with the state before it.
     Never: put one of the other databases away alone: the engine makes an empty one, builds then fail, and what only it
         named is lost space for good.
-    Daemon says: failed to open database file …/buildkit/snapshots.db: invalid database
+    Daemon says: failed to open database file …: invalid database
     Seen in: FC-30
     """
     found = builds(model)
@@ -62,7 +62,9 @@ def db_unreadable(model: Model) -> Iterator[Fault]:
         ref, paths, why = Ref("file", source.source), (source.source,), source.why or ""
         if isinstance(source, Damaged):
             remedy = _cache_alone() if source.source == CACHE and not _others(found) else reset_builds(())
-            yield Fault(ref, f"{source.source} is damaged: {why}", paths, "a whole database", why, (remedy,))
+            said = "" if "meta" in why else "panic: …"
+            message = f"{source.source} is damaged: {why}"
+            yield Fault(ref, message, paths, "a whole database", why, (remedy,), daemon_error=said)
         elif source.state == "partial":
             yield Fault(ref, f"{source.source}: {why}", paths, "two valid metas", why, severity=Severity.INFO)
 
@@ -121,8 +123,7 @@ def ref_dangling(model: Model) -> Iterator[Fault]:
     Repair: with the engine running `docker builder prune --all` mends it. Offline buildkit/ is put away with exactly the
         folders and layers that only it names; cache mounts are lost either way.
     Never: make an empty folder in its place.
-    Daemon says: failed to prepare <id>: open …/<id>/committed: no such file or directory; failed to get usage for <id>:
-        layer does not exist
+    Daemon says: failed to prepare <id>: open …/<id>/committed: no such file or directory
     Seen in: FC-08
     """
     found = builds(model)
@@ -132,8 +133,9 @@ def ref_dangling(model: Model) -> Iterator[Fault]:
         owner = next((each.dir_owner[ref.id] for each in model.store.models if ref.id in each.dir_owner), None)
         through = (ref, BUILDS, *([Ref("layer", owner.chain)] if owner and ref.kind == "driverdir" else []))
         what = "a folder" if ref.kind == "driverdir" else "a layer record"
+        said = "" if ref.kind == "driverdir" else "layer does not exist"
         message = f"the build cache names {what} that is not there: {ref.id}"
-        yield Fault(ref, message, (model.path_of(ref), SNAPSHOTS), what, "nothing", (reset_builds(),), through)
+        yield Fault(ref, message, (model.path_of(ref), SNAPSHOTS), what, "nothing", (reset_builds(),), through, daemon_error=said)
 
 
 def _dangling(model: Model, found: References) -> list[Ref]:
