@@ -8,15 +8,18 @@ from pathlib import Path
 import pytest
 
 from docker_fsck import bolt
-from docker_fsck.boltread import ATTEMPTS, open_database
+from docker_fsck.boltread import ATTEMPTS, Damaged, open_database
 from docker_fsck.reader import BIG, Reader
 from docker_fsck.testing import boltfile
+from docker_fsck.testing.builder import DataRoot
+from docker_fsck.testing.table import run
 from docker_fsck.values import Source, Trouble
 
 PAGE = boltfile.PAGE_SIZE
 KEYS = 120
 HALF = 2 + KEYS  # pages that one state takes at most: its leaves and the branch above them
 NAME = "snapshots.db"
+LATER = b"".join(page[:20] + b"\3\0\0\0" + page[24:] for page in (boltfile.build({})[at : at + PAGE] for at in (0, PAGE)))
 
 
 class Owner:
@@ -144,19 +147,31 @@ def test_beside_a_writer_at_full_speed_nothing_but_whole_states_is_read(tmp_path
     [
         (None, Source(NAME, "absent", "no such file or directory")),
         (b"", Source(NAME, "absent", "no bytes: created and never written")),
-        (b"x" * 9000, Source(NAME, "unreadable", "neither meta page is valid")),
+        (b"x" * 9000, Damaged(NAME, "unreadable", "neither meta page is valid")),
+        (LATER, Source(NAME, "newer", "of a later version of the format")),
     ],
 )
 def test_what_is_no_database_is_told_with_its_state(tmp_path: Path, data: bytes | None, expected: Source) -> None:
     if data is not None:
         (tmp_path / NAME).write_bytes(data)
     with Reader(str(tmp_path)) as reader:
-        assert expected == open_database(reader, NAME)
+        found = open_database(reader, NAME)
+    assert (expected, type(expected)) == (found, type(found))
 
 
 def test_a_folder_in_the_place_of_a_database_is_unreadable(tmp_path: Path) -> None:
     (tmp_path / NAME).mkdir()
     with Reader(str(tmp_path)) as reader:
         found = open_database(reader, NAME)
-    assert isinstance(found, Source)
-    assert "unreadable" == found.state
+    assert (Source, "unreadable") == (type(found), found.state if isinstance(found, Source) else "")
+
+
+def test_what_was_not_read_makes_the_verdict_incomplete_and_damage_does_not(tmp_path: Path) -> None:
+    root = DataRoot(tmp_path / "root")
+    root.build_cache()
+    whole = (root.path / "buildkit" / NAME).read_bytes()
+    ends = {}
+    for name, data in (("whole", whole), ("noise", b"x" * 9000), ("later", LATER)):
+        root.write(f"buildkit/{NAME}", data)
+        ends[name] = run(root.path).checked.incomplete
+    assert {"whole": (), "noise": (), "later": (f"buildkit/{NAME}: of a later version of the format",)} == ends
