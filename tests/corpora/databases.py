@@ -4,13 +4,16 @@ import hashlib
 import random
 import struct
 import tarfile
+import tempfile
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 
 import unpacking
 import zstandard
 
 from docker_fsck import bolt
+from docker_fsck.testing import subvolumes
 from docker_fsck.testing.boltfile import meta
 
 ALL = (*unpacking.CLEAN, *unpacking.DIRTY, unpacking.CONTAINERD, unpacking.MIGRATED)
@@ -22,6 +25,8 @@ NUMBERS = (0, 1, 2, 3, 5, 15, 16, 17, 255, 0xFFFF, 0x10000, 1 << 31, (1 << 32) -
 @cache
 def databases(name: str) -> dict[str, bytes]:
     """Path and bytes of every database in an archive; paths as in the archive."""
+    if name in unpacking.IMAGES:
+        return _attached(name)
     found = {}
     with (
         unpacking.archive(name).open("rb") as file,
@@ -33,6 +38,18 @@ def databases(name: str) -> dict[str, bytes]:
             if content is not None:
                 found[member.name.removeprefix("./")] = content.read()
     return found
+
+
+def _attached(name: str) -> dict[str, bytes]:
+    with tempfile.TemporaryDirectory(prefix="dfb") as place, unpacking.attached(name, Path(place)) as root:
+        return {f"{unpacking.DATA_ROOT}/{path.relative_to(root)}": path.read_bytes() for path in sorted(root.rglob("*.db"))}
+
+
+def lacks(name: str) -> str:
+    """Why the databases of an archive cannot be read here, nothing if they can."""
+    if not unpacking.archive(name).exists():
+        return "a source distribution has no corpora"
+    return subvolumes.lacks() if name in unpacking.IMAGES else ""
 
 
 @cache

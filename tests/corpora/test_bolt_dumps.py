@@ -25,6 +25,12 @@ def golden(name: str) -> Any:
     return json.loads(zstandard.ZstdDecompressor().decompress((GOLDEN / f"{name}.json.zst").read_bytes()))
 
 
+def held(name: str) -> dict[str, bytes]:
+    if lack := databases.lacks(name):
+        pytest.skip(lack)
+    return databases.databases(name)
+
+
 def told(data: bytes) -> str:
     """Keys and values as boltsays.go tells them."""
     return base64.b64encode(data).decode() if len(data) < LONG else f"{len(data)}:{hashlib.sha256(data).hexdigest()}"
@@ -37,8 +43,7 @@ def content(bucket: bolt.Bucket) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", databases.ALL)
 def test_each_database_reads_as_bbolt_reads_it_bucket_by_bucket(name: str) -> None:
-    expected = golden(name)
-    found = databases.databases(name)
+    expected, found = golden(name), held(name)
     assert list(expected) == list(found)
     for path, data in found.items():
         read = bolt.open_bytes(data)
@@ -63,7 +68,7 @@ def test_each_key_is_found_by_itself(name: str) -> None:
             else:
                 assert value == found
 
-    for data in databases.databases(name).values():
+    for data in held(name).values():
         walk(bolt.open_bytes(data).root)
 
 

@@ -132,14 +132,13 @@ def test_beside_a_writer_at_full_speed_nothing_but_whole_states_is_read(tmp_path
     try:
         with Reader(str(tmp_path)) as reader:
             found = []
-            while owner.txid < 80:
+            while owner.txid < 80 or len(found) < 20:
                 found.append(states(open_database(reader, NAME)))
     finally:
         stop.set()
         thread.join()
     assert set() == {each.state for each in found if isinstance(each, Source)} - {"unstable"}
     assert {1} == {len(each) for each in found if not isinstance(each, Source)}
-    assert 10 < len(found)
 
 
 @pytest.mark.parametrize(
