@@ -36,8 +36,8 @@ REPORT_SCHEMA = "docker-fsck/report/1"
 class Ref(msgspec.Struct, frozen=True, order=True):
     """A node of the object graph.
 
-    Kinds: tag, image, layer, driverdir, mount, container, volume, snapshot, file, store. The id of a layer is
-    `sha256:<chain id>`, of an image `sha256:<image id>`, of a file its path below the data root.
+    Kinds: tag, image, layer, driverdir, mount, container, volume, snapshot, cache-record, lease, file, store. The id of a
+    layer is `sha256:<chain id>`, of an image `sha256:<image id>`, of a file its path below the data root.
     """
 
     kind: str

@@ -11,6 +11,8 @@ from docker_fsck_plugins.buildkit_rules import LEASES, RECORDS, SNAPSHOTS
 TEMPORARY = b"buildkit/lease.temporary"
 BELOW = ("cache.parent", "cache.lowerDiffParent", "cache.upperDiffParent", "cache.equalMutable")
 NANO = 1_000_000_000
+WORDS = 72
+"""Characters of a description that are shown: a RUN may be a page long."""
 
 
 class _Value(msgspec.Struct):
@@ -82,10 +84,10 @@ def _record(ident: str, bucket: Bucket) -> Node:
     merged = fields["cache.mergeParents"]
     above = [fields[name] for name in BELOW] + (merged if isinstance(merged, list) else [])
     needs = [Ref("snapshot", str(fields["cache.snapshot"] or ident))]
-    needs += [Ref("record", each) for each in dict.fromkeys(map(str, filter(None, above)))]
+    needs += [Ref("cache-record", each) for each in dict.fromkeys(map(str, filter(None, above)))]
     if is_digest(str(fields["cache.chainID"])):
         needs.append(Ref("layer", str(fields["cache.chainID"])))
-    return Node(Ref("record", ident), RECORDS, tuple(needs), _label(bucket), root=True)
+    return Node(Ref("cache-record", ident), RECORDS, tuple(needs), _label(bucket), root=True)
 
 
 def _label(bucket: Bucket) -> str:
@@ -98,7 +100,8 @@ def _label(bucket: Bucket) -> str:
         parts.append(f"last used {datetime.fromtimestamp(used // NANO, UTC):%Y-%m-%d %H:%M} UTC")
     if _value(bucket, "cache.deleted") is True:
         parts.append("being deleted")
-    return f"{_value(bucket, 'cache.description') or 'no description'} ({', '.join(parts)})"
+    what = str(_value(bucket, "cache.description") or "no description")
+    return f"{what if len(what) <= WORDS else what[: WORDS - 1] + '…'} ({', '.join(parts)})"
 
 
 def _value(bucket: Bucket, name: str) -> object:

@@ -185,7 +185,7 @@ def unseen(model: Model) -> Iterator[Fault]:
     found = builds(model)
     if found is None or found.hides:
         return
-    seen = {ref.id for ref in living(found, ("record",))}
+    seen = {ref.id for ref in living(found, ("cache-record",))}
     for each in model.store.models:
         recorded = {layer.dir_id for chain, layer in each.layers.layers.items() if chain in seen and layer.dir_id}
         kept = reach(seen | recorded, each.home.needs)

@@ -54,7 +54,7 @@ def test_the_folders_that_only_builds_name_are_fifteen_and_each_is_reached_from_
         (model,) = store.models
         assert 15 == len(expected)
         assert (expected, set()) == (set(alone(model, found).dirs), set(alone(model, found).chains))
-        reached = {ref.id for ref in living(found, ("record",)) if ref.kind == "driverdir"}
+        reached = {ref.id for ref in living(found, ("cache-record",)) if ref.kind == "driverdir"}
         assert set() == expected - reached
         assert set() == {node.path for node in found.nodes} - {
             "buildkit/snapshots.db",
@@ -65,9 +65,10 @@ def test_the_folders_that_only_builds_name_are_fifteen_and_each_is_reached_from_
 
 def test_the_records_say_what_the_engine_said_of_them(clean: Corpus) -> None:
     with opened(clean.root) as (_, found):
-        labels = {node.ref.id: node.label for node in found.nodes if node.ref.kind == "record"}
+        labels = {node.ref.id: node.label for node in found.nodes if node.ref.kind == "cache-record"}
     for row in clean.report["buildx_du"]:
-        assert labels[row["ID"]].startswith(f"{row['Description']} ({row['Type']}")
+        what = row["Description"] if len(row["Description"]) <= 72 else row["Description"][:71] + "…"
+        assert labels[row["ID"]].startswith(f"{what} ({row['Type']}")
         assert re.search(r"last used 2026-11-23 \d\d:\d\d UTC", labels[row["ID"]])
 
 

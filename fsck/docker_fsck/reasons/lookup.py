@@ -68,7 +68,7 @@ def _whole(known: Known, everything: Iterable[Thing], text: str) -> list[Thing]:
         return found
     for model in known.models.values():
         found += [Thing("layer", chain, model.name) for chain, layer in model.layers.layers.items() if layer.diff == digest]
-    return found + [Thing(ref.kind, ref.id) for ref, node in known.nodes.items() if node.label == text]
+    return found + [Thing(ref.kind, ref.id) for ref, node in known.nodes.items() if text and node.label == text]
 
 
 def _references(text: str) -> set[str]:
