@@ -25,7 +25,20 @@ from docker_fsck.marks import is_remnant
 from docker_fsck.model import Model
 from docker_fsck.protocols import Driver, Home, Node, Part, ProbedDriver, ProbedHome, References, ReferenceSource, Reporter
 from docker_fsck.reader import Reader
-from docker_fsck.records import containers, gojson, imagedb, layerdb, mounts, repositories
+from docker_fsck.records import (
+    containerd,
+    containers,
+    distribution,
+    gojson,
+    imagedb,
+    layerdb,
+    mounts,
+    networks,
+    plugindirs,
+    repositories,
+    swarm,
+    volumes,
+)
 from docker_fsck.records.fields import shown
 from docker_fsck.rules import Rule, rule
 from docker_fsck.store import Store
@@ -103,7 +116,9 @@ __all__ = [
     "WriteFile",
     "alone",
     "chain_id",
+    "containerd",
     "containers",
+    "distribution",
     "gojson",
     "hookimpl",
     "imagedb",
@@ -112,9 +127,11 @@ __all__ = [
     "layerdb",
     "living",
     "mounts",
+    "networks",
     "on_cycle",
     "open_bytes",
     "open_database",
+    "plugindirs",
     "reach",
     "reference_fault",
     "repositories",
@@ -123,4 +140,6 @@ __all__ = [
     "shown",
     "spell",
     "sufferers",
+    "swarm",
+    "volumes",
 ]

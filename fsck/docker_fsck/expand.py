@@ -14,7 +14,9 @@ from docker_fsck.values import ActionClass, PutAway, Ref, Remedy, Step, spell
 if TYPE_CHECKING:
     from docker_fsck.model import Model
 
-WRITE, TAG, IMAGE, CONTAINER, MOUNT, LAYER, LINK, DIR, RESIDUE = range(9)
+WRITE, TAG, IMAGE, CONTAINER, MOUNT, LAYER, LINK, DIR, RESIDUE, LOCK = range(10)
+LOCKFILE = "volumes/metadata.db"
+"""The engine's lock as well: while it is in its place no engine starts, so that its own step is the last (promise 14)."""
 
 
 class Draft(msgspec.Struct, kw_only=True):
@@ -50,7 +52,8 @@ def draft(model: "Model", fingerprint: str, remedy: Remedy) -> Draft:
     last = LAYER if remedy.forget else RESIDUE  # what names an object goes before it
     for number, step in enumerate(remedy.steps):
         away = isinstance(step, PutAway) and remedy.cls is not ActionClass.LOSSLESS
-        made.steps.append(((last if away else WRITE, number), step))
+        place = LOCK if step.raw == LOCKFILE else last if away else WRITE
+        made.steps.append(((place, number), step))
     for ref in remedy.forget:
         _forget(made, ref)
     return made

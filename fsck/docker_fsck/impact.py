@@ -23,6 +23,8 @@ def impact(model: "Model", subject: Ref) -> Impact:
             return _of_containers(model, [subject.id])
         case "container":
             return _of_containers(model, [subject.id])
+        case "volume":
+            return Impact(containers=model.store.volume_users.get(subject.id, ()), volumes=(subject.id,))
         case "tag":
             return Impact(images=(subject.id,))
         case _:

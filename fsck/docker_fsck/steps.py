@@ -94,7 +94,7 @@ class SetMeta(At, frozen=True, tag_field="op", tag="setmeta"):
 Step = PutAway | WriteFile | Relink | MakeDir | SetMeta
 """One step of a plan. `n` numbers the steps of a plan in the order in which they are done, from 0; `rank` is the
 group (a sync lies between two ranks): lossless writes 0, tag 1, image 2, container 3, mount 4, layer 5, link 6,
-driver dir 7, residue 8."""
+driver dir 7, residue 8, the file that is the engine's lock 9."""
 
 
 class Guard(At, frozen=True):

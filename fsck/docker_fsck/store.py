@@ -13,7 +13,7 @@ from docker_fsck.model import IMAGES, Model
 from docker_fsck.policy import Policy
 from docker_fsck.protocols import Driver, ProbedHome, References, ReferenceSource
 from docker_fsck.reader import Reader
-from docker_fsck.records import containers, quarantine, unjudged
+from docker_fsck.records import containerd, containers, distribution, nested, networks, plugindirs, quarantine, swarm, volumes
 from docker_fsck.values import Source, Trouble
 from docker_fsck.verdicts import Verdict
 from docker_fsck.watched import Watched, references
@@ -44,6 +44,7 @@ class Store:
         self._kept: dict[str, Kept] = {}
         self.verdicts: dict[str, dict[str, Verdict]] = {}  # by tree and chain id; empty but at the deep level
         self._lone: dict[tuple[str, str], marks.Marks] = {}
+        self._caches: dict[str, distribution.Distribution] = {}
 
     def _unknown_drivers(self, known: set[str]) -> tuple[str, ...]:
         names = self.reader.names(IMAGES)
@@ -71,24 +72,72 @@ class Store:
     def layouts(self) -> tuple[str, ...]:
         """`graphdriver:<name>` for each tree, and what else lies in the root that this version does not judge."""
         known = tuple(f"graphdriver:{model.name}" for model in self.models)
-        return (*known, *(each for each in self.unjudged if each not in known))
+        nested = (f"nested:{name}" for name in self.nested)
+        return (*known, *(each for each in self.unjudged if each not in known), *nested)
 
     @cached_property
     def unjudged(self) -> dict[str, str]:
-        """What lies in the root and is not judged, by layout, each with a sentence: law 6, unread is never clean."""
+        """What of this root is not judged, by layout, each with a sentence: law 6, unread is never clean."""
         found = {f"graphdriver:{name}": f"the storage driver {name} is not known to this version" for name in self.unknown}
         homes = {f"graphdriver:{model.name}": model.home for model in self.models if model.name in self.probed}
         found |= {layout: home.unseen for layout, home in homes.items() if isinstance(home, ProbedHome) and home.unseen}
-        if unjudged.containerd(self.reader, self.containers):
+        if self.containerd.image_store:
             found["containerd"] = "the containerd image store in it is not judged by this version"
-        for name in unjudged.nested(self.reader):
-            found[f"nested:{name}"] = f"the store in {name} is not judged with this one: check it with --root"
         return found
+
+    @cached_property
+    def nested(self) -> tuple[str, ...]:
+        """Folders of the root that are roots of their own: nobody's garbage here, and to be checked with `--root`."""
+        return nested.read(self.reader)
 
     @cached_property
     def containers(self) -> containers.ContainerTable:
         """The containers of all drivers."""
         return containers.read(self.reader)
+
+    @cached_property
+    def foreign(self) -> tuple[str, ...]:
+        """Containers of a graph driver that has no tree here, by id; those of the containerd image store are not meant."""
+        known = {*(model.name for model in self.models), *self.unknown, ""}
+        return tuple(
+            ident
+            for ident, container in sorted(self.containers.containers.items())
+            if container.driver not in known and not containerd.snapshotted(container.driver)
+        )
+
+    @cached_property
+    def volumes(self) -> volumes.VolumeTable:
+        """The volumes and what metadata.db says of them."""
+        return volumes.read(self.reader)
+
+    @cached_property
+    def volume_users(self) -> dict[str, tuple[str, ...]]:
+        """The containers, of all drivers and hidden ones too, that name each local volume."""
+        found: dict[str, list[str]] = {}
+        for ident, container in sorted(self.containers.containers.items()):
+            for name in container.volumes:
+                found.setdefault(name, []).append(ident)
+        return {name: tuple(users) for name, users in found.items()}
+
+    @cached_property
+    def networks(self) -> networks.NetworkTable:
+        """The networks, endpoints and sandboxes of this host."""
+        return networks.read(self.reader)
+
+    @cached_property
+    def plugins(self) -> plugindirs.PluginTable:
+        """The managed plugins."""
+        return plugindirs.read(self.reader)
+
+    @cached_property
+    def containerd(self) -> containerd.Containerd:
+        """The state of the engine's own containerd."""
+        return containerd.read(self.reader, self.containers)
+
+    @cached_property
+    def swarm(self) -> swarm.Swarm:
+        """The state of this node in a swarm."""
+        return swarm.read(self.reader)
 
     @cached_property
     def references(self) -> tuple[References, ...]:
@@ -133,6 +182,12 @@ class Store:
             self._lone[model.name, home] = marks.mark(model, tuple(each for each in self.references if each.home != home))
         return self._lone[model.name, home]
 
+    def distribution(self, image_dir: str) -> distribution.Distribution:
+        """The cache of what registries call the layers below `image_dir`, read once."""
+        if image_dir not in self._caches:
+            self._caches[image_dir] = distribution.read(self.reader, image_dir)
+        return self._caches[image_dir]
+
     def top_names(self, path: str) -> dict[str, str] | Trouble:
         """What a folder holds: name to kind, listed once."""
         if path not in self._names:
@@ -167,6 +222,7 @@ class Store:
         """How much of each source of references was read, by name."""
         found = [source for each in self.references for source in each.sources]
         found.append(_listed("containers", self.containers.faults))
+        found += [self.volumes.database, self.networks.database]
         for model in self.models:
             found += _sources_of(model)
         return tuple(sorted(found, key=lambda source: source.source))
@@ -179,8 +235,11 @@ def open_store(
     store = Store(reader, drivers, sources, host, policy)
     if store.models:
         return store
-    if store.unjudged:
-        raise Refused(f"{reader.root}: {'; '.join(store.unjudged.values())}")
+    if why := [
+        *store.unjudged.values(),
+        *(f"the store in {name} is a root of its own: check it with --root" for name in store.nested),
+    ]:
+        raise Refused(f"{reader.root}: {'; '.join(why)}")
     here = reader.names("")
     found = set() if isinstance(here, Trouble) else SIGNS & here.keys()
     if len(found) < 2:  # noqa: PLR2004 - one of these folders alone may be anybody's

@@ -21,7 +21,7 @@ from docker_fsck.api import (
 )
 from docker_fsck_plugins import derive
 from docker_fsck_plugins.parts import lost_half
-from docker_fsck_plugins.remedies import put_away, reclaim
+from docker_fsck_plugins.remedies import give_up, put_away, reclaim
 
 
 def _ref(container: containers.Container) -> Ref:
@@ -101,20 +101,11 @@ def config_corrupt(model: Model) -> Iterator[Fault]:
         remedies = [found] if found else []
         mount = model.mounts.mounts.get(container.id)
         if not found and fault.state == "absent":
-            remedies.append(_give_up(model, container))
+            remedies.append(give_up(model, container))
         paths = (f"{container.path}/{containers.CONFIG}", *((mount.path,) if mount else ()))
         message = f"the container {short(container.id)} cannot be loaded: config.v2.json: {fault.why}"
         severity = Severity.CRITICAL if containers.PANIC in fault.why else None
         yield Fault(_ref(container), message, paths, "a JSON object", fault.why, tuple(remedies), severity=severity)
-
-
-def _give_up(model: Model, container: containers.Container) -> Remedy:
-    mount = model.mounts.mounts.get(container.id)
-    dirs = [ident for ident in mount.dir_ids if ident in model.home.ids()] if mount else []
-    forget = (_ref(container), *((Ref("mount", container.id),) if mount else ()), *(Ref("driverdir", ident) for ident in dirs))
-    loses = tuple(model.home.content(ident) for ident in dirs)
-    does = f"put the folder, the mount record and the writable layer of {short(container.id)} away"
-    return Remedy(cls=ActionClass.LOSSY_USER, does=does, forget=forget, consent=container.id, loses=loses)
 
 
 @rule("container-id-mismatch", Severity.ERROR, after=("container-config-corrupt",))
@@ -180,7 +171,7 @@ def hostconfig_missing(model: Model) -> Iterator[Fault]:
     "container-record-missing",
     Severity.ERROR,
     actions=(ActionClass.LOSSLESS,),
-    after=("container-config-corrupt", "container-id-mismatch"),
+    after=("container-config-corrupt", "container-id-mismatch", "container-dead", "container-name-duplicate", "half-store"),
 )
 def record_missing(model: Model) -> Iterator[Fault]:
     """A container of this storage driver has no mount record.
@@ -202,11 +193,10 @@ def record_missing(model: Model) -> Iterator[Fault]:
         found = derive.derive(model, container, None)
         stands = model.mounts.foreign.get(base, "")
         remedies = () if isinstance(found, str) or container.dead or stands else (_record(base, found),)
-        message = f"{container.ref_name} has no mount record" + ("; its removal was cut short" if container.dead else "")
+        message = f"{container.ref_name} has no mount record"
         why = found if isinstance(found, str) else found.why
-        severity = Severity.WARNING if container.dead else None
-        actual, through = stands or "no such folder", (_ref(container),)
-        yield Fault(_ref(container), message, (base, container.path), why, actual, remedies, through, severity=severity)
+        actual, through = stands or "no such folder", (_ref(container), Ref("file", model.image_dir))
+        yield Fault(_ref(container), message, (base, container.path), why, actual, remedies, through)
 
 
 def _record(base: str, found: derive.Derived) -> Remedy:

@@ -74,7 +74,7 @@ def _rewrite(mount: mounts.Mount, found: derive.Derived, names: set[str]) -> Rem
     )
 
 
-@rule("mount-rwdir-missing", Severity.ERROR, after=("mount-record-broken",))
+@rule("mount-rwdir-missing", Severity.ERROR, after=("mount-record-broken", "container-dead", "half-store"))
 def rwdir_missing(model: Model) -> Iterator[Fault]:
     """The writable layer of a container is gone.
 
@@ -89,7 +89,7 @@ def rwdir_missing(model: Model) -> Iterator[Fault]:
     yield from _dir_missing(model, lambda mount: mount.mount_id, "the writable layer")
 
 
-@rule("mount-initdir-missing", Severity.ERROR, after=("mount-record-broken",))
+@rule("mount-initdir-missing", Severity.ERROR, after=("mount-record-broken", "container-dead", "half-store"))
 def initdir_missing(model: Model) -> Iterator[Fault]:
     """The init layer of a container is gone.
 
@@ -113,10 +113,10 @@ def _dir_missing(model: Model, which: "derive.Which", what: str) -> Iterator[Fau
             continue
         mild = what == "the init layer" and not model.home.union
         container = model.store.containers.containers[mount.name]
-        dead = container.dead
-        message = f"{what} of {container.ref_name} is gone" + ("; its removal was cut short" if dead else "")
-        severity = Severity.WARNING if mild or dead else None
-        yield Fault(_ref(mount), message, (part.path, mount.path), "a folder", part.trouble.why, severity=severity)
+        through = (Ref("container", mount.name), Ref("file", model.home.name.partition("/")[0]))
+        message = f"{what} of {container.ref_name} is gone"
+        severity = Severity.WARNING if mild else None
+        yield Fault(_ref(mount), message, (part.path, mount.path), "a folder", part.trouble.why, (), through, severity=severity)
 
 
 @rule("mount-parent-missing-file", Severity.ERROR, actions=(ActionClass.LOSSLESS,), after=("mount-record-broken",))

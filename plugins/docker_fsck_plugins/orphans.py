@@ -20,7 +20,7 @@ def knowing_of(idents: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-@rule("driver-orphan", Severity.INFO, actions=(ActionClass.RECLAIM,), after=("aufs-partial-create",))
+@rule("driver-orphan", Severity.INFO, actions=(ActionClass.RECLAIM,), after=("aufs-partial-create", "half-store"))
 def driver_orphan(model: Model) -> Iterator[Fault]:
     """A folder of the graph driver that nothing refers to.
 
@@ -41,7 +41,9 @@ def driver_orphan(model: Model) -> Iterator[Fault]:
         yield _orphan(model, group)
     for pair in _doubtful(model):
         fault = _orphan(model, [pair, f"{pair}-init"])
-        yield Fault(fault.subject, fault.message, fault.paths, "", "", fault.remedies, confidence=Confidence.PROBABLE)
+        yield Fault(
+            fault.subject, fault.message, fault.paths, "", "", fault.remedies, fault.through[1:], confidence=Confidence.PROBABLE
+        )
 
 
 def _movable(model: Model) -> list[str]:
@@ -78,11 +80,11 @@ def _orphan(model: Model, group: list[str]) -> Fault:
         "",
         "",
         (remedy,),
-        (Ref("driverdir", ident),),
+        (Ref("driverdir", ident), Ref("file", model.image_dir)),
     )
 
 
-@rule("driver-orphan-init", Severity.INFO, actions=(ActionClass.RECLAIM,), after=("aufs-partial-create",))
+@rule("driver-orphan-init", Severity.INFO, actions=(ActionClass.RECLAIM,), after=("aufs-partial-create", "half-store"))
 def driver_orphan_init(model: Model) -> Iterator[Fault]:
     """An init layer X-init without its X that nothing refers to.
 

@@ -1,6 +1,6 @@
 """Remedies that several rules offer, told in one voice."""
 
-from docker_fsck.api import ActionClass, Model, Part, PutAway, Ref, Remedy, spell, sufferers
+from docker_fsck.api import ActionClass, Model, Part, PutAway, Ref, Remedy, containers, short, spell, sufferers
 
 
 def surely_gone(model: Model, part: Part) -> bool:
@@ -52,6 +52,16 @@ def put_away(path: str) -> PutAway:
     return PutAway(path=shown, path_b64=coded)
 
 
+def give_up(model: Model, container: containers.Container) -> Remedy:
+    """Put the folder, the mount record and the writable layer of a container away, with consent; volumes stay."""
+    ref, mount = Ref("container", container.id), model.mounts.mounts.get(container.id)
+    dirs = [ident for ident in mount.dir_ids if ident in model.home.ids()] if mount else []
+    forget = (ref, *((Ref("mount", container.id),) if mount else ()), *(Ref("driverdir", ident) for ident in dirs))
+    loses = tuple(model.home.content(ident) for ident in dirs)
+    does = f"put the folder, the mount record and the writable layer of {short(container.id)} away"
+    return Remedy(cls=ActionClass.LOSSY_USER, does=does, forget=forget, consent=container.id, loses=loses)
+
+
 def reclaim(*paths: str, knowing: tuple[str, ...] = ()) -> Remedy:
     """Put garbage at these paths away."""
     shown = spell(paths[0])[0]
@@ -73,3 +83,26 @@ def lost_content(model: Model, ident: str, part: Part) -> tuple[Remedy, ...]:
     if layer is not None:
         return (forget(model, layer.chain),)
     return (reset_builds(),) if ident in model.buildkit_dirs and ident not in model.dir_mount else ()
+
+
+def set_aside(path: str, does: str, loses: tuple[str, ...] = (), then: tuple[str, ...] = ()) -> Remedy:
+    """Put a damaged file away that the engine makes anew; `then` is what to do afterwards."""
+    return Remedy(cls=ActionClass.LOSSY, does=does, steps=(put_away(path),), loses=loses, next=then)
+
+
+def refused(model: Model, path: str) -> bool:
+    """Whether it is the kernel that does not give `path`, or something around it: then `file-unreadable` tells of it."""
+    return any(path == each or path.startswith(f"{each}/") for each in model.store.reader.unread)
+
+
+def kind_at(model: Model, path: str) -> str:
+    """The kind of file at `path`, empty if nothing is there."""
+    base, _, name = path.rpartition("/")
+    names = model.store.top_names(base)
+    return names.get(name, "") if isinstance(names, dict) else ""
+
+
+def children(model: Model, path: str) -> dict[str, str]:
+    """What the folder `path` holds, nothing if it cannot be listed."""
+    names = model.store.top_names(path)
+    return names if isinstance(names, dict) else {}

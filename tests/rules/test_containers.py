@@ -17,7 +17,6 @@ from .cases import (
     RECLAIM,
     UNION,
     VFS,
-    WARNING,
     How,
     Spot,
     cut,
@@ -226,13 +225,14 @@ ROWS: tuple[Row, ...] = (
           deleted(record(made)), deleted(record(busy))), also=(CORRUPT, *ORPHANS)),
     fires(NO_RECORD, "the writable layer is gone with it", does(record(), lost_pair(ran))),
     fires(NO_RECORD, "a file stands in its place", written(record(), b"x")),
-    fires(NO_RECORD, "the removal was cut short", does(record(), stated(State={"Dead": True}), lost_pair(ran)), severity=WARNING),
+    folds(NO_RECORD, "container-dead", "the removal was cut short", does(CONFIG, stated(State={"Dead": True}), lost_pair(ran)),
+          cls=LOSSY_USER),
     fires(NO_RECORD, "the image is gone too and the init layer tells the parent", does(record(made), lambda store: [
         store.root.delete(store.root.image_file(store.web)), store.root.delete(store.root.image_metadata(store.web)),
         store.root.repositories.pop("web"), store.root.tag("app:1", store.app)], deleted(record(made))), drivers=UNION,
-          cls=LOSSLESS),
+          cls=LOSSLESS, also=("container-image-missing",) * 2),
     silent(NO_RECORD, "the container is of another driver", does(folder(), lambda store: store.root.container(
-        store.app, "foreign", driver="zfs"))),
+        store.app, "foreign", driver="zfs")), also=("container-foreign-driver",)),
     silent(NO_RECORD, "the container is of the new store", does(folder(), lambda store: store.root.container(
         store.app, "newer", driver="overlayfs"))),
     fires(FOREIGN, "a file lies there", written(file(lambda store: store.root.path / "containers/notes.txt"), b"x"), cls=RECLAIM),

@@ -234,7 +234,7 @@ ROWS: tuple[Row, ...] = (
         store.root.delete(store.root.mount_record(store.ran)), store.root.orphan_dir(store.ran)]),
           also=("container-record-missing",)),
     silent(DIR, "it lies in a store that was not migrated", does(file(lambda store: store.root.tags), lambda store: [
-        store.root.make_dir(f"graph/{OTHER}"), store.root.orphan_dir(OTHER)])),
+        store.root.make_dir(f"graph/{OTHER}"), store.root.orphan_dir(OTHER)]), also=("legacy-graph",)),
     silent(DIR, "its name is that of no driver dir",
           foldered(file(lambda store: store.root.driver_dir(OTHER).with_name("lost+found")))),
     silent(DIR, "a process has it open", orphan, host=all_held),
@@ -263,7 +263,7 @@ ROWS: tuple[Row, ...] = (
         min(list(store.root.layers)[-2:]))), fork), cls=RECLAIM, also=(LAYER,)),
     fires(LAYER, "it is young", chain(1), cls=RECLAIM, grace=DAY, refused="grace period"),
     silent(LAYER, "only a stopped container reaches it", does(file(lambda store: store.root.tags),
-          lambda store: forgotten(store, store.web))),
+          lambda store: forgotten(store, store.web)), also=("container-image-missing", "container-image-missing")),
     silent(LAYER, "only an image without a name needs it", does(file(lambda store: store.root.tags),
           lambda store: store.root.image(None, 2))),
     silent(LAYER, "only a build needs it", does(file(lambda store: store.root.tags),

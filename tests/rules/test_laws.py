@@ -26,23 +26,51 @@ from . import (
     test_containers,
     test_contents,
     test_devicemapper,
+    test_distribution,
+    test_engine_state,
     test_garbage,
     test_halves,
+    test_hidden,
     test_host,
     test_images,
     test_layers,
     test_mounts,
+    test_networks,
     test_overlay1,
     test_overlay2,
+    test_plugindirs,
+    test_roots,
     test_tags,
+    test_volumes,
     test_zfs,
 )
 from .cases import OTHER_ID, OVERLAYS, retagged, rows
 
 TABLES = (
-    test_aufs, test_btrfs, test_buildkit, test_containers, test_contents, test_devicemapper, test_garbage, test_halves, test_host,
-    test_images, test_layers, test_mounts, test_overlay1, test_overlay2, test_tags, test_zfs,
-)  # fmt: skip
+    test_aufs,
+    test_btrfs,
+    test_buildkit,
+    test_containers,
+    test_contents,
+    test_devicemapper,
+    test_distribution,
+    test_engine_state,
+    test_garbage,
+    test_halves,
+    test_hidden,
+    test_host,
+    test_images,
+    test_layers,
+    test_mounts,
+    test_networks,
+    test_overlay1,
+    test_overlay2,
+    test_plugindirs,
+    test_roots,
+    test_tags,
+    test_volumes,
+    test_zfs,
+)
 ROWS: tuple[Row, ...] = tuple(row for table in TABLES for row in table.ROWS)
 FIRING = tuple(row for row in ROWS if row.kind == "fires")
 LONE = {"layer-extra-files": ("overlay2", "aufs"), "init-parent-wrong": ("overlay2", "aufs")}
@@ -127,7 +155,6 @@ def unusual(store: Whole) -> None:
     nameless = root.image(None, 1)
     retagged(store, "only", f"only@{OTHER_ID}", nameless)
     root.image("nothing:1", 0)
-    root.container(nameless, "other", driver="zfs")
     root.container(None, "scratch")
     root.volume("tmpfs", options={"type": "tmpfs", "device": "tmpfs", "o": "size=1m"})
     root.delete(root.image_metadata(store.web))

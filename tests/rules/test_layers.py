@@ -134,6 +134,7 @@ def without_images(store: Whole) -> Told:
     return told(store, "layer", chain, store.root.record(chain))
 
 
+NO_IMAGE = ("container-image-missing",) * 3
 EVERYONE = (all_images, lambda store: [store.ran, store.busy, store.made])
 # fmt: off
 ROWS: tuple[Row, ...] = (
@@ -171,8 +172,8 @@ ROWS: tuple[Row, ...] = (
           also=("image-layer-missing",)),
     silent(IDENTITY, "a layer is in two images at different heights", does(
         record(low), lambda store: store.root.image("again:1", [{"a": b"1"}, {"a": b"1"}]))),
-    fires(NO_PARENT, "only a container's record still names it", without_images, drivers=UNION),
-    fires(NO_PARENT, "only a container's record still names it", without_images, drivers=VFS, also=(ORPHAN,)),
+    fires(NO_PARENT, "only a container's record still names it", without_images, drivers=UNION, also=NO_IMAGE),
+    fires(NO_PARENT, "only a container's record still names it", without_images, drivers=VFS, also=(ORPHAN, *NO_IMAGE)),
     silent(NO_PARENT, "a whole layer stands on a whole one", does(record(low), lambda store: store.root.image("more:1", 3))),
     *(fires(NO_DIR, what, hurting(how, *EVERYONE), cls=LOSSY, **terms) for what, how in (
         ("the folder below everything is gone", deleted(dir_of(low))),

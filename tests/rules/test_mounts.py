@@ -9,6 +9,7 @@ from docker_fsck.testing.whole import Whole
 
 from .cases import (
     LOSSLESS,
+    LOSSY_USER,
     OVERLAY,
     UNION,
     VFS,
@@ -33,6 +34,7 @@ from .cases import (
 BROKEN, NO_RW, NO_INIT = "mount-record-broken", "mount-rwdir-missing", "mount-initdir-missing"
 NO_PARENT, OTHER_PARENT, TWICE = "mount-parent-missing-file", "mount-parent-mismatch", "mount-id-duplicate"
 NO_PAIR, WRONG, HOLLOW = "init-pair-broken", "init-parent-wrong", "init-layer-emptied"
+NO_IMAGE = ("container-image-missing",) * 2
 Name = Callable[[Whole], str]
 
 
@@ -86,6 +88,9 @@ def dead(store: Whole) -> None:
     document = json.loads(path.read_bytes())
     document["State"]["Dead"] = True
     store.root.write(path, json.dumps(document).encode())
+
+
+OF_RAN = spot("container", ran, lambda store: store.root.container_dir(store.ran) / "config.v2.json")
 
 
 def emptied_all(container: Name) -> Callable[[Whole], None]:
@@ -170,8 +175,8 @@ ROWS: tuple[Row, ...] = (
     silent(BROKEN, "the container stands on no layer", does(record(), lambda store: store.root.container(None, "scratch"))),
     fires(NO_RW, "all of it is gone", hurting(whole_layer("rw"), *RAN)),
     fires(NO_RW, "a link stands in its place", linked(layer("rw"), "/etc"), drivers=("overlay2", "vfs")),
-    fires(NO_RW, "the container is dead", does(layer("rw"), dead, whole_layer("rw")), severity=WARNING),
-    silent(NO_RW, "the container is dead and its layers are whole", does(layer("rw"), dead)),
+    folds(NO_RW, "container-dead", "the container is dead", does(OF_RAN, dead, whole_layer("rw")), cls=LOSSY_USER),
+    silent(NO_RW, "the container is dead and its layers are whole", does(layer("rw"), dead), also=("container-dead",)),
     silent(NO_RW, "nothing was ever changed in the container", does(content("rw"), lambda store: store.root.empty(
         store.root.content(store.root.mount_id(store.ran)))), drivers=UNION),
     fires(NO_INIT, "all of it is gone", hurting(whole_layer("init"), *RAN), drivers=UNION),
@@ -182,14 +187,15 @@ ROWS: tuple[Row, ...] = (
     fires(NO_PARENT, "the file is gone", hurting(deleted(part("parent")), *RAN), cls=LOSSLESS),
     fires(NO_PARENT, "the file is gone and the image too", does(part("parent"), deleted(part("parent")), lambda store: [
         store.root.delete(store.root.image_file(store.web)), store.root.delete(store.root.image_metadata(store.web)),
-        store.root.repositories.pop("web"), store.root.tag("app:1", store.app)]), drivers=UNION, cls=LOSSLESS),
+        store.root.repositories.pop("web"), store.root.tag("app:1", store.app)]), drivers=UNION, cls=LOSSLESS,
+          also=NO_IMAGE),
     silent(NO_PARENT, "the container was made from nothing", does(record(), lambda store: store.root.container(None, "scratch"))),
     fires(OTHER_PARENT, "it names a layer of another image", hurting(written(part("parent"), lambda store: store.root.chains_of(
         store.web)[-1]), *RAN)),
     fires(OTHER_PARENT, "it names the layer below", written(part("parent"), lambda store: store.root.chains_of(store.base)[-1])),
     silent(OTHER_PARENT, "the image was removed by force", does(record(), lambda store: [
         store.root.delete(store.root.image_file(store.web)), store.root.delete(store.root.image_metadata(store.web)),
-        store.root.repositories.pop("web"), store.root.tag("app:1", store.app)])),
+        store.root.repositories.pop("web"), store.root.tag("app:1", store.app)]), also=NO_IMAGE),
     fires(TWICE, "a record was copied", copied),
     folds(NO_PAIR, TWICE, "a record names the layer of an image", on_an_image),
     silent(TWICE, "two containers stand on one image", does(record(), lambda store: store.root.container(store.web, "third"))),
@@ -208,7 +214,7 @@ ROWS: tuple[Row, ...] = (
     silent(WRONG, "the image stands on a parent in the shadow", does(record(), lambda store: store.root.container(
         store.root.shadow_parent().image, "shade")), drivers=UNION),
     fires(HOLLOW, "power was lost after create", hurting(emptied(content("init")), lambda _: (), lambda store: [store.ran])),
-    silent(HOLLOW, "the container is dead", does(content("init"), dead, emptied(content("init")))),
+    silent(HOLLOW, "the container is dead", does(content("init"), dead, emptied(content("init"))), also=("container-dead",)),
     silent(HOLLOW, "the writable layer is empty", does(content("rw"), emptied(content("rw"))), drivers=UNION),
 )
 # fmt: on

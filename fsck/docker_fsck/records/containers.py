@@ -59,7 +59,8 @@ class Sibling(msgspec.Struct, frozen=True):
 class Container(msgspec.Struct, frozen=True):
     """A container by its folder's name. `fault`: why config.v2.json cannot be used; what it says is empty then.
 
-    `user_data`: logs and checkpoints that hold something, looked for only where the config is absent.
+    `volumes` are those of this root, `volume_drivers` the drivers of all its mounts. `user_data`: logs and checkpoints that
+    hold something, looked for only where the config is absent.
     `hostconfig` None: it reads well; absent is a `Trouble` of state absent. `entries` are the folder's names and kinds.
     """
 
@@ -76,6 +77,7 @@ class Container(msgspec.Struct, frozen=True):
     dead: bool = False
     running: bool = False
     volumes: tuple[str, ...] = ()
+    volume_drivers: tuple[str, ...] = ()
     siblings: tuple[Sibling, ...] = ()
     user_data: tuple[str, ...] = ()
     labels: tuple[tuple[str, str], ...] = ()
@@ -135,6 +137,7 @@ def _container(reader: Reader, ident: str, path: str) -> Container:
         dead=member(state, "Dead") is True or member(state, "RemovalInProgress") is True,
         running=member(state, "Running") is True,
         volumes=_volumes(config),
+        volume_drivers=tuple(sorted({text(each, "Driver") or "" for each in _points(config).values() if isinstance(each, dict)})),
         siblings=siblings,
         labels=labels(inner),
     )  # fmt: skip

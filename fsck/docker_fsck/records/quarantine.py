@@ -29,16 +29,21 @@ class _Record(msgspec.Struct):
 
 
 class Wanted(msgspec.Struct, frozen=True):
-    """`chains` are needed by images in the quarantine; `unknown` says of which image there the layers cannot be told."""
+    """`chains` are needed by images in the quarantine; `unknown` says of which image there the layers cannot be told.
+
+    `images` are the ids of those images.
+    """
 
     chains: frozenset[str]
     unknown: tuple[str, ...]
+    images: frozenset[str] = frozenset()
 
 
 def read(reader: Reader) -> Wanted:
     """What the images of all transactions that are not purged need."""
     names = reader.names(QUARANTINE)
     chains: set[str] = set()
+    idents: set[str] = set()
     unknown = [f"{QUARANTINE}: {names.why}"] if isinstance(names, Trouble) and names.state != "absent" else []
     for txn, kind in names.items() if isinstance(names, dict) else ():
         if kind != "dir":
@@ -48,11 +53,12 @@ def read(reader: Reader) -> Wanted:
             unknown.append(f"an image in the quarantine may need them: {images}")
             continue
         for image_id, place in images:
+            idents.add(image_id)
             image = imagedb.load(place, image_id, reader.read(place, imagedb.CONFIG_LIMIT))
             chains |= set(image.chains)
             if not image.usable and not (image.fault and image.fault.state == "absent"):
                 unknown.append(f"{place} is a damaged image that may need them: pull it, or purge the transaction {txn}")
-    return Wanted(frozenset(chains), tuple(unknown))
+    return Wanted(frozenset(chains), tuple(unknown), frozenset(idents))
 
 
 def _images(reader: Reader, txn: str) -> list[tuple[str, str]] | str:

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from docker_fsck.ids import chain_id, hex_of
-from docker_fsck.testing import boltfile, buildcache, containers, damage, images, leftovers
+from docker_fsck.testing import boltfile, buildcache, containers, damage, images, leftovers, others
 from docker_fsck.testing.disk import Disk
 from docker_fsck.testing.homes import HomeBuilder, Kind, home_of
 from docker_fsck.testing.layertar import Files, Packed, pack
@@ -44,6 +44,7 @@ class DataRoot:
         self.volumes: dict[str, str] = {}
         self.repositories: dict[str, dict[str, str]] = {}
         self.buildkit = buildcache.Tables()
+        self.networks = others.Networks({})
         self.lost_dirs: list[str] = []
         self.image_home = self.path / "image" / driver
         if self.image_home.exists() or (self.path.exists() and not (self.path / "image").exists() and any(self.path.iterdir())):
@@ -54,6 +55,7 @@ class DataRoot:
         images.write_tags(self)
         if not (self.path / "volumes" / "metadata.db").exists():
             containers.write_volumes(self)
+            others.predefined(self)
         self.disk.settle()
 
     container = containers.container
@@ -61,6 +63,10 @@ class DataRoot:
     tag = images.tag
     build_cache = buildcache.build_cache
     build_state = buildcache.write_buildkit
+    network = others.network
+    endpoint = others.endpoint
+    plugin = others.plugin
+    swarm = others.swarm
     orphan_dir = leftovers.orphan_dir
     orphan_pair = leftovers.orphan_pair
     orphan_mount = leftovers.orphan_mount
@@ -239,6 +245,8 @@ SKELETON = {
     "image/{driver}/layerdb/mounts": 0o755,
     "image/{driver}/layerdb/sha256": 0o755,
     "image/{driver}/layerdb/tmp": 0o755,
+    "network": 0o750,
+    "network/files": 0o750,
     "plugins": 0o700,
     "plugins/storage": 0o755,
     "plugins/storage/ingest": 0o755,

@@ -25,7 +25,7 @@ from docker_fsck.apply.undo import undo
 from docker_fsck.host import HostView, RootLock
 from docker_fsck.reader import QUARANTINE
 from docker_fsck.rules import Rule
-from docker_fsck.testing.table import DRIVERS, Row, Run, Terms, judged, run, terms
+from docker_fsck.testing.table import CONSEQUENT, DRIVERS, Row, Run, Terms, judged, run, terms
 from docker_fsck.testing.tree import changes, snapshot
 from docker_fsck.testing.whole import Whole, whole
 from docker_fsck.values import ActionClass, Plan
@@ -118,7 +118,9 @@ def _applied(row: Row, store: Whole, first: Run) -> Iterator[str]:
     known = {each.fingerprint for each in first.findings}
     mended = {mark for action in first.plan.actions if action.cls in DONE for mark in action.findings}
     for each in second.findings:
-        if each.rule not in row.leaves and (each.fingerprint in mended or each.fingerprint not in known):
+        if each.rule not in {*row.leaves, *(CONSEQUENT - {row.rule})} and (
+            each.fingerprint in mended or each.fingerprint not in known
+        ):
             yield f"law 5: {each.rule} {'still' if each.fingerprint in mended else 'newly'} finds: {each.message}"
     left = {each.fingerprint for each in second.findings if each.rule in row.leaves}
     again = (action for action in second.plan.actions if action.cls in DONE and not left & set(action.findings))

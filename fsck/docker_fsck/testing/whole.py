@@ -24,7 +24,7 @@ class Whole(Struct, frozen=True, kw_only=True):
     """A healthy store. Images by id: `app` and `web` share the two layers of `base`, `built` came out of a build above `app`.
 
     `base` and `web` look pulled, `app` and `built` were made here. Containers by id: `ran` above `app` has ended and uses
-    the volume `data`, `busy` above `web` was running and uses the anonymous volume, `made` above `web` was never started.
+    the volume `data`, `busy` above `web` has ended and uses the anonymous volume, `made` above `web` was never started.
     """
 
     root: DataRoot
@@ -139,7 +139,7 @@ def _build(path: Path, driver: str) -> Whole:
     web = root.image("web:1", 1, base=base, digest_ref=True)
     data, anonymous = root.volume("data", {"kept": b"by the user\n"}), root.volume()
     ran = root.container(app, "ran", files={"tmp/changed": b"in the container\n"}, volumes={data: "/data"})
-    busy = root.container(web, "busy", volumes={anonymous: "/data"}, config={"State": {"Running": True, "Pid": 4711}})
+    busy = root.container(web, "busy", volumes={anonymous: "/data"})
     made = root.container(web, "made", config={"State": NEVER_STARTED})
     for name in ("hostname", "hosts", "resolv.conf", "resolv.conf.hash", f"{made}-json.log"):
         root.delete(root.container_dir(made) / name)

@@ -1,0 +1,58 @@
+"""Rules on the distribution cache, which the engine fills again by itself (classic-store 4)."""
+
+from collections.abc import Iterable, Iterator
+
+from docker_fsck.api import ActionClass, Fault, Model, Ref, Remedy, Rule, Severity, Trouble, hookimpl, rule, short
+from docker_fsck_plugins.remedies import reclaim, refused
+
+
+def _dropped(model: Model, *paths: str) -> tuple[Remedy, ...]:
+    """Put entries away, unless lost tags may still have to be told from them (FC-54)."""
+    return () if model.tags.trouble is not None else (reclaim(*paths),)
+
+
+@rule("dist-pair-mismatch", Severity.ERROR, actions=(ActionClass.RECLAIM,), after=("dist-corrupt",))
+def pair_mismatch(model: Model) -> Iterator[Fault]:
+    """The cache says that a blob of a registry is another layer than the layer's own entry says.
+
+    Why it matters: a pull may take the wrong layer for a part of its image and fails, again and again.
+    How it comes about: bit rot or an edit.
+    Repair: both entries are put away: the next pull looks for itself.
+    Never: while the tag store is lost: then the cache tells where images came from.
+    Daemon says: layers from manifest don't match image configuration
+    Seen in: FC-54
+    """
+    cache = model.store.distribution(model.image_dir)
+    for diff, digests in sorted(cache.digests.items()):
+        for digest in digests if isinstance(digests, tuple) else ():
+            other = cache.diffs.get(digest)
+            if isinstance(other, str) and other != diff:
+                path = cache.by_digest(digest)
+                both = (path, cache.by_diff(diff))
+                message = f"the blob {short(digest)} is taken for the layer {short(other)}, which is {short(diff)}"
+                yield Fault(Ref("file", path), message, both, diff, other, _dropped(model, *both))
+
+
+@rule("dist-corrupt", Severity.INFO, actions=(ActionClass.RECLAIM,))
+def corrupt(model: Model) -> Iterator[Fault]:
+    """An entry of the distribution cache cannot be read, or something else lies there.
+
+    Why it matters: it does not: the engine takes the layer as unknown and fetches it again.
+    How it comes about: power loss, or the engine was killed between write and rename.
+    Repair: the entry is put away.
+    Never: while the tag store is lost: then the cache tells where images came from.
+    Seen in: FC-54
+    """
+    cache = model.store.distribution(model.image_dir)
+    for fault in (*cache.diffs.values(), *cache.digests.values()):
+        if isinstance(fault, Trouble) and fault.state != "absent" and not refused(model, fault.path):
+            message = f"an entry of the distribution cache cannot be read: {fault.why}"
+            yield Fault(Ref("file", fault.path), message, (fault.path,), "", fault.why, _dropped(model, fault.path))
+    for path in cache.strays:
+        yield Fault(Ref("file", path), "something was left in the distribution cache", (path,), "", "", _dropped(model, path))
+
+
+@hookimpl
+def fsck_rules() -> Iterable[Rule]:
+    """The rules on the distribution cache."""
+    return (pair_mismatch, corrupt)

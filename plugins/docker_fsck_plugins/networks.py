@@ -1,0 +1,129 @@
+"""Rules on the networks of this host; their database is never edited (classic-store 11)."""
+
+from collections.abc import Iterable, Iterator
+
+from docker_fsck.api import HEX64, ActionClass, Fault, Model, Ref, Remedy, Rule, Severity, hookimpl, networks, rule, short
+from docker_fsck_plugins.remedies import kind_at, refused, set_aside
+
+BUILT_IN = frozenset({"bridge", "host", "null", "overlay", "macvlan", "ipvlan", "remote", "windows", "none"})
+DATABASE = Ref("file", networks.DATABASE)
+AGAIN = "make your networks again and connect their containers"
+
+
+@rule("network-db-unreadable", Severity.CRITICAL, actions=(ActionClass.LOSSY,))
+def db_unreadable(model: Model) -> Iterator[Fault]:
+    """network/files/local-kv.db is damaged.
+
+    Why it matters: the engine does not start.
+    How it comes about: power loss, a full or failing disk.
+    Repair: the file is put away and the engine makes the default networks anew. The networks that users made are lost; the
+        commands that make them again are printed as far as they can be read.
+    Never: put it away without that list; open it for writing to check it.
+    Daemon says: Error initializing network controller
+    Seen in: FC-26
+    """
+    source = model.store.networks.database
+    if source.state != "unreadable" or refused(model, source.source):
+        return
+    remedies: tuple[Remedy, ...] = ()
+    if kind_at(model, source.source) == "file":
+        data = model.store.reader.read(source.source)
+        found = networks.salvage(data) if isinstance(data, bytes) else ()
+        mine = [each for each in found if each.made_by_user and each.name]
+        loses = ("all networks that users made on this host", *(f"the network {each.name} ({each.driver})" for each in mine))
+        then = tuple(f"{AGAIN}: {each.command()}" for each in mine) or (f"{AGAIN}: their settings could not be read",)
+        remedies = (set_aside(source.source, f"put {source.source} away, so that the engine makes a new one", loses, then),)
+    message = f"the database of networks cannot be read: {source.why}"
+    yield Fault(DATABASE, message, (source.source,), "a bolt database", source.why or "", remedies)
+
+
+@rule("network-record-damaged", Severity.WARNING)
+def record_damaged(model: Model) -> Iterator[Fault]:
+    """A record in network/files/local-kv.db cannot be parsed.
+
+    Why it matters: the engine does not see that network or endpoint, or does not start its networking.
+    How it comes about: bit rot: the database has no checksum of its pages.
+    Repair: none; if the engine does not start, move the file away and make the networks again.
+    Seen in: FC-26
+    """
+    damaged = model.store.networks.damaged
+    if damaged:
+        first, fault = min(damaged.items())
+        message = f"{len(damaged)} records of networks cannot be read, the first is {first}"
+        yield Fault(DATABASE, message, (networks.DATABASE,), "JSON", fault.why)
+
+
+@rule("network-bridge-duplicate", Severity.CRITICAL)
+def bridge_duplicate(model: Model) -> Iterator[Fault]:
+    """Two networks have the same bridge name.
+
+    Why it matters: the engine fails to set up its networks at start.
+    How it comes about: two creates at once, or a removal that was cut short.
+    Repair: none: the database is never edited. Remove one of them with an engine that starts, or move the file away and
+        make the networks again.
+    Daemon says: networks have same bridge name
+    Seen in: FC-27
+    """
+    by_bridge: dict[str, list[networks.Network]] = {}
+    for _, each in sorted(model.store.networks.networks.items()):
+        if each.driver == "bridge" and each.bridge:
+            by_bridge.setdefault(each.bridge, []).append(each)
+    for bridge, found in sorted(by_bridge.items()):
+        if len(found) > 1:
+            names = ", ".join(f"{each.name} ({short(each.id)})" for each in found)
+            message = f"the networks {names} have the same bridge {bridge}"
+            yield Fault(Ref("network", found[-1].id), message, (networks.DATABASE,), "one network", names)
+
+
+@rule("network-stale", Severity.WARNING)
+def stale(model: Model) -> Iterator[Fault]:
+    """Records of network endpoints speak of containers that are not there.
+
+    Why it matters: an engine that keeps running says that a network has active endpoints and does not remove it.
+    How it comes about: the engine was killed while it removed a container, or the container's folder was deleted.
+    Repair: none: the database is never edited. The next start of the engine drops them; on a running one
+        `docker network disconnect -f` does.
+    Never: edit the file.
+    Daemon says: network <name> has active endpoints
+    Seen in: FC-27
+    """
+    table, known = model.store.networks, model.store.containers
+    if known.faults or known.absent:
+        return
+    gone = {
+        box.id: box
+        for box in table.sandboxes.values()
+        if HEX64.fullmatch(box.container) and box.container not in known.containers
+    }
+    if gone:
+        ends = [each for each in table.endpoints.values() if each.sandbox in gone]
+        where = sorted({table.networks[each.network].name for each in ends if each.network in table.networks})
+        whose = ", ".join(sorted(short(box.container) for box in gone.values()))
+        message = (
+            f"{len(gone)} sandboxes and {len(ends)} endpoints ({', '.join(where) or 'no network'}) are of lost containers {whose}"
+        )
+        yield Fault(DATABASE, message, (networks.DATABASE,), "folders of these containers", whose)
+
+
+@rule("network-driver-missing", Severity.WARNING)
+def driver_missing(model: Model) -> Iterator[Fault]:
+    """A network's driver is a plugin that is not installed here.
+
+    Why it matters: containers on it do not start.
+    How it comes about: the plugin was removed, or runs outside of the engine and is then no fault.
+    Repair: none; install the plugin again, or remove the network.
+    Seen in: FC-27
+    """
+    installed = {word for each in model.store.plugins.plugins.values() for word in (each.name, each.name.removesuffix(":latest"))}
+    if model.store.plugins.faults or any(each.fault for each in model.store.plugins.plugins.values()):
+        return
+    for _, each in sorted(model.store.networks.networks.items()):
+        if each.driver not in BUILT_IN and each.driver not in installed and each.scope != "swarm":
+            message = f"the network {each.name} is of the driver {each.driver}, which is not installed as a plugin"
+            yield Fault(Ref("network", each.id), message, (networks.DATABASE,), "a plugin of this name", "none")
+
+
+@hookimpl
+def fsck_rules() -> Iterable[Rule]:
+    """The rules on networks."""
+    return (db_unreadable, record_damaged, bridge_duplicate, stale, driver_missing)

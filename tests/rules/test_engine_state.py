@@ -1,0 +1,113 @@
+"""The table of the rules on the state of the engine itself (classic-store 11; FC-29, FC-35, FC-43, FC-51)."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from docker_fsck.testing import boltfile
+from docker_fsck.testing.table import Row, disagreements, fires, run, silent
+from docker_fsck.testing.whole import Whole, whole
+
+from .cases import CRITICAL, LOSSY, How, Spot, cut, deleted, does, emptied, file, foldered, linked, nulled, rows, written
+
+DB, UUID, ID, SWARM = "containerd-db-unreadable", "containerd-uuid", "engine-id-empty", "swarm-state"
+DAEMON = "containerd/daemon"
+META = file(lambda store: store.root.path / DAEMON / "io.containerd.metadata.v1.bolt/meta.db")
+PLACE = file(lambda store: store.root.path / DAEMON / "io.containerd.grpc.v1.introspection/uuid")
+SNAPSHOTS = f"{DAEMON}/io.containerd.snapshotter.v1.overlayfs"
+NAMED = file(lambda store: store.root.path / "engine-id")
+TAGS = file(lambda store: store.root.tags)
+Blow = Callable[[Whole], object]
+
+
+def folder(where: Spot) -> Blow:
+    """The folder of a file is there."""
+    return lambda store: where.path(store).parent.mkdir(parents=True, exist_ok=True)
+
+
+def meta(images: dict[str, object] | None = None) -> Blow:
+    """The database of containerd as a graph driver leaves it, or with images."""
+
+    def blow(store: Whole) -> None:
+        folder(META)(store)
+        tree = {"v1": {"version": b"\6", "moby": {"leases": {}, "images": images or {}}}}
+        store.root.write(META.path(store), boltfile.build(tree))
+
+    return blow
+
+
+def snapshots(name: str) -> Blow:
+    """A snapshotter was used."""
+    return lambda store: [store.root.make_dir(f"{SNAPSHOTS}/snapshots"), store.root.write(f"{SNAPSHOTS}/{name}", b"x")]
+
+
+def in_swarm(name: str) -> Spot:
+    """A file of the swarm state."""
+    return file(lambda store: store.root.path / "swarm" / name)
+
+
+def swarm(strike: How, spot: Spot) -> How:
+    """Damage to the state of a manager."""
+    return does(spot, lambda store: store.root.swarm(), strike)
+
+
+LOG = "raft/wal-v3-encrypted/0000000000000000-0000000000000000.wal"
+# fmt: off
+ROWS: tuple[Row, ...] = (
+    *(fires(DB, f"it {what}", does(META, meta(), strike(META)), cls=LOSSY) for what, strike in (
+        ("is all NUL", nulled), ("is a word", lambda where: written(where, b"<html>")))),
+    fires(DB, "it is cut inside of its pages", does(META, meta(), lambda store: store.root.write(
+        META.path(store), META.path(store).read_bytes()[:8192])), cls=LOSSY),
+    fires(DB, "it is a folder", does(META, folder(META), foldered(META))),
+    silent(DB, "it is empty", does(META, folder(META), written(META, b""))),
+    silent(DB, "it is whole", does(META, meta())),
+    *(fires(UUID, f"it {what}", does(PLACE, folder(PLACE), written(PLACE, data)), cls=LOSSY) for what, data in (
+        ("is empty", b""), ("is all NUL", bytes(36)), ("is cut", b"4f6a2f1c-5b"), ("is a word", b"nobody"))),
+    fires(UUID, "it is a link", does(PLACE, folder(PLACE), linked(PLACE, "/etc/hostname"))),
+    silent(UUID, "it is one", does(PLACE, folder(PLACE), written(PLACE, b"4f6a2f1c-5b6d-4c7e-8f90-a1b2c3d4e5f6"))),
+    fires(ID, "it is empty", written(NAMED, b""), cls=LOSSY),
+    fires(ID, "it is all NUL", written(NAMED, bytes(36)), cls=LOSSY),
+    silent(ID, "it is no uuid but something", written(NAMED, b"ABCD:EFGH")),
+    silent(ID, "there is none", does(TAGS)),
+    *(fires(SWARM, f"docker-state.json {what}", swarm(strike(in_swarm("docker-state.json")), in_swarm("docker-state.json")),
+            severity=CRITICAL) for what, strike in (("is empty", emptied), ("is cut", cut), ("is all NUL", nulled))),
+    fires(SWARM, "state.json is empty", swarm(emptied(in_swarm("state.json")), in_swarm("state.json"))),
+    fires(SWARM, "tasks.db is all NUL", swarm(nulled(in_swarm("worker/tasks.db")), in_swarm("worker/tasks.db"))),
+    fires(SWARM, "a log is empty", swarm(emptied(in_swarm(LOG)), in_swarm(LOG))),
+    silent(SWARM, "a manager is whole", does(TAGS, lambda store: store.root.swarm())),
+    silent(SWARM, "tasks.db is empty", swarm(emptied(in_swarm("worker/tasks.db")), in_swarm("worker/tasks.db"))),
+)
+# fmt: on
+
+
+@rows(ROWS)
+def test_the_table_of_the_engines_state_holds(row: Row, driver: str, place: Path) -> None:
+    assert "" == "\n".join(disagreements(row, driver, place))
+
+
+def test_the_database_of_an_image_store_is_told_and_never_put_away(place: Path) -> None:
+    store = whole(place, "overlay2")
+    meta()(store)
+    snapshots("metadata.db")(store)
+    store.root.nul(META.path(store))
+    outcome = run(place)
+    (finding,) = outcome.findings
+    assert (DB, "critical", ()) == (finding.rule, finding.severity, finding.actions)
+    assert "image-store mode" in finding.message
+    assert ("the containerd image store in it is not judged by this version",) == outcome.checked.incomplete
+
+
+def test_snapshots_that_were_made_speak_of_an_image_store(place: Path) -> None:
+    store = whole(place, "overlay2")
+    meta()(store)
+    snapshots("snapshots/1")(store)
+    store.root.nul(META.path(store))
+    assert [] == list(run(place).plan.actions)
+
+
+def test_a_whole_database_without_images_is_that_of_a_graph_driver(place: Path) -> None:
+    store = whole(place, "overlay2")
+    meta()(store)
+    snapshots("metadata.db")(store)
+    assert () == run(place).checked.incomplete
+    meta({"docker.io/library/a:1": {"target": {"digest": "x"}}})(store)
+    assert 1 == len(run(place).checked.incomplete)

@@ -1,0 +1,121 @@
+"""The table of the rules on networks (classic-store 11; FC-26, FC-27)."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from docker_fsck.testing.others import write_networks
+from docker_fsck.testing.table import Row, Told, disagreements, fires, run, silent
+from docker_fsck.testing.whole import Whole, whole
+
+from .cases import (
+    LOSSY,
+    OTHER,
+    deleted,
+    does,
+    emptied,
+    file,
+    foldered,
+    linked,
+    nulled,
+    rows,
+    told,
+    written,
+)
+
+DB, DAMAGED, BRIDGE = "network-db-unreadable", "network-record-damaged", "network-bridge-duplicate"
+STALE, DRIVER = "network-stale", "network-driver-missing"
+DATABASE = file(lambda store: store.root.path / "network/files/local-kv.db")
+FRONT = "docker network create --driver bridge --subnet 192.0.2.0/24 --attachable --opt com.docker.network.bridge.name=br-front --label 'a=b c' front"
+
+
+def blamed(network: str, store: Whole) -> Told:
+    """A network, by the database that holds it."""
+    return told(store, "network", network, DATABASE.path(store))
+
+
+def front(store: Whole) -> str:
+    """A network as a user makes one."""
+    return store.root.network("front", subnet="192.0.2.0/24", bridge="br-front", labels={"a": "b c"}, attachable=True)
+
+
+def twins(store: Whole) -> Told:
+    """Two networks of one bridge."""
+    found = [store.root.network(name, bridge="br-same") for name in ("one", "two")]
+    return blamed(max(found), store)
+
+
+def connected(container: Callable[[Whole], str]) -> Callable[[Whole], object]:
+    """A container has an end in a network."""
+    return lambda store: store.root.endpoint(front(store), container(store))
+
+
+def far(store: Whole) -> Told:
+    """A network of a driver that is no plugin here."""
+    return blamed(store.root.network("far", driver="vendor/net:1"), store)
+
+
+def record(value: bytes) -> Callable[[Whole], None]:
+    """The record of a network is something else."""
+
+    def blow(store: Whole) -> None:
+        store.root.networks.entries[f"network/{OTHER}/"] = value
+        write_networks(store.root)
+
+    return blow
+
+
+# fmt: off
+ROWS: tuple[Row, ...] = (
+    *(fires(DB, f"it {what}", strike, cls=LOSSY) for what, strike in (
+        ("is all NUL", nulled(DATABASE)), ("is a word", written(DATABASE, b"<html>")),
+        ("is cut inside of its pages", does(DATABASE, lambda store: store.root.write(
+            DATABASE.path(store), DATABASE.path(store).read_bytes()[:8192]))))),
+    fires(DB, "it is a folder", foldered(DATABASE)),
+    fires(DB, "it is a link", linked(DATABASE, "/etc/hostname")),
+    silent(DB, "it is empty", emptied(DATABASE)),
+    silent(DB, "it is gone", deleted(DATABASE)),
+    silent(DB, "one of its metas is torn", does(DATABASE, lambda store: store.root.flip(DATABASE.path(store), 8 * 40))),
+    fires(DAMAGED, "a record is no JSON", does(DATABASE, record(bytes(8) + b"{{"))),
+    fires(DAMAGED, "a record is a list", does(DATABASE, record(bytes(8) + b"[]"))),
+    silent(DAMAGED, "a record is a folder of the key space", does(DATABASE, record(bytes(8)))),
+    fires(BRIDGE, "two networks were made at once", twins),
+    silent(BRIDGE, "two networks have no bridge of their own", does(DATABASE, lambda store: [
+        store.root.network(name) for name in ("one", "two")])),
+    fires(STALE, "the container is gone", does(DATABASE, connected(lambda _: OTHER))),
+    silent(STALE, "the container is there", does(DATABASE, connected(lambda store: store.ran))),
+    silent(STALE, "the container cannot be read", does(DATABASE, connected(lambda store: store.ran), lambda store: store.root.empty(
+        store.root.container_dir(store.ran) / "config.v2.json")), also=("container-config-corrupt",)),
+    silent(STALE, "it is a swarm's own", does(DATABASE, connected(lambda _: "ingress_sbox"))),
+    silent(STALE, "the containers are unknown", does(DATABASE, connected(lambda _: OTHER), lambda store: store.root.delete(
+        "containers")), also=("container-folder-missing",)),
+    fires(DRIVER, "its plugin is not there", far),
+    silent(DRIVER, "its plugin is there", does(DATABASE, lambda store: store.root.plugin("vendor/net:1"), far)),
+    silent(DRIVER, "a plugin cannot be read, which may be it", does(DATABASE, far, lambda store: store.root.empty(
+        f"plugins/{store.root.plugin()}/config.json")), also=("plugin-config-damaged",)),
+)
+# fmt: on
+
+
+@rows(ROWS)
+def test_the_table_of_networks_holds(row: Row, driver: str, place: Path) -> None:
+    assert "" == "\n".join(disagreements(row, driver, place))
+
+
+def test_the_plan_tells_how_to_make_the_lost_networks_again(place: Path) -> None:
+    store = whole(place, "overlay2")
+    front(store)
+    path = DATABASE.path(store)
+    path.write_bytes(bytes(8192) + path.read_bytes()[8192:])
+    (action,) = run(place).plan.actions
+    assert ("all networks that users made on this host", "the network front (bridge)") == action.loses
+    assert (f"make your networks again and connect their containers: {FRONT}",) == action.next
+    assert ["network/files/local-kv.db"] == [step.path for step in action.steps]
+
+
+def test_a_hostile_name_of_a_network_stays_one_word(place: Path) -> None:
+    store = whole(place, "overlay2")
+    store.root.network("x; rm -rf /", subnet="192.0.2.0/24")
+    store.root.cut(DATABASE.path(store))
+    store.root.write(DATABASE.path(store), bytes(8192) + DATABASE.path(store).read_bytes()[8192:])
+    (action,) = run(place).plan.actions
+    assert action.next[0].endswith(" 'x; rm -rf /'")
