@@ -76,7 +76,7 @@ def test_a_root_with_only_the_containerd_store_is_refused(containerd: Corpus) ->
 
 
 def test_a_root_that_also_holds_a_containerd_store_is_never_called_clean(migrated: Corpus) -> None:
-    """The graph driver store in it is judged: the driver dirs of six deleted containers are all that is left over."""
+    """The graph driver store in it is judged: the driver dirs and three volumes of six deleted containers are left over."""
     ended = run(command(migrated.root, "plan", "--grace", "0s", "--format", "json"))
     document = ended.document
     jsonschema.Draft202012Validator(SCHEMA).validate(document)
@@ -84,7 +84,7 @@ def test_a_root_that_also_holds_a_containerd_store_is_never_called_clean(migrate
     assert document["store"]["layouts"] == ["graphdriver:overlay2", "containerd"]
     unjudged = [each["reason"] for each in document["coverage"]["rules"] if each["rule"] == "containerd"]
     assert unjudged == ["the containerd image store in it is not judged by this version"]
-    assert [each["rule"] for each in document["findings"]] == ["driver-orphan"] * 6
+    assert [each["rule"] for each in document["findings"]] == ["driver-orphan"] * 6 + ["volume-unreferenced-anonymous"] * 3
     named = {f"overlay2/{file.read_text()}" for file in migrated.root.glob("image/overlay2/layerdb/sha256/*/cache-id")}
     away = {step["path"] for action in document["plan"]["actions"] for step in action["steps"]}
     assert (len(named), named & away) == (12, set())

@@ -17,6 +17,7 @@ from docker_fsck.values import ActionClass, Severity
 HOUR = 3600.0
 EXPECTED: dict[str, dict[str, int]] = {
     "dirty-docker20.10-overlay2-rmi-layer": {"layer-removing": 1},
+    "dirty-docker20.10-overlay2-running-powercut": {"container-unclean": 4},
     "dirty-docker20.10-vfs-load-unpack": {"driver-orphan": 1, "layer-tmp": 1},
     "dirty-docker28.5-overlay2-build-buildkit-prepare": {"driver-orphan": 1},
     "dirty-docker28.5-overlay2-build-buildkit-run": {"buildkit-executor-residue": 2},
@@ -25,9 +26,15 @@ EXPECTED: dict[str, dict[str, int]] = {
     "dirty-docker28.5-overlay2-create-lower": {"driver-orphan": 1},
     "dirty-docker28.5-overlay2-load-unpack": {"driver-orphan": 1, "layer-tmp": 1},
     "dirty-docker28.5-overlay2-rm-config": {"container-remnant": 1},
+    "dirty-docker28.5-overlay2-rm-layer": {"container-dead": 1},
     "dirty-docker28.5-overlay2-rmi-beforelayer": {"layer-unreferenced": 1},
+    "dirty-docker28.5-overlay2-volume-create": {"volume-stray-dir": 1},
 }
-"""How often each rule speaks; of the corpora that do not stand here the engine's next start mends all by itself."""
+NOT_RECLAIMED = {"container-unclean", "container-dead", "volume-stray-dir"}
+"""How often each rule speaks; of the corpora that do not stand here the engine's next start mends all by itself.
+
+`NOT_RECLAIMED` is left to the engine: its next start, `docker rm`, `docker volume rm`; a dead container goes with consent.
+"""
 
 
 @pytest.fixture(scope="session")
@@ -61,13 +68,14 @@ def test_what_the_engine_would_keep_for_ever_is_planned_away(dirty: Corpus, seen
 
 def test_each_cause_is_found_once_and_is_no_more_than_info(dirty: Corpus, seen: Seen) -> None:
     assert Counter(each.rule for each in seen.findings) == EXPECTED.get(dirty.name, {})
-    assert {each.severity for each in seen.findings} <= {Severity.INFO}
+    assert {each.severity for each in seen.findings if each.rule != "container-dead"} <= {Severity.INFO}
     assert {action.cls for action in seen.plan.actions} <= {ActionClass.RECLAIM}
-    assert (seen.plan.blocked, seen.plan.pull, seen.checked.incomplete) == ((), (), ())
+    assert {each.why.partition(":")[0] for each in seen.plan.blocked} <= {"needs consent"}
+    assert (seen.plan.pull, seen.checked.incomplete) == ((), ())
 
 
 def test_every_finding_is_mended_by_an_action(seen: Seen) -> None:
-    assert {each.fingerprint for each in seen.findings if not each.actions} == set()
+    assert {each.rule for each in seen.findings if not each.actions} <= NOT_RECLAIMED
 
 
 def test_the_command_line_plans_the_same(dirty: Corpus, seen: Seen) -> None:
@@ -83,8 +91,11 @@ def test_the_default_grace_reclaims_nothing_on_a_freshly_unpacked_root(dirty: Co
     """The ctime of every file is the moment of unpacking, whatever its mtime says (promise 12)."""
     fresh = survey(dirty.root, grace=DAY, now=time.time())
     assert fresh.plan.actions == ()
-    assert {each.fingerprint: (each.cls, each.why) for each in fresh.plan.blocked} == {
-        each.fingerprint: (ActionClass.RECLAIM, "changed within the grace period of 24 h") for each in seen.findings
+    blocked = {each.fingerprint: (each.cls, each.why) for each in fresh.plan.blocked if each.cls is ActionClass.RECLAIM}
+    assert blocked == {
+        each.fingerprint: (ActionClass.RECLAIM, "changed within the grace period of 24 h")
+        for each in seen.findings
+        if each.rule not in NOT_RECLAIMED
     }
 
 
