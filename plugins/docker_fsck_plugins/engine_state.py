@@ -76,12 +76,13 @@ def engine_id(model: Model) -> Iterator[Fault]:
 def swarm_state(model: Model) -> Iterator[Fault]:
     """A file of this node's swarm state is damaged.
 
-    Why it matters: the node does not come back into its swarm; with a damaged docker-state.json the engine does not start.
+    Why it matters: the node does not come back into its swarm; with a damaged docker-state.json or state.json the engine does
+        not start.
     How it comes about: power loss, a full or failing disk.
     Repair: none. Of several managers: copy `swarm/` away, leave the swarm by force and join again. The only manager: copy
         `swarm/` away, then `docker swarm init --force-new-cluster`. `worker/tasks.db` alone may be moved away.
     Never: delete files of the log.
-    Daemon says: can't initialize raft node
+    Daemon says: Error starting cluster component: unexpected end of JSON input
     Seen in: FC-51
     """
     found = model.store.swarm
@@ -89,8 +90,10 @@ def swarm_state(model: Model) -> Iterator[Fault]:
     for fault in found.faults:
         if not refused(model, fault.path):
             message = f"the swarm state of this node, which is {role}, is damaged: {fault.path}: {fault.why}"
-            severity = Severity.CRITICAL if fault.path == swarm.NODE and fault.state == "malformed" else None
-            yield Fault(Ref("file", fault.path), message, (fault.path,), "", fault.why, severity=severity)
+            fatal = found.member and fault.path in {swarm.NODE, swarm.REMOTES} and fault.state == "malformed"
+            severity = Severity.CRITICAL if fatal else None
+            said = "" if fatal else "swarm component could not be started"
+            yield Fault(Ref("file", fault.path), message, (fault.path,), "", fault.why, severity=severity, daemon_error=said)
 
 
 @hookimpl

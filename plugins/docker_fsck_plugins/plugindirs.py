@@ -29,7 +29,7 @@ def config_damaged(model: Model) -> Iterator[Fault]:
             loses = (f"the plugin {short(plugin.id)}: install it again",)
             remedies = (set_aside(plugin.path, f"put the plugin {plugin.path} away", loses),)
         message = f"the plugin {short(plugin.id)} cannot be loaded: config.json: {fault.why}"
-        said = "" if fault.state == "absent" else "plugin load error, skipping"
+        said = "" if fault.state == "absent" else "error loading plugin, skipping"
         ref = Ref("plugin", plugin.id)
         yield Fault(ref, message, (fault.path,), "a JSON object", fault.why, remedies, (ref,), daemon_error=said)
 

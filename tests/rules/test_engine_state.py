@@ -70,9 +70,10 @@ ROWS: tuple[Row, ...] = (
     silent(ID, "there is none", does(TAGS)),
     *(fires(SWARM, f"docker-state.json {what}", swarm(strike(in_swarm("docker-state.json")), in_swarm("docker-state.json")),
             severity=CRITICAL) for what, strike in (("is empty", emptied), ("is cut", cut), ("is all NUL", nulled))),
-    fires(SWARM, "state.json is empty", swarm(emptied(in_swarm("state.json")), in_swarm("state.json"))),
+    fires(SWARM, "state.json is empty", swarm(emptied(in_swarm("state.json")), in_swarm("state.json")), severity=CRITICAL),
     fires(SWARM, "tasks.db is all NUL", swarm(nulled(in_swarm("worker/tasks.db")), in_swarm("worker/tasks.db"))),
     fires(SWARM, "a log is empty", swarm(emptied(in_swarm(LOG)), in_swarm(LOG))),
+    fires(SWARM, "state.json is empty and the node has left", does(in_swarm("state.json"), written(in_swarm("state.json"), b""))),
     silent(SWARM, "a manager is whole", does(TAGS, lambda store: store.root.swarm())),
     silent(SWARM, "tasks.db is empty", swarm(emptied(in_swarm("worker/tasks.db")), in_swarm("worker/tasks.db"))),
 )
