@@ -262,7 +262,10 @@ def _dirs_unknown(model: "Model", live: frozenset[str], dirs: frozenset[str]) ->
     derivable = {ident for mount in model.mounts.mounts.values() for ident in mount.dir_ids}
     derivable |= {ident for chain in live if (ident := model.layers.layers[chain].dir_id) is not None}
     for ident in sorted(dirs & set(model.home.ids())):
-        if model.home.vague(ident) and (ident not in derivable or ids.BUILDKIT_ID.fullmatch(ident)):
+        built = ids.BUILDKIT_ID.fullmatch(ident)
+        owner = model.dir_owner.get(ident)
+        emptied = built and model.home.union and owner and owner.parent is not None and not model.home.needs(ident)
+        if emptied or (model.home.vague(ident) and (built or ident not in derivable)):
             yield f"parents of {model.home.path(ident)} unknown"
 
 

@@ -9,14 +9,16 @@ from pathlib import Path
 import pytest
 from msgspec import Struct
 
+from docker_fsck import bolt
 from docker_fsck.testing.refusals import refusing
 from docker_fsck.testing.table import DRIVERS, Run, run
 from docker_fsck.testing.whole import Whole, whole
 from docker_fsck.values import ActionClass
 
-from .cases import OVERLAY, bolt_garbage
+from .cases import AUFS, OTHER, OVERLAY, bolt_garbage
 
 DIR, SNAPSHOT, LAYER, MOUNT, REMOVING, TMP, PROBE = "dir", "snapshot", "layer", "mount", "removing", "tmp", "probe"
+SCRATCH, PLUGIN = "scratch", "plugin"
 Blow = Callable[[Whole], object]
 BUILDS = "references of BuildKit unknown"
 
@@ -42,8 +44,12 @@ def garbage(store: Whole) -> dict[str, tuple[str, str]]:
         REMOVING: ("file", store.rel(root.removing())),
         TMP: ("file", store.rel(root.layer_tmp())),
         PROBE: ("file", f"{root.driver}/metacopy-check7"),
+        SCRATCH: ("file", "tmp-old"),
+        PLUGIN: ("file", f"plugins/{OTHER}-removing"),
     }
     root.make_dir(root.path / pieces[PROBE][1])
+    root.make_dir("tmp-old/GetImageBlob1")
+    root.make_dir(pieces[PLUGIN][1])
     return pieces
 
 
@@ -73,6 +79,20 @@ def gone(place: Callable[[Whole], Path | str]) -> Blow:
 def word(place: Callable[[Whole], Path]) -> Blow:
     """It holds something else."""
     return lambda store: store.root.write(place(store), b"<html>")
+
+
+def newer(name: str) -> Blow:
+    """A database of a version of bolt that is not known, with the right checksums."""
+
+    def blow(store: Whole) -> None:
+        path = store.root.path / name
+        data = bytearray(path.read_bytes())
+        for start in (16, 4096 + 16):
+            data[start + 4 : start + 8] = (bolt.VERSION + 1).to_bytes(4, "little")
+            data[start + 56 : start + 64] = bolt.checksum(bytes(data[start : start + 56])).to_bytes(8, "little")
+        store.root.write(path, bytes(data))
+
+    return blow
 
 
 def image(store: Whole) -> Path:
@@ -122,6 +142,7 @@ def many(what: str, place: Callable[[Whole], Path], blocks: dict[str, str]) -> I
 # fmt: off
 IMAGES = {LAYER: "references of images unknown"}
 BUILDKIT = {SNAPSHOT: BUILDS, LAYER: BUILDS}
+OWN_LIST = {DIR: "parents of", SNAPSHOT: "parents of", LAYER: "parents of", REMOVING: "parents of", TMP: "parents of"}
 NO_LAYERS = {DIR: "not found", SNAPSHOT: "not found", LAYER: "not found", REMOVING: "not found",
           TMP: "references of layers unknown"}
 SOURCES: tuple[Source, ...] = (
@@ -173,25 +194,75 @@ SOURCES: tuple[Source, ...] = (
     Source(what="an older BuildKit has no metadata_v2.db", blow=lambda store: store.root.move("buildkit/metadata_v2.db",
           "buildkit/metadata.db"),
            blocks={}),
+    *(Source(what=f"{name} is of a newer version", blow=newer(f"buildkit/{name}"), blocks=BUILDKIT)
+      for name in ("snapshots.db", "containerdmeta.db", "metadata_v2.db")),
+    *(source for name in ("volumes/metadata.db", "network/files/local-kv.db") for source in (
+        *many(name, folder(name), {}), Source(what=f"{name} is gone", blow=gone(folder(name)), blocks={}),
+        Source(what=f"{name} is a folder", blow=lambda store, name=name: store.root.make_dir(name), blocks={}),
+        Source(what=f"{name} is of a newer version", blow=newer(name), blocks={}))),
+    Source(what="the folder of volumes cannot be read", denied=folder("volumes"), blocks={}),
+    Source(what="the folder of plugins cannot be read", denied=folder("plugins"), blocks={PLUGIN: "not found"}),
+    Source(what="the tables of images are gone", blow=gone(folder("image/{driver}/imagedb")), blocks=dict.fromkeys(
+        (DIR, SNAPSHOT, LAYER, REMOVING, TMP), "references of images unknown")),
+    Source(what="the folder of mounts is a file", blow=lambda store: store.root.write(
+        folder("image/{driver}/layerdb/mounts")(store), b"x"), blocks={
+            DIR: "not found", SNAPSHOT: "not found", MOUNT: "not found",
+            **dict.fromkeys((LAYER, REMOVING, TMP), "references of mounts unknown")}),
+    Source(what="the folder of containers is a file", blow=lambda store: store.root.write("containers", b"x"), blocks={
+        MOUNT: "not found", **dict.fromkeys((DIR, SNAPSHOT, LAYER, REMOVING, TMP), "containers unknown")}),
+    Source(what="the list of parents of a build step cannot be read", drivers=OVERLAY, denied=lambda store: store.root.driver_dir(
+        store.cache.committed_dir) / "lower", blocks=OWN_LIST),
+    Source(what="the list of parents of a layer that was built is empty", drivers=AUFS, blow=lambda store: store.root.empty(
+        f"aufs/layers/{store.dir_of(store.built)}"), blocks=OWN_LIST),
+    Source(what="the list of parents of a build step cannot be read", drivers=AUFS, denied=lambda store: store.root.path
+           / "aufs/layers" / store.cache.committed_dir, blocks=OWN_LIST),
     Source(what="nothing is unread", blocks={}),
 )
 # fmt: on
-CASES = [pytest.param(source, driver, id=f"{driver}: {source.what}") for source in SOURCES for driver in source.drivers]
+CASES = [
+    pytest.param(source, driver, error, id=f"{driver}: {source.what}" + (f": {errno.errorcode[error]}" if error else ""))
+    for source in SOURCES
+    for driver in source.drivers
+    for error in ((errno.EIO, errno.EACCES) if source.denied else (0,))
+]
 
 
-@pytest.mark.parametrize(("source", "driver"), CASES)
-def test_only_what_an_unread_source_could_name_is_blocked(source: Source, driver: str, place: Path) -> None:
+@pytest.mark.parametrize(("source", "driver", "error"), CASES)
+def test_only_what_an_unread_source_could_name_is_blocked(source: Source, driver: str, error: int, place: Path) -> None:
     store = whole(place, driver)
     pieces = garbage(store)
     denied = None if source.denied is None else source.denied(store)
     source.blow(store)
-    with nullcontext() if denied is None else refusing(denied, errno.EIO):
+    with nullcontext() if denied is None else refusing(denied, error):
         actual = told(run(place), pieces)
     expected = {name: source.blocks.get(name, "planned") for name in pieces}
     if driver == "vfs" and actual[DIR] == "not found":
         # nothing tells a layer there from the writable layer of a container that has lost its record: all such folders are kept
         expected |= {name: actual[name] for name in (DIR, REMOVING, TMP)}
     assert expected == {name: due if due in actual[name] else actual[name] for name, due in expected.items()}
+
+
+@pytest.mark.parametrize("name", ["volumes/metadata.db", "network/files/local-kv.db"])
+@pytest.mark.parametrize("how", ["nul", "empty", "cut", "delete"])
+def test_a_plugin_is_not_put_away_while_it_is_not_known_who_uses_it(name: str, how: str, place: Path) -> None:
+    store = whole(place, "overlay2")
+    store.root.delete(f"plugins/{store.root.plugin()}/config.json")
+    assert ["plugin-config-damaged"] == [each.rule for each in run(place).findings if each.actions]
+    blow = {"nul": store.root.nul, "empty": store.root.empty, "cut": store.root.cut, "delete": store.root.delete}[how]
+    blow(name) if how != "cut" else store.root.write(name, (place / name).read_bytes()[:8192])
+    assert not [each.rule for each in run(place).findings if each.actions and each.rule.startswith("plugin")]
+
+
+@pytest.mark.parametrize("how", ["the containers", "a container's config", "the volumes"])
+def test_no_volume_is_called_unused_while_something_is_unread(how: str, place: Path) -> None:
+    store = whole(place, "overlay2")
+    store.root.volume()
+    assert ["volume-unreferenced-anonymous"] == [each.rule for each in run(place).findings]
+    path = {"the containers": place / "containers", "a container's config": config(store), "the volumes": place / "volumes"}[how]
+    with refusing(path, errno.EIO):
+        outcome = run(place)
+    assert [] == outcome.of("volume-unreferenced-anonymous")
+    assert outcome.checked.incomplete
 
 
 def test_builds_that_never_were_block_nothing(place: Path) -> None:
