@@ -20,6 +20,7 @@ from docker_fsck import host
 from docker_fsck.apply.site import Site
 from docker_fsck.apply.undo import undo
 from docker_fsck.testing import tree
+from docker_fsck.testing.table import CONSEQUENT
 from dockerd import Engine, EngineError
 from places import Places, copy
 from population import Populated
@@ -168,9 +169,13 @@ def survey(root: Path) -> Run:
 
 
 def told(run: Run, least: str = "info", *, plain: bool = False) -> list[Told]:
-    """The findings of a report that are at least as bad as `least`, sorted; `plain`: without what mends them."""
+    """The findings of a report that are at least as bad as `least`, sorted; `plain`: without what mends them.
+
+    Left out is what only follows from the others.
+    """
     classes = {} if plain else {action["id"]: action["class"] for action in run.report["plan"]["actions"]}
     found = [each for each in run.report["findings"] if SEVERITIES.index(each["severity"]) >= SEVERITIES.index(least)]
+    found = [each for each in found if each["rule"] not in CONSEQUENT]
     return sorted(
         Told(
             each["rule"],
