@@ -180,7 +180,7 @@ def _hidden(store: Store) -> dict[str, str]:
     found = dict.fromkeys(store.foreign, "of another storage driver")
     for model in store.models:
         for ident, container in model.containers.items():
-            why = "" if is_remnant(container, model.marks.pairs) and ident not in model.mounts.mounts else _why(model, container)
+            why = "" if is_remnant(store, container) and ident not in model.mounts.mounts else _why(model, container)
             if why:
                 found.setdefault(ident, why)
     return found

@@ -112,7 +112,7 @@ ROWS: tuple[Row, ...] = (
     silent(EMPTY, "there is no repository and containers name their images by parts of ids", does(
         TAGS, lambda store: remembering(store.app[7:19])(store), written(TAGS, NO_TAGS))),
     silent(EMPTY, "there is no repository and the image that a container names is not there", does(
-        TAGS, remembering("app:1", OTHER_ID), written(TAGS, NO_TAGS))),
+        TAGS, remembering("app:1", OTHER_ID), written(TAGS, NO_TAGS)), also=("container-image-missing",)),
     silent(EMPTY, "one name is left", does(TAGS, remembering("app:1"), written(
         TAGS, lambda store: f'{{"Repositories":{{"web":{{"web:1":"{store.web}"}}}}}}'))),
     fires(

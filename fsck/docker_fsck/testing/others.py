@@ -1,5 +1,6 @@
 """What a built root holds beside images, containers, volumes and builds: networks, plugins, a swarm (classic-store 11)."""
 
+import hashlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,10 @@ class Networks(msgspec.Struct):
 
     entries: dict[str, bytes] = {}
     index: int = 0
+
+    def fresh(self) -> str:
+        """An id from a counter of its own: networks come and go without changing the ids of anything else."""
+        return hashlib.sha256(f"network {self.index}".encode()).hexdigest()
 
     def put(self, key: str, document: Mapping[str, object]) -> None:
         """One more entry, or another value for one."""
@@ -45,11 +50,11 @@ def network(
     scope: str = "local",
 ) -> str:
     """A network; returns its id. `subnet` like 192.0.2.0/24 was asked for; `bridge` is the name of the device."""
-    ident = root.names.hex()
+    ident = root.networks.fresh()
     config = [{"PreferredPool": subnet, "SubPool": "", "Gateway": "", "AuxAddresses": None}]
     document: dict[str, object] = {
         "addrSpace": "LocalDefault" if subnet else "", "attachable": attachable, "configFrom": "", "configOnly": False,
-        "created": root.names.time(), "enableIPv6": False,
+        "created": "2024-01-01T00:00:00Z", "enableIPv6": False,
         "generic": {"com.docker.network.generic": {"com.docker.network.bridge.name": bridge} if bridge else {}},
         "id": ident, "inDelete": False, "ingress": False, "internal": False, "ipamOptions": {} if subnet else None,
         "ipamType": "default", "labels": labels, "loadBalancerIP": "", "loadBalancerMode": "NAT", "name": name,
@@ -65,7 +70,8 @@ def network(
 
 def endpoint(root: "DataRoot", network_id: str, container: str) -> str:
     """A container's end of a network with its sandbox, as both stand in the database while it runs; returns the sandbox."""
-    ident, sandbox = root.names.hex(), root.names.hex()
+    ident = root.networks.fresh()
+    sandbox = ident[::-1]
     ends = [{"Eid": ident, "Nid": network_id}]
     root.networks.put(f"endpoint/{network_id}/{ident}/", {"id": ident, "name": container[:12], "sandbox": sandbox})
     root.networks.put(f"sandbox/{sandbox}/", {"ID": sandbox, "Cid": container, "Eps": ends, "EpPriority": {}})
