@@ -171,7 +171,7 @@ def hostconfig_missing(model: Model) -> Iterator[Fault]:
     "container-record-missing",
     Severity.ERROR,
     actions=(ActionClass.LOSSLESS,),
-    after=("container-config-corrupt", "container-id-mismatch", "container-dead", "container-name-duplicate", "half-store"),
+    after=("container-config-corrupt", "container-id-mismatch", "container-dead", "container-name-duplicate"),
 )
 def record_missing(model: Model) -> Iterator[Fault]:
     """A container of this storage driver has no mount record.

@@ -86,7 +86,7 @@ def parent_missing(model: Model) -> Iterator[Fault]:
             yield Fault(ref, message, (model.path_of(ref), path), "a layer record", "no such folder", (), (ref, above))
 
 
-@rule("layer-driverdir-missing", Severity.ERROR, actions=(Class.LOSSY,), after=("layer-record-incomplete", "half-store"))
+@rule("layer-driverdir-missing", Severity.ERROR, actions=(Class.LOSSY,), after=("layer-record-incomplete",))
 def driverdir_missing(model: Model) -> Iterator[Fault]:
     """A layer's cache-id names a directory that the graph driver does not hold.
 
@@ -107,9 +107,8 @@ def driverdir_missing(model: Model) -> Iterator[Fault]:
             paths = (part.path, f"{layer.path}/cache-id") if part.name == "dir" else (f"{layer.path}/cache-id",)
             remedies = (forget(model, layer.chain),) if surely_gone(model, part) else ()
             said = f"stat …/{model.home.path('<id>')}: no such file or directory"
-            through = (Ref("file", model.home.name.partition("/")[0]),)
             ref = Ref("layer", layer.chain)
-            yield Fault(ref, message, paths, "a folder", part.trouble.why, remedies, through, daemon_error=said)
+            yield Fault(ref, message, paths, "a folder", part.trouble.why, remedies, daemon_error=said)
 
 
 @rule("layer-cacheid-duplicate", Severity.ERROR)

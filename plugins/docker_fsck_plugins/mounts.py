@@ -74,7 +74,7 @@ def _rewrite(mount: mounts.Mount, found: derive.Derived, names: set[str]) -> Rem
     )
 
 
-@rule("mount-rwdir-missing", Severity.ERROR, after=("mount-record-broken", "container-dead", "half-store"))
+@rule("mount-rwdir-missing", Severity.ERROR, after=("mount-record-broken", "container-dead"))
 def rwdir_missing(model: Model) -> Iterator[Fault]:
     """The writable layer of a container is gone.
 
@@ -89,7 +89,7 @@ def rwdir_missing(model: Model) -> Iterator[Fault]:
     yield from _dir_missing(model, lambda mount: mount.mount_id, "the writable layer")
 
 
-@rule("mount-initdir-missing", Severity.ERROR, after=("mount-record-broken", "container-dead", "half-store"))
+@rule("mount-initdir-missing", Severity.ERROR, after=("mount-record-broken", "container-dead"))
 def initdir_missing(model: Model) -> Iterator[Fault]:
     """The init layer of a container is gone.
 
@@ -113,7 +113,7 @@ def _dir_missing(model: Model, which: "derive.Which", what: str) -> Iterator[Fau
             continue
         mild = what == "the init layer" and not model.home.union
         container = model.store.containers.containers[mount.name]
-        through = (Ref("container", mount.name), Ref("file", model.home.name.partition("/")[0]))
+        through = (Ref("container", mount.name),)
         message = f"{what} of {container.ref_name} is gone"
         severity = Severity.WARNING if mild else None
         yield Fault(_ref(mount), message, (part.path, mount.path), "a folder", part.trouble.why, (), through, severity=severity)

@@ -20,7 +20,7 @@ def knowing_of(idents: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-@rule("driver-orphan", Severity.INFO, actions=(ActionClass.RECLAIM,), after=("aufs-partial-create", "half-store"))
+@rule("driver-orphan", Severity.INFO, actions=(ActionClass.RECLAIM,), after=("aufs-partial-create",))
 def driver_orphan(model: Model) -> Iterator[Fault]:
     """A folder of the graph driver that nothing refers to.
 
@@ -84,7 +84,7 @@ def _orphan(model: Model, group: list[str]) -> Fault:
     )
 
 
-@rule("driver-orphan-init", Severity.INFO, actions=(ActionClass.RECLAIM,), after=("aufs-partial-create", "half-store"))
+@rule("driver-orphan-init", Severity.INFO, actions=(ActionClass.RECLAIM,), after=("aufs-partial-create",))
 def driver_orphan_init(model: Model) -> Iterator[Fault]:
     """An init layer X-init without its X that nothing refers to.
 

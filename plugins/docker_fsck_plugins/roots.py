@@ -1,9 +1,8 @@
-"""Rules on a root as a whole: roots in it, trees of several drivers, halves of a tree (classic-store 0, 15)."""
+"""Rules on a root as a whole: roots in it, trees of several drivers (classic-store 0, 15)."""
 
 from collections.abc import Iterable, Iterator
 
 from docker_fsck.api import Fault, Model, Ref, Rule, Severity, hookimpl, rule
-from docker_fsck_plugins.remedies import kind_at
 
 IMAGES = "image"
 
@@ -45,28 +44,6 @@ def multiple_drivers(model: Model) -> Iterator[Fault]:
         yield Fault(Ref("file", IMAGES), f"{len(found)} storage drivers have something here: {', '.join(found)}", paths)
 
 
-@rule("half-store", Severity.ERROR)
-def half_store(model: Model) -> Iterator[Fault]:
-    """Of a storage driver's tree there is only one half: its records or its folders.
-
-    Why it matters: without the folders no image of it works; without the records the engine sees none of its images, and
-        nothing tells what its folders are.
-    How it comes about: one of the two was deleted or not copied.
-    Repair: none; bring the other half back from a backup, or start with another driver and remove the half by hand.
-    Seen in: FC-39, FC-44
-    """
-    home = model.home.name.partition("/")[0]
-    lost = (kind_at(model, model.image_dir), kind_at(model, home))
-    if not lost[0] and model.home.ids():
-        ref = Ref("file", model.image_dir)
-        message = f"{len(model.home.ids())} folders of {model.name} have no records"
-        yield Fault(ref, message, (model.image_dir, home), "a folder", "no such folder", (), (ref,))
-    elif not lost[1] and model.layers.layers:
-        ref = Ref("file", home)
-        message = f"{len(model.layers.layers)} layers of {model.name} have no folders"
-        yield Fault(ref, message, (home, model.image_dir), "a folder", "no such folder", (), (ref,))
-
-
 @rule("container-foreign-driver", Severity.WARNING)
 def foreign_driver(model: Model) -> Iterator[Fault]:
     """A container is of a storage driver that has no tree here.
@@ -90,4 +67,4 @@ def foreign_driver(model: Model) -> Iterator[Fault]:
 @hookimpl
 def fsck_rules() -> Iterable[Rule]:
     """The rules on the root."""
-    return (userns_root, multiple_drivers, half_store, foreign_driver)
+    return (userns_root, multiple_drivers, foreign_driver)

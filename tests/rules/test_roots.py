@@ -22,7 +22,7 @@ from .cases import (
 )
 
 TMP_OLD, RUNTIME, FSCACHE, LEGACY = "tmp-old-stuck", "runtime-residue", "builder-fscache", "legacy-graph"
-USERNS, SEVERAL, HALF, FOREIGN = "userns-root-present", "multiple-drivers", "half-store", "container-foreign-driver"
+USERNS, SEVERAL, FOREIGN = "userns-root-present", "multiple-drivers", "container-foreign-driver"
 TAGS = file(lambda store: store.root.tags)
 INNER = "100000.100000"
 
@@ -55,15 +55,6 @@ def second(store: Whole) -> Told:
     other = "vfs" if store.root.driver != "vfs" else "overlay2"
     DataRoot(store.root.path, other).image("other:1")
     return told(store, "file", "image", store.root.path / "image" / min(store.root.driver, other))
-
-
-HOME = file(lambda store: store.root.path / store.root.driver)
-RECORDS = file(lambda store: store.root.path / "image" / store.root.driver)
-
-
-def bare_home(store: Whole) -> None:
-    """The empty home of another driver, without records."""
-    store.root.make_dir("vfs" if store.root.driver != "vfs" else "overlay2")
 
 
 def foreign(**terms: str) -> How:
@@ -100,10 +91,6 @@ ROWS: tuple[Row, ...] = (
     fires(SEVERAL, "the driver was changed", second),
     silent(SEVERAL, "the home of another driver is empty", foldered(top("zfs"))),
     silent(SEVERAL, "another driver has an empty image tree", does(TAGS, lambda store: store.root.make_dir("image/zfs"))),
-    folds("layer-driverdir-missing", HALF, "the home is gone", deleted(HOME)),
-    fires(HALF, "the home is gone", deleted(HOME)),
-    fires(HALF, "the records are gone", deleted(RECORDS)),
-    silent(HALF, "another driver has been tried and has nothing", bare_home),
     fires(FOREIGN, "its tree was removed", foreign()),
     fires(FOREIGN, "it has a volume", foreign(data="/data")),
     silent(FOREIGN, "it is of the containerd image store", does(TAGS, lambda store: store.root.container(

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from docker_fsck.ids import HEX64
 from docker_fsck.model import IMAGES
 from docker_fsck.reader import QUARANTINE
+from docker_fsck.records.containerd import GRAPH_DRIVERS
 from docker_fsck.records.containers import BASE, CONFIG
-from docker_fsck.records.unjudged import GRAPH_DRIVERS, nested
 from docker_fsck.space.holders import Holders
 from docker_fsck.space.values import ContainerUse, Estate, Kind, Owner
 from docker_fsck.store import Store
@@ -81,7 +81,7 @@ def active_driver(store: Store) -> str:
 def _claims(store: Store, trees: list[Holders], active: str) -> Iterator[Claim]:
     """Everything but the plan; what is claimed later is claimed better."""
     homes = {tree.model.home.path("x").partition("/")[0]: tree.model.name for tree in trees}
-    within = set(nested(store.reader))
+    within = set(store.nested)
     for name in _names(store, ""):
         kind = Kind.NESTED if name in within else TOP.get(name)
         if name in homes or name in GRAPH_DRIVERS:
