@@ -21,6 +21,7 @@ from docker_fsck.api import (
     reach,
     rule,
 )
+from docker_fsck_plugins.parts import lost_half
 from docker_fsck_plugins.remedies import put_away, reclaim, reset_builds
 
 HOME = "buildkit"
@@ -142,6 +143,8 @@ def _dangling(model: Model, found: References) -> list[Ref]:
     """What living snapshots name directly and no tree holds; nothing where a tree, or who lives, is not known."""
     models = model.store.models
     if found.hides or model.store.unknown or any(each.home.partial or each.layers.faults for each in models):
+        return []
+    if any(map(lost_half, models)):
         return []
     held = {Ref("driverdir", ident) for each in models for ident in each.home.ids()}
     held |= {Ref("layer", chain) for each in models for chain in each.layers.layers}

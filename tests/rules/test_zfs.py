@@ -124,12 +124,13 @@ ROWS = probed("zfs", (
     fires(DATASET, "the list does not tell its age", orphan, cls=MANUAL, grace=DAY, host=five, refused="age cannot be told"),
     fires(DATASET, "it looks like a build's and BuildKit's database is gone", lambda store: [blamed(store.root.orphan_dir(
           store.root.names.snapshot())), store.root.delete("buildkit/snapshots.db")][0], cls=MANUAL, refused="BuildKit",
-          also=(DATASET, DATASET)),
+          also=(DATASET, DATASET, "buildkit-db-missing")),
     fires(DATASET, "the operator has a snapshot of it", kept),
     fires(DATASET, "it is mounted on a place of its own", lambda store: [told := orphan(store), store.root.pool.put(
           f"{ZFS_PARENT}/{told.id}", mountpoint="/srv")][0]),
     fires(DATASET, "another root lies in this one and shares the datasets", lambda store: [orphan(store), store.root.make_dir(
-          "100000.100000"), store.root.make_dir("100000.100000/image")][0], cls=MANUAL, refused="not certain"),
+          "100000.100000"), store.root.make_dir("100000.100000/image")][0], cls=MANUAL, refused="not certain",
+          also=("userns-root-present",)),
     silent(DATASET, "the operator cloned it", cloned),
     silent(DATASET, "it has another kind of name", lambda store: store.root.pool.put(f"{ZFS_PARENT}/volumes")),
     silent(DATASET, "it is in another pool's copy", backup),

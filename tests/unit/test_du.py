@@ -198,13 +198,13 @@ def test_everything_else_has_its_kind(tmp_path: Path) -> None:
     root.image("app:1")
     plugin = "a" * 64
     places = {
-        f"plugins/{plugin}/rootfs": "plugins", "tmp/GetImageBlob1": "temp", "tmp-old/x": "temp", "containerd/daemon": "containerd",
+        f"plugins/{plugin}/rootfs": "plugins", "tmp/GetImageBlob1": "temp", "tmp-old/x": "garbage", "containerd/daemon": "containerd",
         "100000.100000/image": "nested", "docker.bak/overlay2": "other", "network/files": "metadata", "builder": "build-cache",
-        "graph/x": "inactive", "rootfs/overlayfs": "containerd", "gen-runtimes1": "metadata", "btrfs/subvolumes": "inactive",
+        "graph/x": "inactive", "rootfs/overlayfs": "containerd", "gen-runtimes1": "garbage", "btrfs/subvolumes": "inactive",
     }  # fmt: skip
     before = kinds(asked(root))
     for place in places:
-        (root.path / place).mkdir(parents=True)
+        (root.path / place).mkdir(parents=True, exist_ok=True)
         (root.path / place / "file").write_bytes(b"x" * 100_000)
     found = kinds(asked(root))
     grown = {kind: size - before.get(kind, 0) for kind, size in found.items() if size - before.get(kind, 0) > 90_000}
