@@ -46,7 +46,8 @@ class LayerTree:
     def facts(self, name: str) -> os.stat_result:
         """Lstat of `name`. Raises `OSError`."""
         base, _, last = name.rpartition("/")
-        return os.stat(last or ".", dir_fd=self.folder(base), follow_symlinks=False)
+        folder = self._folders.get(base)
+        return os.stat(last or ".", dir_fd=self.folder(base) if folder is None else folder, follow_symlinks=False)
 
     def target(self, name: str) -> str:
         """The text of the link `name`. Raises `OSError`."""

@@ -58,10 +58,20 @@ def chosen(tasks: Iterable[Task], sizes: Mapping[str, int], seen: Mapping[str, S
         limit = now - budget.max_age
         some = [task for task in some if not (_good(seen, task) and limit < seen[task.chain].at <= now)]
     some.sort(key=lambda task: _turn(seen, task))
-    room = budget.bytes
     if budget.share is not None:
-        room = int(sum(sizes.get(task.chain, 0) for task in some) * budget.share / 100)
-    return some if room is None else _fitting(some, sizes, room)
+        return _reaching(some, sizes, sum(sizes.get(task.chain, 0) for task in some) * budget.share / 100)
+    return some if budget.bytes is None else _fitting(some, sizes, budget.bytes)
+
+
+def _reaching(tasks: list[Task], sizes: Mapping[str, int], aim: float) -> list[Task]:
+    """The first tasks that come to `aim` bytes: four runs of a quarter are the whole."""
+    kept: list[Task] = []
+    for task in tasks:
+        if kept and aim <= 0:
+            break
+        aim -= sizes.get(task.chain, 0)
+        kept.append(task)
+    return kept
 
 
 def _fitting(tasks: list[Task], sizes: Mapping[str, int], room: int) -> list[Task]:

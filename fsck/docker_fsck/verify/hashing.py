@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
 from docker_fsck.layertree import LayerTree, plain
-from docker_fsck.tarsplit import SEGMENT, Entry
+from docker_fsck.tarsplit import FILE, SEGMENT, Entry
 
 LINKS = frozenset({errno.ELOOP, errno.EMLINK, errno.ENXIO})
 SMALL = 256 << 10
@@ -30,13 +30,17 @@ class Hash(Protocol):
         ...
 
 
-def name_of(entry: Entry) -> str:
-    """The name of a file entry, plain; bytes that are no UTF-8 as the file system has them (surrogateescape)."""
-    return plain(os.fsdecode(entry.name_raw) if entry.name_raw else entry.name)
+def named(batches: Iterable[list[Entry]]) -> Iterator[list[Entry]]:
+    """The same entries with plain names; bytes that are no UTF-8 as the file system has them (surrogateescape)."""
+    for batch in batches:
+        for entry in batch:
+            if entry.type == FILE:
+                entry.name = plain(os.fsdecode(entry.name_raw) if entry.name_raw else entry.name)
+        yield batch
 
 
 def digest(batches: Iterable[list[Entry]], tree: LayerTree, pace: Callable[[int], None]) -> tuple[str, int]:
-    """`sha256:<hex>` and length in bytes of the archive that `batches` and the files of `tree` give.
+    """`sha256:<hex>` and length in bytes of the archive that `batches`, with plain names, and the files of `tree` give.
 
     `pace` is told of every piece that was hashed, in bytes. Raises `Differs` for a file that is not there or of another size,
     `OSError` for one that the kernel does not give, `TarSplitError` with `batches`.
@@ -87,7 +91,7 @@ def _opened(tree: LayerTree, name: str) -> int:
 
 
 def _small(tree: LayerTree, entry: Entry) -> bytes:
-    name = name_of(entry)
+    name = entry.name
     fd = _opened(tree, name)
     try:
         data = os.read(fd, entry.size + 1)
@@ -101,7 +105,7 @@ def _small(tree: LayerTree, entry: Entry) -> bytes:
 
 
 def _large(tree: LayerTree, entry: Entry) -> Iterator[memoryview]:
-    name = name_of(entry)
+    name = entry.name
     fd = _opened(tree, name)
     try:
         if os.fstat(fd).st_size != entry.size:

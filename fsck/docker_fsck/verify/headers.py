@@ -1,11 +1,12 @@
 """The headers of an archive as they stand in the segments of tar-split: attributes of each file, as values (tar(5))."""
 
+import functools
+import stat
 from collections.abc import Iterator
 
 import msgspec
 
 from docker_fsck.tarsplit import FILE, Entry
-from docker_fsck.verify.hashing import name_of
 
 BLOCK = 512
 _XATTR = "SCHILY.xattr."
@@ -25,21 +26,39 @@ class Attributes(msgspec.Struct):
     xattrs: dict[str, bytes]
 
 
-def attributes(batches: Iterator[list[Entry]]) -> Iterator[tuple[str, Attributes | None]]:
-    """Name and attributes of every entry, in the order of the archive; None where its header cannot be read."""
-    segment, padding = b"", 0
-    for batch in batches:
+class Headers:
+    """Takes the entries of an archive as they come."""
+
+    def __init__(self) -> None:
+        self._segment, self._padding = b"", 0
+
+    def of(self, batch: list[Entry]) -> Iterator[tuple[str, bytes]]:
+        """Name and header blocks of each entry, in the order of the archive."""
         for entry in batch:
             if entry.type != FILE:
-                segment += entry.payload or b""
+                self._segment = (
+                    self._segment + entry.payload if self._segment and entry.payload else entry.payload or self._segment
+                )
                 continue
-            name = name_of(entry)
-            yield name, _header(name, segment[padding:])
-            segment, padding = b"", -entry.size % BLOCK if entry.has_content else 0
+            yield entry.name, self._segment[self._padding :] if self._padding else self._segment
+            self._segment, self._padding = b"", -entry.size % BLOCK if entry.has_content else 0
 
 
-def _header(name: str, blocks: bytes) -> Attributes | None:
-    """The last header in `blocks`, with what the extension headers before it say."""
+def plain_file(blocks: bytes) -> tuple[int, int, int, int] | None:
+    """Mode (as lstat has it), uid, gid and time of a file that nobody executes and whose one header says it all, else None."""
+    return _plain_file(blocks[100:124], blocks[136:148], blocks[156:157]) if len(blocks) == BLOCK else None
+
+
+@functools.lru_cache(maxsize=1 << 12)  # nearly all files of a layer have the same owner and mode, many the same time
+def _plain_file(owner: bytes, time: bytes, kind: bytes) -> tuple[int, int, int, int] | None:
+    mode, uid, gid, mtime = _number(owner[:8]), _number(owner[8:16]), _number(owner[16:]), _number(time)
+    if kind not in {b"0", b"\0"} or mode is None or mode & 0o111 or uid is None or gid is None or mtime is None:
+        return None
+    return stat.S_IFREG | mode & 0o7777, uid, gid, mtime
+
+
+def attributes(name: str, blocks: bytes) -> Attributes | None:
+    """What the last header in `blocks` says, with the extension headers before it; None where it cannot be read."""
     pax: dict[str, bytes] = {}
     at = 0
     while at + BLOCK <= len(blocks):

@@ -8,7 +8,7 @@ from docker_fsck.reader import Reader
 from docker_fsck.tarsplit import Entry, TarSplitError, entries
 from docker_fsck.values import Trouble
 from docker_fsck.verdicts import Task, Verdict
-from docker_fsck.verify.hashing import Differs, digest
+from docker_fsck.verify.hashing import Differs, digest, named
 from docker_fsck.verify.locate import Located, locate
 from docker_fsck.verify.outward import Outward
 
@@ -45,25 +45,21 @@ def _below(reader: Reader, path: str) -> Callable[[], int | None]:
 
 
 def _judge(reader: Reader, task: Task, tree: LayerTree, pace: Pace) -> Verdict:
-    try:
-        found, count = digest(entries(_pieces(reader, task.record)), tree, pace)
-    except Differs:
-        found, count = "", 0
-    if found == task.diff:
-        return _outward(reader, task, tree, count)
-    return _sentence(task, locate(entries(_pieces(reader, task.record)), tree, pace))
-
-
-def _outward(reader: Reader, task: Task, tree: LayerTree, count: int) -> Verdict:
-    """A layer whose content is right, with what its digest does not cover."""
+    """What the digest does not cover is looked at on the same way: the entries are read and the files are known by then."""
 
     def batches() -> Iterator[list[Entry]]:
-        return entries(_pieces(reader, task.record))
+        return named(entries(_pieces(reader, task.record)))
 
-    found = Outward(batches, tree, task.shift)
+    seen = Outward(tree, task.shift)
+    try:
+        found, count = digest(seen.watch(batches()), tree, pace)
+    except Differs:
+        found, count = "", 0
+    if found != task.diff:
+        return _sentence(task, locate(batches(), tree, pace))
     if not task.whole_tree:
-        return Verdict(task.chain, "whole", count, extra=found.strange(), drift=tuple(found.drift))
-    changed = tuple(each for each in found.drift if each.found != "kind missing")  # the layer itself may remove it again
+        return Verdict(task.chain, "whole", count, extra=seen.strange(batches), drift=tuple(seen.drift))
+    changed = tuple(each for each in seen.drift if each.found != "kind missing")  # the layer itself may remove it again
     return Verdict(task.chain, "whole", count, drift=changed)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from docker_fsck.layertree import LayerTree
 from docker_fsck.tarsplit import FILE, SEGMENT, Entry
 from docker_fsck.verdicts import Damage
-from docker_fsck.verify.hashing import LINKS, name_of
+from docker_fsck.verify.hashing import LINKS
 
 MOST_TOLD = 1000
 _CHUNK = 1 << 20
@@ -47,7 +47,7 @@ def locate(batches: Iterable[list[Entry]], tree: LayerTree, pace: Callable[[int]
                     found.bytes += len(piece)
                     pace(len(piece))
             elif entry.type == FILE:
-                _note_removal(name_of(entry), found)
+                _note_removal(entry.name, found)
     found.digest = f"sha256:{sha.hexdigest()}"
     return found
 
@@ -60,7 +60,7 @@ def _note_removal(name: str, found: Located) -> None:
 
 def _file(entry: Entry, tree: LayerTree, found: Located, crc: Checksum) -> Iterator[bytes]:
     """The bytes of a file as the disk has them; what is wrong with it is noted."""
-    name = name_of(entry)
+    name = entry.name
     try:
         fd = tree.open(name)
     except (FileNotFoundError, NotADirectoryError):

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 from docker_fsck.layertree import LayerTree
 from docker_fsck.tarsplit import FILE, Entry
 from docker_fsck.verdicts import Damage
-from docker_fsck.verify.hashing import name_of
-from docker_fsck.verify.headers import Attributes, attributes
+from docker_fsck.verify.headers import Attributes, Headers, attributes, plain_file
 
 MOST_TOLD = 1000
 WHITEOUT = ".wh."
+OPAQUE = ".wh..wh..opq"
 CAPABILITY = "security.capability"
 _LINK, _HARD_LINK = b"2", b"1"
 _KINDS = {
@@ -32,39 +32,64 @@ class Outward:
     every mount may change it (FC-04).
     """
 
-    def __init__(self, batches: Callable[[], Batches], tree: LayerTree, shift: tuple[int, int]) -> None:
-        """Read the headers once."""
-        self._batches, self._tree = batches, tree
+    def __init__(self, tree: LayerTree, shift: tuple[int, int]) -> None:
+        """Nothing is looked at yet."""
+        self._tree, self._shift, self._headers = tree, shift, Headers()
         self.drift: list[Damage] = []
-        self._known: set[int] = set()
-        for name, each in attributes(batches()):
-            whiteout = WHITEOUT in name
-            self._known.add(hash(_shown_as(name) if whiteout else name))
-            if each is not None and name and not whiteout and len(self.drift) < MOST_TOLD:
-                wrong = _compare(each, tree, shift)
-                if wrong:
-                    expected, actual = (", ".join(f"{key} {pair[side]}" for key, pair in wrong.items()) for side in (0, 1))
-                    self.drift.append(Damage(name, expected, actual))
+        self._files = 0
 
-    def strange(self) -> tuple[str, ...]:
-        """Files that the archive has not, for drivers that keep what a layer adds; a whiteout counts as what it hides."""
-        found = [path for path in _files(self._tree) if hash(path) not in self._known]
-        if found:  # an archive may name a file through a link to its folder
-            names = (name_of(each) for batch in self._batches() for each in batch if each.type == FILE)
-            real = {f"{self._tree.real(_base(name))}/{_last(_shown_as(name))}".lstrip("/") for name in names}
-            found = [path for path in found if path not in real]
-        return tuple(sorted(found)[:MOST_TOLD])
+    def watch(self, batches: Batches) -> Batches:
+        """The same batches; what their headers say is compared on the way."""
+        uid, gid = self._shift
+        for batch in batches:
+            for name, blocks in self._headers.of(batch):
+                if WHITEOUT in name:
+                    self._files += _last(name) != OPAQUE
+                    continue
+                plain = plain_file(blocks)
+                facts = self._facts(name)
+                if facts is None:
+                    continue
+                self._files += not stat.S_ISDIR(facts.st_mode)
+                there = facts.st_mode, facts.st_uid - uid, facts.st_gid - gid, facts.st_mtime_ns // 1_000_000_000
+                if plain != there and name:
+                    self._note(name, blocks, facts)
+            yield batch
+
+    def _facts(self, name: str) -> os.stat_result | None:
+        try:
+            return self._tree.facts(name)
+        except (FileNotFoundError, NotADirectoryError):
+            self._tell(Damage(name, "kind as in the archive", "kind missing"))
+            return None
+
+    def _note(self, name: str, blocks: bytes, facts: os.stat_result) -> None:
+        each = attributes(name, blocks)
+        wrong = {} if each is None else _compare(each, facts, self._tree, self._shift)
+        if wrong:
+            expected, actual = (", ".join(f"{key} {pair[side]}" for key, pair in wrong.items()) for side in (0, 1))
+            self._tell(Damage(name, expected, actual))
+
+    def _tell(self, damage: Damage) -> None:
+        if len(self.drift) < MOST_TOLD:
+            self.drift.append(damage)
+
+    def strange(self, batches: Callable[[], Batches]) -> tuple[str, ...]:
+        """Files that the archive has not, for drivers that keep what a layer adds; a whiteout counts as what it hides.
+
+        Every name of the archive has been found: only if there are more files than names must they be compared one by one.
+        An archive may name a file through a link to its folder.
+        """
+        if sum(1 for _ in _files(self._tree)) == self._files:
+            return ()
+        names = [each.name for batch in batches() for each in batch if each.type == FILE]
+        known = {f"{self._tree.real(_base(name))}/{_last(_shown_as(name))}".lstrip("/") for name in names}
+        return tuple(sorted(path for path in _files(self._tree) if path not in known)[:MOST_TOLD])
 
 
-def _compare(each: Attributes, tree: LayerTree, shift: tuple[int, int]) -> dict[str, tuple[str, str]]:
+def _compare(each: Attributes, facts: os.stat_result, tree: LayerTree, shift: tuple[int, int]) -> dict[str, tuple[str, str]]:
     """What differs: by attribute what the archive says and what is there."""
     kind = _KINDS.get(each.kind, "file")
-    try:
-        facts = tree.facts(each.name)
-    except (FileNotFoundError, NotADirectoryError):
-        return {"kind": (kind, "missing")}
-    if _plainly_same(each, facts, shift):
-        return {}
     there = _MODES.get(stat.S_IFMT(facts.st_mode), "other")
     if kind != there:
         return {"kind": (kind, there)}
@@ -80,19 +105,6 @@ def _compare(each: Attributes, tree: LayerTree, shift: tuple[int, int]) -> dict[
         for key in {CAPABILITY, *each.xattrs} if each.mode & 0o111 else each.xattrs:
             told[key] = (_shown(each.xattrs.get(key)), _shown(tree.attribute(each.name, key)))
     return {key: pair for key, pair in sorted(told.items()) if pair[0] != pair[1]}
-
-
-def _plainly_same(each: Attributes, facts: os.stat_result, shift: tuple[int, int]) -> bool:
-    """Whether it is a file without capabilities and like its header: nearly every one is, so that this is asked first."""
-    return (
-        facts.st_mode == stat.S_IFREG | each.mode
-        and not each.mode & 0o111
-        and not each.xattrs
-        and each.kind in b"0\0"
-        and facts.st_uid == each.uid + shift[0]
-        and facts.st_gid == each.gid + shift[1]
-        and facts.st_mtime_ns // 1_000_000_000 == each.mtime
-    )
 
 
 def _files(tree: LayerTree) -> Iterator[str]:
