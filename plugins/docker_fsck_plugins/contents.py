@@ -24,9 +24,11 @@ def _several(words: list[str], count: int) -> str:
     return "; ".join(words) + more
 
 
-@rule("layer-content-mismatch", Severity.ERROR, level=Level.DEEP, actions=(ActionClass.LOSSY,))
+@rule("layer-content-mismatch", Severity.ERROR, level=Level.STANDARD, actions=(ActionClass.LOSSY,))
 def content_mismatch(model: Model) -> Iterator[Fault]:
     """Files of a layer are not what was pulled or built: lost, cut, emptied or changed.
+
+    The standard level compares the sizes of files in the newest layers, the deep level every byte of every layer.
 
     Why it matters: programs crash or do not start ("exec format error"), and nothing else ever notices: images that share the
         layer are all hit, a pull says "Already exists", only save and push fail.

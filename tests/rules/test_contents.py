@@ -5,6 +5,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from docker_fsck.tarsplit import entries
 from docker_fsck.testing.table import Row, Told, disagreements, fires, run, silent
@@ -116,7 +117,7 @@ def of_a_container(store: Whole) -> None:
 LEFT = ("layer-parent-missing",)
 """A container stands on the layer: until the pull it has nothing to stand on."""
 
-ROWS: tuple[Row, ...] = (
+DEEP: tuple[Row, ...] = (
     fires(CONTENT, "a file of a layer is empty", hurt("empty"), drivers=UNION, cls=LOSSY, leaves=LEFT),
     fires(CONTENT, "a file of a layer is cut", hurt("cut"), drivers=UNION, cls=LOSSY, leaves=LEFT),
     fires(CONTENT, "a bit of a file is another", hurt("flip"), drivers=UNION, cls=LOSSY, leaves=LEFT),
@@ -138,6 +139,13 @@ ROWS: tuple[Row, ...] = (
     fires(DRIFT, "a file has another time", aged),
     silent(DRIFT, "folders have other times", unusual),
 )  # fmt: skip
+ROWS: tuple[Row, ...] = (
+    *(structs.replace(row, level=Level.DEEP) for row in DEEP),
+    fires(CONTENT, "a file is empty and only sizes are looked at", hurt("empty"), drivers=UNION, cls=LOSSY, leaves=LEFT),
+    fires(CONTENT, "a file is cut and only sizes are looked at", hurt("cut"), drivers=UNION, cls=LOSSY, leaves=LEFT),
+    silent(CONTENT, "a file has other bytes of the same number and only sizes are looked at", swapped),
+    silent(CONTENT, "a file that is not there may lie elsewhere, and only sizes are looked at", hurt("delete")),
+)
 
 
 @rows(ROWS)

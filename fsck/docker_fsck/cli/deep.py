@@ -19,11 +19,23 @@ if TYPE_CHECKING:
 def verify(call: Call, store: Store, only: Collection[str]) -> tuple[str, ...]:
     """Let `store` learn the verdicts on its layers, of those in `only` if there are any; why something was left out.
 
-    Nothing happens at the other levels. Raises `UsageError`.
+    At the standard level only sizes are compared, at the quick one nothing. Raises `UsageError`.
     """
-    if call.config.level is not Level.DEEP:
-        return ()
-    return tuple(_verify(call, store, only))
+    if call.config.level is Level.DEEP:
+        return tuple(_verify(call, store, only))
+    if call.config.level is Level.STANDARD:
+        _glance(store)
+    return ()
+
+
+def _glance(store: Store) -> None:
+    """The cheap look at the newest layers."""
+    some = [model for model in store.models if model.layers.layers]
+    if some:
+        from docker_fsck.verify.glance import glance  # noqa: PLC0415 - a root without layers has no need of it
+
+        for model in some:
+            store.learn(model.name, glance(model))
 
 
 def doubted(store: Store) -> Iterator[str]:

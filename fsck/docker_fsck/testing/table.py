@@ -18,12 +18,14 @@ from msgspec import Struct
 from docker_fsck import engine, planner, plugins, rules
 from docker_fsck.engine import Checked
 from docker_fsck.host import HostView
+from docker_fsck.model import Model
 from docker_fsck.policy import Policy
 from docker_fsck.reader import Reader
-from docker_fsck.store import open_store
+from docker_fsck.store import Store, open_store
 from docker_fsck.testing.refusals import refusing
 from docker_fsck.testing.whole import Whole, whole
 from docker_fsck.values import ActionClass, Finding, Level, Plan, Severity, Source
+from docker_fsck.verify.glance import glance
 from docker_fsck.verify.layer import verify
 from docker_fsck.verify.run import tasks
 
@@ -86,6 +88,7 @@ class Row(Struct, frozen=True, kw_only=True):
     age: float = 0.0
     denied: Callable[[Whole], Path | None] = nothing
     error: int = errno.EIO
+    level: Level = Level.STANDARD
 
 
 def fires(rule: str, what: str, how: How, **terms: Any) -> Row:  # noqa: ANN401 - the fields of Row, checked by msgspec
@@ -148,9 +151,8 @@ def run(
     policy = Policy(now=now, grace=grace, consents=frozenset(consents))
     with Reader(str(root)) as reader:
         store = open_store(reader, known.drivers, known.sources, host, policy)
-        if level is Level.DEEP:
-            for model in store.models:
-                store.learn(model.name, {task.chain: verify(reader, task, lambda _count: None) for task in tasks(model)})
+        for model in store.models:
+            learn(store, model, level)
         checked = engine.check(store, rules.select(known.rules, level), known.failures)
         plan, findings = planner.make(checked, store, known.veto)
         return Run(checked, findings, plan, store.sources, store.counts)
@@ -174,9 +176,13 @@ class Terms(Struct, frozen=True, kw_only=True):
             return run(Path(self.root), host=self.host, now=self.now, grace=self.grace, consents=self.consents, level=self.level)
 
 
-def level_of(name: str) -> Level:
-    """How deep a check must look so that a rule runs."""
-    return next((rule.level for rule in registry().rules if rule.name == name and rule.level is Level.DEEP), Level.STANDARD)
+def learn(store: Store, model: Model, level: Level) -> None:
+    """What the level looks at of the content of layers, without processes."""
+    if level is Level.DEEP:
+        found = {task.chain: verify(store.reader, task, lambda _count: None) for task in tasks(model)}
+    else:
+        found = glance(model)
+    store.learn(model.name, found)
 
 
 def terms(row: Row, store: Whole) -> Terms:
@@ -185,7 +191,7 @@ def terms(row: Row, store: Whole) -> Terms:
     denied, now = row.denied(store), time.time() + row.age
     return Terms(
         root=str(store.root.path), host=row.host(store), now=now, grace=row.grace, consents=consents, denied=str(denied or ""),
-        error=row.error, level=level_of(row.rule),
+        error=row.error, level=row.level,
     )  # fmt: skip
 
 

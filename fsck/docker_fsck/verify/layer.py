@@ -48,7 +48,7 @@ def _judge(reader: Reader, task: Task, tree: LayerTree, pace: Pace) -> Verdict:
     """What the digest does not cover is looked at on the same way: the entries are read and the files are known by then."""
 
     def batches() -> Iterator[list[Entry]]:
-        return named(entries(_pieces(reader, task.record)))
+        return named(entries(pieces(reader, task.record)))
 
     seen = Outward(tree, task.shift)
     try:
@@ -82,7 +82,7 @@ def _sentence(task: Task, found: Located) -> Verdict:
     )
 
 
-def _pieces(reader: Reader, path: str) -> Iterator[bytes]:
+def pieces(reader: Reader, path: str) -> Iterator[bytes]:
     """A file piece by piece. Raises `TarSplitError` where it is not there, `OSError` where the kernel does not give it."""
     fd = reader.opened(path)
     if isinstance(fd, Trouble):

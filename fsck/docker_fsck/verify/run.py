@@ -15,6 +15,7 @@ from docker_fsck.verify.workers import answers
 
 if TYPE_CHECKING:
     from docker_fsck.model import Model
+    from docker_fsck.records.layerdb import Layer
     from docker_fsck.store import Store
 
 LAYERS_IN_DIRS = frozenset({"overlay2", "fuse-overlayfs", "aufs", "overlay", "vfs", "btrfs"})
@@ -51,18 +52,21 @@ class Outcome(msgspec.Struct, frozen=True):
 
 def tasks(model: "Model") -> Iterator[Task]:
     """Every layer of the tree whose record is whole and whose folder is there; what is not is another rule's business."""
-    if model.name not in LAYERS_IN_DIRS:
-        return
-    shift = shift_of(model.store.reader.root)
-    for layer in model.layers.layers.values():
-        ident = layer.dir_id
-        if ident is None or not isinstance(layer.diff, str) or not layer.tarsplit or model.home.missing(ident) is not None:
-            continue
-        below = tuple(model.home.content(each) for each in model.home.needs(ident)) if model.home.union else ()
-        yield Task(
-            layer.chain, layer.diff, f"{layer.path}/tar-split.json.gz", model.home.content(ident), below,
-            whole_tree=not model.home.union, shift=shift,
-        )  # fmt: skip
+    return (task for layer in model.layers.layers.values() if (task := task_of(model, layer)) is not None)
+
+
+def task_of(model: "Model", layer: "Layer") -> Task | None:
+    """The task of verifying one layer."""
+    ident, diff = layer.dir_id, layer.diff
+    if model.name not in LAYERS_IN_DIRS or ident is None or not isinstance(diff, str) or not layer.tarsplit:
+        return None
+    if model.home.missing(ident) is not None:
+        return None
+    below = tuple(model.home.content(each) for each in model.home.needs(ident)) if model.home.union else ()
+    return Task(
+        layer.chain, diff, f"{layer.path}/tar-split.json.gz", model.home.content(ident), below,
+        whole_tree=not model.home.union, shift=shift_of(model.store.reader.root),
+    )  # fmt: skip
 
 
 def run(model: "Model", terms: Terms, now: float, tell: Callable[[Progress], None], only: Collection[str] = ()) -> Outcome:
