@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from otheruser import as_nobody
 
 from docker_fsck import reader as room
 from docker_fsck.errors import RootError
@@ -67,27 +68,6 @@ def mounted(*arguments: object) -> Iterator[None]:
         yield
     finally:
         subprocess.run(["umount", str(arguments[-1])], check=True)
-
-
-def as_nobody(work: Callable[[], Any]) -> Any:
-    """What `work` returns when another user does it, in a child of its own."""
-    inward, outward = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            os.setgroups([])
-            os.setgid(NOBODY)
-            os.setuid(NOBODY)
-            answer: Any = work()
-        except BaseException as error:  # noqa: BLE001 - whatever it is, the parent shall see it
-            answer = repr(error)
-        os.write(outward, pickle.dumps(answer))
-        os._exit(0)
-    os.close(outward)
-    with os.fdopen(inward, "rb") as pipe:
-        data = pipe.read()
-    os.waitpid(child, 0)
-    return pickle.loads(data)
 
 
 def state(found: object) -> str:
