@@ -37,11 +37,15 @@ from docker_fsck.records import (
     plugindirs,
     repositories,
     swarm,
+    trees,
     volumes,
 )
 from docker_fsck.records.fields import shown
 from docker_fsck.rules import Rule, rule
 from docker_fsck.store import Store
+from docker_fsck.upgrade import timeline
+from docker_fsck.upgrade.choice import Choice, choose
+from docker_fsck.upgrade.version import Version
 from docker_fsck.values import (
     ActionClass,
     Blocked,
@@ -77,6 +81,7 @@ __all__ = [
     "Blocked",
     "BoltError",
     "Bucket",
+    "Choice",
     "Confidence",
     "Damage",
     "Damaged",
@@ -112,10 +117,12 @@ __all__ = [
     "Store",
     "Trouble",
     "Verdict",
+    "Version",
     "Weight",
     "WriteFile",
     "alone",
     "chain_id",
+    "choose",
     "containerd",
     "containers",
     "distribution",
@@ -141,5 +148,7 @@ __all__ = [
     "spell",
     "sufferers",
     "swarm",
+    "timeline",
+    "trees",
     "volumes",
 ]

@@ -9,6 +9,7 @@ import msgspec
 
 from docker_fsck.contain import Crash, attempt
 from docker_fsck.impact import impact
+from docker_fsck.nowhere import anchor
 from docker_fsck.values import Confidence, Evidence, Fault, Finding, Folded, Impact, Outcome, Ref, Remedy, at, printable
 
 if TYPE_CHECKING:
@@ -120,6 +121,8 @@ def complete(checked: Checked, store: "Store") -> Checked:
 
 def _run(store: "Store", rule: "Rule", book: _Book) -> Outcome:
     models = [model for model in store.models if not rule.drivers or model.name in rule.drivers]
+    if rule.gate:
+        models = [anchor(store)]
     for model in models:
         ended = attempt(_consume, rule, model, book)
         if ended is not None:

@@ -12,6 +12,9 @@ _GONE = {errno.ENOENT}
 _WRONG = {errno.EISDIR, errno.ENXIO, errno.ENAMETOOLONG, errno.EINVAL, errno.ENODEV, errno.EXDEV}
 
 
+DAMAGED = ("input/output error", "structure needs cleaning")
+"""What a `Trouble` says where the file system or the disk below it is damaged: EIO and EUCLEAN."""
+
 SUBVOLUME = 256
 """The inode number of the top of every btrfs subvolume, and of nothing else on btrfs."""
 

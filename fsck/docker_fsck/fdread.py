@@ -53,6 +53,11 @@ def all_of(fd: int, size: int, limit: int) -> bytes:
     return b"".join(parts)
 
 
+def last_of(fd: int, size: int, limit: int) -> bytes:
+    """The last bytes of an open file of `size`, at most `limit`."""
+    return os.pread(fd, limit, max(0, size - limit))
+
+
 def born_ns(fd: int) -> int:
     """When the subvolume behind an open folder was made, in ns; 0 where that cannot be told (kernels before 4.18)."""
     told = bytearray(_INFO_SIZE)

@@ -7,13 +7,14 @@ checks for a regular file. What cannot be had comes back as a `Trouble`, never a
 import copy
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from docker_fsck.backing import Backing, backing, typed
 from docker_fsck.errors import RootError
 from docker_fsck.facts import Facts, Row, entries_of, facts_of, kind_of, trouble
-from docker_fsck.fdread import THREADS, all_of, born_ns, disk_reads, short, threads
+from docker_fsck.fdread import THREADS, all_of, born_ns, disk_reads, last_of, short, threads
 from docker_fsck.folders import DIR_FLAGS, MOUNTED, Folders
 from docker_fsck.mounttable import foreign_mounts
 from docker_fsck.values import Trouble
@@ -25,6 +26,7 @@ SMALL = 64 << 10
 BIG = 64 << 20
 QUARANTINE = ".docker-fsck"
 _CHUNK = 512
+Take = Callable[[int, int, int], bytes]
 _FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 
 
@@ -75,8 +77,17 @@ class Reader:
 
     def space(self) -> tuple[int, int]:
         """Bytes of the root's file system: all, and those that an unprivileged process may still use, as df says. May raise."""
-        found = os.fstatvfs(self._folders.fd)
-        return found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize
+        found = self.backing()
+        return found.bytes, found.free
+
+    def backing(self) -> Backing:
+        """The root's file system. May raise."""
+        return backing(self._folders.fd)
+
+    def typed(self, path: str) -> bool | None:
+        """Whether the file system tells the kinds of what the folder `path` holds (d_type); None where nothing tells."""
+        fd = self._folders.folder(path)
+        return None if isinstance(fd, Trouble) else typed(fd)
 
     def facts(self, path: str) -> Facts | Trouble:
         """Lstat of `path`."""
@@ -94,6 +105,13 @@ class Reader:
         if path in self.mounts:
             return Trouble(path, "wrong", MOUNTED)
         return place if isinstance(place, Trouble) else self._slurp(place[0], place[1], path, limit)
+
+    def tail(self, path: str, limit: int) -> bytes | Trouble:
+        """The last bytes of the regular file `path`, at most `limit`."""
+        place = self._folders.place(path)
+        if path in self.mounts:
+            return Trouble(path, "wrong", MOUNTED)
+        return place if isinstance(place, Trouble) else self._slurp(place[0], place[1], path, limit, last_of)
 
     def names(self, path: str) -> dict[str, str] | Trouble:
         """What the folder `path` holds: name to kind, sorted by name."""
@@ -240,7 +258,7 @@ class Reader:
         key = tuple(entries.items())
         return self._shapes.get(key) or self._shapes.setdefault(key, entries)
 
-    def _slurp(self, dir_fd: int, name: str, path: str, limit: int) -> bytes | Trouble:
+    def _slurp(self, dir_fd: int, name: str, path: str, limit: int, take: Take = all_of) -> bytes | Trouble:
         try:
             fd = self._folders.open_at(name, _FILE_FLAGS, dir_fd)
         except OSError as error:
@@ -251,9 +269,9 @@ class Reader:
                 return Trouble(path, "wrong", f"a {kind_of(facts.st_mode)} where a file belongs")
             if self.blind and facts.st_dev != self._folders.dev:
                 return Trouble(path, "wrong", MOUNTED)
-            if facts.st_size > limit:
+            if facts.st_size > limit and take is all_of:
                 return Trouble(path, "wrong", f"{facts.st_size} bytes, more than the {limit} that are read")
-            return all_of(fd, facts.st_size, limit)
+            return take(fd, facts.st_size, limit)
         except OSError as error:
             return self._folders.note(trouble(path, error))
         finally:

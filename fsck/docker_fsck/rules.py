@@ -19,7 +19,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a rule without running it (architecture section 5).
 
     `actions` are the classes of remedies that it may offer, empty for a rule that only reports. `drivers` limits it
-    to models of these graph drivers. `after` names rules whose findings may explain its faults.
+    to models of these graph drivers. `after` names rules whose findings may explain its faults. `gate`: it judges the root as a
+    whole for the engine version that `gate` names (`Policy.target`), and runs there alone.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     since: str = "0.1"
     level: Level = Level.QUICK
     live: bool = True
+    gate: bool = False
     renamed_from: tuple[str, ...] = ()
     module: str = ""
 
@@ -69,7 +71,7 @@ def rule(name: str, severity: Severity, **card: Any) -> Callable[["Find"], Rule]
 
 
 FIELDS: dict[str, type] = {
-    "name": str, "severity": Severity, "doc": str, "since": str, "level": Level, "live": bool, "module": str,
+    "name": str, "severity": Severity, "doc": str, "since": str, "level": Level, "live": bool, "gate": bool, "module": str,
 }  # fmt: skip
 LISTS: dict[str, type] = {"actions": ActionClass, "after": str, "drivers": str, "renamed_from": str}
 
@@ -129,7 +131,7 @@ def named(rules: Iterable[Rule]) -> dict[str, Rule]:
 
 
 def select(rules: Iterable[Rule], level: Level, only: Iterable[str] = (), skip: Iterable[str] = ()) -> tuple[Rule, ...]:
-    """The rules of `level` and below, only these, without those.
+    """The rules of `level` and below, only these, without those, and none of the gate's.
 
     `UsageError` for a name that no rule has, for one that is asked for and does not run at `level`, and where nothing is
     left to run: a run without rules would end clean.
@@ -141,11 +143,18 @@ def select(rules: Iterable[Rule], level: Level, only: Iterable[str] = (), skip: 
         raise UsageError(f"no rule is called {', '.join(sorted(unknown))}; `docker-fsck rules` lists them")
     unwanted = {table[name].name for name in skip}
     wanted = {table[name].name for name in only} - unwanted
+    if gates := sorted(name for name in wanted if table[name].gate):
+        raise UsageError(f"{', '.join(gates)} would not run: that takes `docker-fsck gate`")
     deeper = sorted(name for name in wanted if table[name].level.rank > level.rank)
     if deeper:
         raise UsageError(f"{', '.join(deeper)} would not run: that takes --level {table[deeper[0]].level}")
-    chosen = [each for each in rules if each.level.rank <= level.rank and each.name not in unwanted]
+    chosen = [each for each in rules if each.level.rank <= level.rank and each.name not in unwanted and not each.gate]
     chosen = [each for each in chosen if not only or each.name in wanted]
     if not chosen:
         raise UsageError("no rule is left to run")
     return ordered(chosen)
+
+
+def for_gate(rules: Iterable[Rule], chosen: Iterable[Rule]) -> tuple[Rule, ...]:
+    """The chosen rules and every one of the gate's: what a target asks for is no matter of choice."""
+    return ordered((*chosen, *(each for each in rules if each.gate)))

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from docker_fsck.beside import BESIDE, others_unknown
-from docker_fsck.facts import Weight
+from docker_fsck.facts import DAMAGED, Weight
 from docker_fsck.graph import reach
 from docker_fsck.keeping import means, relative
 from docker_fsck.marks import held_dirs
@@ -48,6 +48,9 @@ def _objections(store: "Store", draft: "Draft") -> Iterator[str]:
         yield from _young(store, [step.raw for _, step in draft.steps if isinstance(step, PutAway)])
     if draft.consent not in policy.consents and (draft.consent or draft.cls is ActionClass.LOSSY_USER):
         yield f"needs consent: --consent {draft.consent or 'with the full id of the object'}"
+    for path, fault in sorted(store.reader.unread.items()):
+        if fault.why in DAMAGED:
+            yield f"blocked: the file system reports errors ({path}: {fault.why}): run its own check before anything is written"
 
 
 def _in_use(store: "Store", paths: Iterable[str]) -> Iterator[str]:

@@ -233,7 +233,7 @@ def open_store(
 ) -> Store:
     """The store below `reader`; `Refused` for a folder that is no data root or whose layout is not known."""
     store = Store(reader, drivers, sources, host, policy)
-    if store.models:
+    if store.models or (policy.target is not None and store.unjudged):  # the gate judges what an engine makes of it
         return store
     if why := [
         *store.unjudged.values(),

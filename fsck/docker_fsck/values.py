@@ -224,6 +224,20 @@ class Note(msgspec.Struct, frozen=True):
     message: str
 
 
+class Gate(msgspec.Struct, frozen=True):
+    """The answer of `gate`: may an engine of version `target` be started here.
+
+    `opens`: the storage driver, or `containerd`, that it would show; empty if it refuses to start or takes what the host can do.
+    `why`: the reason for that. `settings`: where its configuration was read, empty if none is known.
+    """
+
+    target: str
+    decision: Literal["passed", "blocked", "undecided"]
+    opens: str
+    why: str
+    settings: str
+
+
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """A whole check (interface section 6); every output format is a view of it."""
 
@@ -238,6 +252,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     plan: Plan
     summary: Summary
     notes: tuple[Note, ...] = ()
+    gate: Gate | msgspec.UnsetType = msgspec.UNSET
 
 
 __all__ = [
@@ -253,6 +268,7 @@ __all__ = [
     "Fault",
     "Finding",
     "Folded",
+    "Gate",
     "Guard",
     "Impact",
     "Level",

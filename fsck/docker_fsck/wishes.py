@@ -56,6 +56,8 @@ def notes(
         if card.level.rank > level.rank or (wanted and card.name not in wanted):
             yield Note("rule-unused", name, "skipped, but this run would not run it anyway")
     for name, severity in wishes.items():
+        if name not in running and table[name].gate:
+            continue  # it is meant for the gate
         if name not in running:
             yield Note("severity-unused", name, f"has another severity ({severity}), but is not run")
         elif severity is table[name].severity:

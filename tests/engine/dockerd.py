@@ -113,6 +113,11 @@ class Engine:
         shutil.rmtree(self.runtime, ignore_errors=True)
 
     @property
+    def choice(self) -> list[str]:
+        """How the storage driver is chosen; an engine whose `driver` is empty has to find out itself."""
+        return ["--storage-driver", self.driver] if self.driver else []
+
+    @property
     def pid(self) -> int:
         """The process id of the running dockerd."""
         if self._process is None:
@@ -270,7 +275,7 @@ class Engine:
             raise EngineError("the engine runs already")
         self._older = set(mounts_below(self.root))
         command = ["dockerd", "--debug", "--data-root", str(self.root), "--exec-root", str(self.runtime / "x")]
-        command += ["-H", f"unix://{self.socket}", "-p", str(self.runtime / "p"), "--storage-driver", self.driver]
+        command += ["-H", f"unix://{self.socket}", "-p", str(self.runtime / "p"), *self.choice]
         command += ["--bridge=none", "--iptables=false", "--ip6tables=false"]
         with self.log.open("wb") as output:
             self._process = subprocess.Popen(

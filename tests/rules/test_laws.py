@@ -40,7 +40,9 @@ from . import (
     test_overlay2,
     test_plugindirs,
     test_roots,
+    test_surroundings,
     test_tags,
+    test_upgrade,
     test_volumes,
     test_zfs,
 )
@@ -67,13 +69,24 @@ TABLES = (
     test_overlay2,
     test_plugindirs,
     test_roots,
+    test_surroundings,
     test_tags,
+    test_upgrade,
     test_volumes,
     test_zfs,
 )
 ROWS: tuple[Row, ...] = tuple(row for table in TABLES for row in table.ROWS)
 FIRING = tuple(row for row in ROWS if row.kind == "fires")
-LONE = {"layer-extra-files": ("overlay2", "aufs"), "init-parent-wrong": ("overlay2", "aufs")}
+LONE = {
+    "backing-fs": (),  # tests/unit/test_backing.py makes file systems for it
+    "downgrade-driver-unknown": ("overlay2",),
+    "init-parent-wrong": ("overlay2", "aufs"),
+    "layer-extra-files": ("overlay2", "aufs"),
+    "upgrade-driver-removed": ("aufs",),
+    "upgrade-driver-unchosen": ("aufs",),
+    "upgrade-dtype": (),  # tests/unit/test_backing.py makes a file system for it
+    "upgrade-migration": ("vfs",),
+}
 EVERYWHERE = tuple({row.rule: row for row in reversed(FIRING) if row.drivers == DRIVERS}.values())
 SAMPLE = tuple(structs.replace(row, drivers=SAMPLED) for row in EVERYWHERE)
 """One row of each rule that holds on every driver, for those drivers on which not every row is tried."""

@@ -17,6 +17,7 @@ from docker_fsck.cli.terminal import Terminal
 from docker_fsck.host import HostView, User
 from docker_fsck.log import Log
 from docker_fsck.testing.builder import DataRoot
+from docker_fsck.upgrade.settings import Settings
 
 STOPPED = HostView(state="stopped", why="a test says so")
 LIVE = HostView(state="live", why="a test says so", users=(User(7, "dockerd", "holds a lock"),))
@@ -59,6 +60,7 @@ def run(
     parts = {
         "look": lambda _root: STOPPED,
         "engine_processes": lambda _root: (),
+        "settings": lambda _config, _root: Settings(),
         "settle": 0.0,
         "sleep": lambda _seconds: None,
         **edge,

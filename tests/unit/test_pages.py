@@ -3,6 +3,7 @@
 import importlib.util
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -13,17 +14,22 @@ from docker_fsck.cli.options import COMMANDS
 from docker_fsck.reports import textfile
 from docker_fsck.reports.ended import Ended
 from docker_fsck.rules import SECTIONS, sections
+from docker_fsck.upgrade import timeline
 
 HOME = Path(__file__).parents[2]
 
 
 def _writer() -> dict[str, str]:
-    spec = importlib.util.spec_from_file_location("write_rules", HOME / "docs/write_rules.py")
+    return _module("write_rules").pages()
+
+
+def _module(name: str) -> Any:
+    spec = importlib.util.spec_from_file_location(name, HOME / f"docs/{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.pages()
+    return module
 
 
 def test_the_committed_pages_are_those_of_the_cards() -> None:
@@ -82,3 +88,12 @@ def test_a_run_without_report_has_the_first_five_metrics() -> None:
     page = (HOME / "docs/reports.md").read_text(encoding="utf-8")
     ended = textfile.without_report(Ended(root="/r", why="x", exit=64, at=1.0, version="0"))
     assert [each.name for each in text_string_to_metric_families(ended.decode())] == list(_table(page, "## Metrics"))[:5]
+
+
+def test_every_change_of_the_engine_that_the_gate_knows_names_its_rules_and_every_rule_a_change() -> None:
+    gates = {rule.name for rule in plugins.load().rules if rule.gate}
+    assert gates == {name for change in timeline.CHANGES for name in change.rules}
+
+
+def test_the_page_on_the_gate_is_that_of_its_tables() -> None:
+    assert (HOME / "docs/gate.md").read_text(encoding="utf-8") == _module("write_gate").page()

@@ -11,10 +11,12 @@ from datetime import UTC, datetime
 import msgspec
 
 from docker_fsck import host
+from docker_fsck.cli import engineconf, roots
 from docker_fsck.cli.terminal import Terminal
 from docker_fsck.config import Config
 from docker_fsck.errors import UsageError
 from docker_fsck.log import Event, Log
+from docker_fsck.upgrade.settings import Settings
 
 
 class Edge(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +35,7 @@ class Edge(msgspec.Struct, frozen=True, kw_only=True):
     look: Callable[[str], host.HostView] = host.look
     hold: Callable[[str], AbstractContextManager[host.RootLock]] = host.hold
     engine_processes: Callable[[str], Sequence[host.User]] = host.engine_processes
+    settings: Callable[[Config, roots.Root], Settings] = engineconf.of_host
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):

@@ -111,6 +111,10 @@ OPTIONS: dict[str, Callable[[Add], object]] = {
         metavar="SIZE|PERCENT",
         help="reclaim only as much as it takes to have this much of the file system free, the largest first",
     ),
+    "target": lambda add: add("--target", metavar="X[.Y]", help="the version of the engine that is to be started on this root"),
+    "daemon_json": lambda add: add(
+        "--daemon-json", metavar="FILE", help="the configuration that engine will have (default: that of the root's own engine)"
+    ),
     "older_than": lambda add: add("--older-than", metavar="DURATION", help="transactions older than this (default 14d)"),
     "txn": lambda add: add("--txn", metavar="TXN", help="only this transaction"),
     "by": lambda add: add("--by", metavar="kind|image|container", help="what the sums are for (default kind)"),
@@ -171,6 +175,11 @@ COMMANDS = {
         "Free the space of old transactions; the only command that deletes.", "transactions:purge", ("older_than", "txn")
     ),
     "history": Command("List what was done to this root.", "transactions:history", ("ONE",)),
+    "gate": Command(
+        "Say whether an engine of another version may be started on this root.",
+        "gate:gate",
+        ("target", "daemon_json", "report", "level", "probe", *DEEP),
+    ),
     "why": Command("Say what keeps a thing, up to the roots, or since when and why it is dead.", "why:why", ("THING",)),
     "du": Command("Say where the space is and whose it is; adds up to `du -x` of the root.", "du:du", ("by", "jobs")),
     "explain": Command(

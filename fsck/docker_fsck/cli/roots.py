@@ -62,7 +62,10 @@ def choose(config: Config, places: Places | None = None) -> Root:
     if config.root is not None:
         return Root(os.path.realpath(config.root), config.origins["root"], explicit=True)
     found = (
-        _of_daemon_json(places.daemon_json) or _of_engine(places.proc) or _of_units(places.units) or (places.default, BUILT_IN)
+        _of_daemon_json(places.daemon_json)
+        or of_engine(places.proc, _FLAGS)
+        or of_units(places.units, _FLAGS)
+        or (places.default, BUILT_IN)
     )
     return Root(os.path.realpath(found[0]), found[1], explicit=False)
 
@@ -135,8 +138,8 @@ def _of_daemon_json(path: str) -> tuple[str, str] | None:
     return (named, path) if isinstance(named, str) else None
 
 
-def _of_engine(proc: str) -> tuple[str, str] | None:
-    """What the command line of the running engine names; a `UsageError` if several engines name different roots.
+def of_engine(proc: str, flags: tuple[str, ...]) -> tuple[str, str] | None:
+    """What the command line of the running engine gives for `flags`; a `UsageError` if several engines name different roots.
 
     Engines in containers have a PID namespace of their own and mean paths in there: they do not count.
     """
@@ -145,7 +148,7 @@ def _of_engine(proc: str) -> tuple[str, str] | None:
     except OSError:
         return None
     engines = [each for each in running if hostengine.kind(each) == "engine" and _same_namespace(proc, each.base)]
-    named = {hostengine.option(each.argv, *_FLAGS): each.pid for each in engines}
+    named = {hostengine.option(each.argv, *flags): each.pid for each in engines}
     match [*named.items()]:
         case [(str() as path, pid)]:
             return path, f"engine process {pid}"
@@ -164,10 +167,10 @@ def _same_namespace(proc: str, base: str) -> bool:
         return True
 
 
-def _of_units(paths: Iterable[str]) -> tuple[str, str] | None:
-    """What the engine's service names, the files that override others first."""
+def of_units(paths: Iterable[str], flags: tuple[str, ...]) -> tuple[str, str] | None:
+    """What the engine's service gives for `flags`, the files that override others first."""
     for path in (each for folder in paths for each in _members(folder)):
-        named = _named_in(path)
+        named = _named_in(path, flags)
         if named:
             return named, str(path)
     return None
@@ -179,16 +182,14 @@ def _members(path: str) -> list[Path]:
     return sorted(folder.glob("*.conf"), reverse=True) if folder.is_dir() else [folder]
 
 
-def _named_in(path: Path) -> str | None:
+def _named_in(path: Path, flags: tuple[str, ...]) -> str | None:
     try:
         text = path.read_text("utf-8", "surrogateescape").replace("\\\n", " ")
     except OSError:
         return None
     for line in text.splitlines():
         key, _, value = line.strip().partition("=")
-        if key in {"ExecStart", "DOCKER_OPTS", "OPTIONS", "DOCKERD_OPTS"} and (
-            named := hostengine.option(_words(value), *_FLAGS)
-        ):
+        if key in {"ExecStart", "DOCKER_OPTS", "OPTIONS", "DOCKERD_OPTS"} and (named := hostengine.option(_words(value), *flags)):
             return named
     return None
 

@@ -99,9 +99,13 @@ def surveyed(call: Call, allowed: Policy, only: Only = everything, goal: str | N
     registry = load(call)
     config = call.config
     chosen = rules.select(registry.rules, config.level, config.rules_only, config.rules_skip)
+    if allowed.target is not None:
+        chosen = rules.for_gate(registry.rules, chosen)
     graded = wishes.severities(config.severity, registry.rules)
     entries = accepted.read(config.baseline) if config.baseline is not None else ()
     root = roots.choose(call.config)
+    if not allowed.engine.file:
+        allowed = msgspec.structs.replace(allowed, engine=call.edge.settings(config, root))
     outputs.promise(call.config, registry.reporters, root.path)
     with roots.opened(root):  # it is a folder that can be read, and something is in it
         pass

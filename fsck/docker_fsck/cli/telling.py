@@ -11,7 +11,7 @@ from docker_fsck.cli.session import Survey
 from docker_fsck.reports import text
 from docker_fsck.reports.lines import Line
 from docker_fsck.reports.view import View
-from docker_fsck.values import ActionClass, Report, Severity
+from docker_fsck.values import ActionClass, Gate, Report, Severity
 
 Shape = Callable[[Report, View], Iterator[Line]]
 
@@ -72,7 +72,7 @@ def _lines(call: Call, found: Survey, shape: Shape) -> Iterator[Line]:
     report = found.report
     if call.quiet:
         return iter(()) if _well(report) else text.brief(report)
-    if _well(report) and not report.findings and not report.notes:
+    if _well(report) and not report.findings and not report.notes and not isinstance(report.gate, Gate):
         return iter([text.one_line(report)])
     return shape(report, view(call, found.policy.classes))
 

@@ -42,6 +42,8 @@ SHAPE = {
     "HasBeenManuallyStopped": "flag",
 }
 """The types of the members of config.v2.json (container/container.go): Go rejects a document with another one."""
+RECORDED = ("LogPath", "HostnamePath", "HostsPath", "ResolvConfPath")
+"""Members of config.v2.json that hold a path of the container's own folder, as the host named it then (classic-store 10.2)."""
 STATE = {
     "Running": "flag", "Paused": "flag", "Restarting": "flag", "OOMKilled": "flag", "RemovalInProgress": "flag", "Dead": "flag",
     "Pid": "integer", "ExitCode": "integer", "Error": "text", "StartedAt": "time", "FinishedAt": "time",
@@ -61,6 +63,7 @@ class Container(msgspec.Struct, frozen=True):
 
     `volumes` are those of this root, `volume_drivers` the drivers of all its mounts. `user_data`: logs and checkpoints that
     hold something, looked for only where the config is absent.
+    `recorded`: the paths of its own folder as it knows them.
     `hostconfig` None: it reads well; absent is a `Trouble` of state absent. `entries` are the folder's names and kinds.
     """
 
@@ -81,6 +84,7 @@ class Container(msgspec.Struct, frozen=True):
     siblings: tuple[Sibling, ...] = ()
     user_data: tuple[str, ...] = ()
     labels: tuple[tuple[str, str], ...] = ()
+    recorded: tuple[str, ...] = ()
 
     @property
     def ref_name(self) -> str:
@@ -140,6 +144,7 @@ def _container(reader: Reader, ident: str, path: str) -> Container:
         volume_drivers=tuple(sorted({text(each, "Driver") or "" for each in _points(config).values() if isinstance(each, dict)})),
         siblings=siblings,
         labels=labels(inner),
+        recorded=tuple(filter(None, (text(config, name) for name in RECORDED))),
     )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import assert_never
 
+from docker_fsck.reports.gatetext import gate_verdict, reasons
 from docker_fsck.reports.lines import BLANK, Line, field, fields, line, plain, wrapped
 from docker_fsck.reports.plantext import plan_lines, title_of
 from docker_fsck.reports.told import graded, named, remedies, sufferers, unread, worst_first
@@ -39,6 +40,18 @@ def found_only(report: Report, view: View) -> Iterator[Line]:
         yield (("", "What can be done: "), ("command", escape(view.again("plan"))))
 
 
+def gated(report: Report, view: View) -> Iterator[Line]:
+    """The answer of the gate in one line, then why, then what was found."""
+    yield from gate_verdict(report)
+    yield from reasons(report)
+    yield BLANK
+    yield from heading(report)
+    yield from findings(report, view)
+    yield from closing(report)
+    if report.plan.actions or report.plan.blocked:
+        yield (("", "What can be done by docker-fsck: "), ("command", escape(view.again("plan"))))
+
+
 def planned(report: Report, view: View) -> Iterator[Line]:
     """The plan without the findings."""
     yield from heading(report)
@@ -49,6 +62,7 @@ def planned(report: Report, view: View) -> Iterator[Line]:
 
 def brief(report: Report) -> Iterator[Line]:
     """One line for each finding above info, and the verdict: what -q leaves of a report."""
+    yield from gate_verdict(report)
     if report.store.unfinished_transaction:
         yield from unfinished(report.store.unfinished_transaction)
     for found in worst_first(report.findings):

@@ -24,6 +24,8 @@ from docker_fsck.reader import Reader
 from docker_fsck.store import Store, open_store
 from docker_fsck.testing.refusals import refusing
 from docker_fsck.testing.whole import Whole, whole
+from docker_fsck.upgrade.settings import Settings
+from docker_fsck.upgrade.version import Version
 from docker_fsck.values import ActionClass, Finding, Level, Plan, Severity, Source
 from docker_fsck.verify.glance import glance
 from docker_fsck.verify.layer import verify
@@ -69,7 +71,8 @@ class Row(Struct, frozen=True, kw_only=True):
     `severity` None: the rule's own. `cls` None: no remedy is offered. `refused`: a part of the reason for which the remedy is
     not planned. `also`: rules that have findings of their own beside this one. `leaves`: rules that find something after the
     plan was applied. `into`: the rule whose finding takes this fault in. `host`: who uses the root. `age`: seconds since the
-    damage. `denied`: a path that the kernel refuses, with `error`.
+    damage. `denied`: a path that the kernel refuses, with `error`. `target`: the gate asks about that engine version, configured as
+    `engine` says.
     """
 
     kind: Literal["fires", "silent", "folds"]
@@ -89,6 +92,8 @@ class Row(Struct, frozen=True, kw_only=True):
     denied: Callable[[Whole], Path | None] = nothing
     error: int = errno.EIO
     level: Level = Level.STANDARD
+    target: Version | None = None
+    engine: Settings = Settings()
 
 
 def fires(rule: str, what: str, how: How, **terms: Any) -> Row:  # noqa: ANN401 - the fields of Row, checked by msgspec
@@ -145,15 +150,20 @@ def run(
     consents: Collection[str] = (),
     known: plugins.Registry | None = None,
     level: Level = Level.STANDARD,
+    target: Version | None = None,
+    engine_settings: Settings = Settings(),  # noqa: B008 - a frozen value
 ) -> Run:
-    """Check the root with every rule of a level, standard unless said otherwise, and plan all classes."""
+    """Check the root with every rule of a level, standard unless said otherwise, for a target with those of the gate, and plan
+    all classes.
+    """
     known = known or registry()
-    policy = Policy(now=now, grace=grace, consents=frozenset(consents))
+    policy = Policy(now=now, grace=grace, consents=frozenset(consents), target=target, engine=engine_settings)
+    chosen = rules.select(known.rules, level)
     with Reader(str(root)) as reader:
         store = open_store(reader, known.drivers, known.sources, host, policy)
         for model in store.models:
             learn(store, model, level)
-        checked = engine.check(store, rules.select(known.rules, level), known.failures)
+        checked = engine.check(store, rules.for_gate(known.rules, chosen) if target else chosen, known.failures)
         plan, findings = planner.make(checked, store, known.veto)
         return Run(checked, findings, plan, store.sources, store.counts)
 
@@ -169,11 +179,16 @@ class Terms(Struct, frozen=True, kw_only=True):
     denied: str
     error: int
     level: Level
+    target: Version | None = None
+    engine: Settings = Settings()
 
     def run(self) -> Run:
         """Check and plan."""
         with refusing(Path(self.denied), self.error) if self.denied else nullcontext():
-            return run(Path(self.root), host=self.host, now=self.now, grace=self.grace, consents=self.consents, level=self.level)
+            return run(
+                Path(self.root), host=self.host, now=self.now, grace=self.grace, consents=self.consents, level=self.level,
+                target=self.target, engine_settings=self.engine,
+            )  # fmt: skip
 
 
 def learn(store: Store, model: Model, level: Level) -> None:
@@ -191,7 +206,7 @@ def terms(row: Row, store: Whole) -> Terms:
     denied, now = row.denied(store), time.time() + row.age
     return Terms(
         root=str(store.root.path), host=row.host(store), now=now, grace=row.grace, consents=consents, denied=str(denied or ""),
-        error=row.error, level=row.level,
+        error=row.error, level=row.level, target=row.target, engine=row.engine,
     )  # fmt: skip
 
 

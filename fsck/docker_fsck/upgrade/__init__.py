@@ -1,0 +1,1 @@
+"""What engines of other versions make of a data root: versions, what changes with them, which store they open; pure."""

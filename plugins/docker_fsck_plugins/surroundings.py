@@ -1,0 +1,149 @@
+"""Rules on what lies around the store: the file system below it, the engine's configuration, paths of another place, logs."""
+
+from collections.abc import Iterable, Iterator
+
+from docker_fsck.api import Confidence, Fault, Level, Model, Ref, Rule, Severity, Trouble, hookimpl, rule
+
+NOT_BELOW_OVERLAY = ("aufs", "ecryptfs", "fuse.vboxsf", "nfs", "nfs4", "overlay", "vboxsf")
+"""File systems on which overlayfs has no upper folder (moby: daemon/graphdriver/overlay2, overlayutils)."""
+ON_OVERLAY = ("overlay2", "overlay")
+TAIL = 64 << 10
+HUGE = 1 << 30
+
+
+@rule("backing-fs", Severity.WARNING, after=("upgrade-dtype",))
+def backing_fs(model: Model) -> Iterator[Fault]:
+    """The file system below the data root does not suit, or has no room left.
+
+    Why it matters: on some file systems overlayfs does not work, without d_type deleted files come back, on a read-only or full
+        one the engine fails or leaves half-written files behind.
+    How it comes about: a data root on a network or shared folder, on another overlay, on an old xfs (ftype=0); a file system that
+        was mounted read-only after errors; a disk that runs full, or has no inodes left.
+    Repair: none. Free space, run the file system's own check, or copy the data root to a suitable one with the engine stopped.
+    Never: write to a file system that was made read-only after errors.
+    Daemon says: no space left on device
+    Seen in: FC-45
+    """
+    if model.driver.name in {"overlay2", "fuse-overlayfs"} and model.store.reader.typed(model.driver.name) is False:
+        through = (Ref("store", model.driver.name),)
+        yield _on("d_type", model, "does not tell the kinds of entries (d_type)", "no d_type", through=through)
+    if not model.store.policy.engine.own:  # a copy may lie anywhere
+        return
+    disk = model.store.reader.backing()
+    if model.driver.name in ON_OVERLAY and disk.kind in NOT_BELOW_OVERLAY:
+        what = f"is {disk.kind}, on which {model.driver.name} does not work"
+        yield _on("kind", model, what, disk.kind, Severity.CRITICAL)
+    if "ro" in disk.options:
+        yield _on("read-only", model, "is read-only as a whole", "read-only", Severity.CRITICAL)
+    if disk.bytes and disk.free * 100 < disk.bytes:
+        yield _on("space", model, f"has less than 1 % free: {disk.free} of {disk.bytes} bytes", f"{disk.free} bytes free")
+    if disk.inodes and disk.inodes_free * 100 < disk.inodes:
+        what = f"has less than 1 % of its inodes free: {disk.inodes_free} of {disk.inodes}"
+        yield _on("inodes", model, what, f"{disk.inodes_free} inodes free")
+
+
+def _on(
+    what: str, model: Model, message: str, actual: str, severity: Severity | None = None, through: tuple[Ref, ...] = ()
+) -> Fault:
+    path = model.driver.name
+    text = f"the file system below the data root {message}"
+    return Fault(Ref("store", f"file-system-{what}"), text, (path,), "", actual, through=through, severity=severity)
+
+
+@rule("daemon-json", Severity.CRITICAL)
+def daemon_json(model: Model) -> Iterator[Fault]:
+    """The engine's configuration file is empty or no JSON object.
+
+    Why it matters: the engine does not start; systemd shows only a restart loop. An empty file stops engines before 23 only. And
+        whoever asks where the data root is, or which storage driver is chosen, gets no answer.
+    How it comes about: power loss while it was written, a page of HTML that was downloaded in its place, a slip of the hand.
+    Repair: none: the configuration is the operator's.
+    Never: change it by a program.
+    Daemon says: unable to configure the Docker daemon with file …: EOF
+    Seen in: FC-36
+    """
+    engine = model.store.policy.engine
+    if engine.fault:
+        empty = "empty" in engine.fault
+        message = f"the engine's configuration {engine.file} cannot be used: {engine.fault}"
+        yield Fault(
+            Ref("file", engine.file), message, (), "a JSON object", engine.fault,
+            severity=Severity.ERROR if empty else None, confidence=Confidence.PROBABLE if empty else Confidence.CERTAIN,
+        )  # fmt: skip
+
+
+@rule("container-paths-foreign", Severity.WARNING)
+def paths_foreign(model: Model) -> Iterator[Fault]:
+    """Containers remember the paths of another place: the data root was moved or copied.
+
+    Why it matters: volumes and files that are bound by such a path are missing, or are those of the old place, at the next start.
+    How it comes about: `cp`, `rsync` or a NAS tool moved the data root, and the engine was told the new place.
+    Repair: none. Mount or link the new place to the old path, or make the containers anew.
+    Never: rewrite the paths in the configurations.
+    Seen in: FC-44
+    """
+    here = model.store.reader.root.rstrip("/")
+    places: dict[str, list[str]] = {}
+    for ident, container in sorted(model.containers.items()):
+        for place in sorted({path.partition("/containers/")[0] for path in container.recorded if "/containers/" in path}):
+            places.setdefault(place, []).append(ident)
+    own = model.store.policy.engine.own
+    if not own and len(places) < 2:  # noqa: PLR2004 - a copy that is looked at elsewhere knows one old place
+        return
+    usual = here if own else max(places, key=lambda place: (len(places[place]), place))
+    for place, idents in places.items():
+        if place != usual:
+            message = f"{len(idents)} containers remember the data root as {place}, not as {usual}"
+            paths = tuple(f"containers/{ident}/config.v2.json" for ident in idents)
+            yield Fault(
+                Ref("store", place), message, paths, usual, place, suffers=tuple(Ref("container", ident) for ident in idents)
+            )
+
+
+@rule("container-log-damaged", Severity.WARNING, level=Level.STANDARD)
+def log_damaged(model: Model) -> Iterator[Fault]:
+    """The log of a container ends in NUL bytes or in half a line.
+
+    Why it matters: `docker logs` stops there with an error; what is written later cannot be read with it.
+    How it comes about: power loss while the container wrote.
+    Repair: none yet in this version. With the container stopped, cut the end off into another file.
+    Never: empty the log: that loses all of it.
+    Daemon says: error from daemon in stream: Error grabbing logs: invalid character … looking for beginning of value
+    Seen in: FC-38
+    """
+    for ident, container in sorted(model.containers.items()):
+        path = f"{container.path}/{ident}-json.log"
+        if container.running or container.entries.get(f"{ident}-json.log") != "file":
+            continue  # a line may just be under way
+        data = model.store.reader.tail(path, TAIL)
+        if isinstance(data, Trouble) or not data or data.endswith(b"}\n"):
+            continue
+        what = "NUL bytes" if data.endswith(b"\0") else "half a line"
+        message = f"the log of {container.ref_name} ends in {what}"
+        yield Fault(Ref("file", path), message, (path,), "whole lines of JSON", what, suffers=(Ref("container", ident),))
+
+
+@rule("container-log-huge", Severity.INFO)
+def log_huge(model: Model) -> Iterator[Fault]:
+    """The log of a container is larger than a gigabyte.
+
+    Why it matters: `docker system df` does not tell of it, and it grows until the disk is full.
+    How it comes about: the log driver json-file keeps everything unless `max-size` is set.
+    Repair: none. Set `log-opts` (`max-size`, `max-file`) in daemon.json, and make the container anew.
+    Never: delete or empty the file while the container runs.
+    Seen in: FC-38
+    """
+    for ident, container in sorted(model.containers.items()):
+        path = f"{container.path}/{ident}-json.log"
+        if container.entries.get(f"{ident}-json.log") != "file":
+            continue
+        facts = model.store.reader.facts(path)
+        if not isinstance(facts, Trouble) and facts.size > HUGE:
+            message = f"the log of {container.ref_name} has {facts.size >> 20} MiB"
+            yield Fault(Ref("file", path), message, (path,), "", f"{facts.size} bytes")
+
+
+@hookimpl
+def fsck_rules() -> Iterable[Rule]:
+    """The rules on the surroundings."""
+    return (backing_fs, daemon_json, paths_foreign, log_damaged, log_huge)

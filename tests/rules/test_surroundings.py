@@ -1,0 +1,100 @@
+"""The table of what lies around the store: file system, configuration of the engine, paths of another place, logs."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from docker_fsck.testing.table import Row, Told, disagreements, fires, run, silent
+from docker_fsck.testing.whole import Whole, whole
+from docker_fsck.upgrade.settings import Settings, of_json
+
+from .cases import CRITICAL, ERROR, rows
+
+BACKING, DAEMON, PATHS, LOG, HUGE = (
+    "backing-fs",
+    "daemon-json",
+    "container-paths-foreign",
+    "container-log-damaged",
+    "container-log-huge",
+)
+FILE = "/etc/docker/daemon.json"
+LINE = b'{"log":"hello\\n","stream":"stdout","time":"2024-05-06T07:08:09Z"}\n'
+
+
+def nothing(_: Whole) -> None:
+    """The store is whole."""
+
+
+def configuration(_: Whole) -> Told:
+    """A file outside of the root is blamed: it has no path in it."""
+    return Told("file", FILE, "none")
+
+
+def moved(ident: Callable[[Whole], str], place: str = "/old/docker") -> Callable[[Whole], Told]:
+    """A container knows the paths of another place."""
+
+    def how(store: Whole) -> Told:
+        name = ident(store)
+        path = store.root.container_dir(name) / "config.v2.json"
+        told = json.loads(path.read_bytes())
+        told |= {
+            key: told[key].replace("/var/lib/docker", place) for key in ("LogPath", "HostsPath", "HostnamePath", "ResolvConfPath")
+        }
+        store.root.write(path, json.dumps(told).encode())
+        return Told("store", place, f"containers/{name}/config.v2.json", containers=(name,))
+
+    return how
+
+
+def log(data: bytes) -> Callable[[Whole], Told]:
+    """What the log of a container holds."""
+
+    def how(store: Whole) -> Told:
+        path = store.root.container_dir(store.ran) / f"{store.ran}-json.log"
+        store.root.write(path, data)
+        return Told("file", store.rel(path), store.rel(path), containers=(store.ran,))
+
+    return how
+
+
+def huge(size: int) -> Callable[[Whole], Told]:
+    """A log of so many bytes, most of them a hole."""
+
+    def how(store: Whole) -> Told:
+        told = log(LINE)(store)
+        with open(store.root.path / told.path, "r+b") as file:
+            os.pwrite(file.fileno(), LINE, size - len(LINE))
+        return Told(told.kind, told.id, told.path)
+
+    return how
+
+
+# fmt: off
+ROWS: tuple[Row, ...] = (
+    silent(BACKING, "the engine of this host works here", nothing, engine=Settings(file=FILE)),
+    fires(DAEMON, "it is empty", configuration, engine=of_json(b"", FILE), severity=ERROR),
+    fires(DAEMON, "it is a page of HTML", configuration, engine=of_json(b"<html>", FILE), severity=CRITICAL),
+    silent(DAEMON, "it is an empty object", nothing, engine=of_json(b"{}", FILE)),
+    silent(DAEMON, "it begins with a byte order mark", nothing, engine=of_json(b"\xef\xbb\xbf{}", FILE)),
+    fires(PATHS, "one container knows another place", moved(lambda store: store.ran)),
+    silent(PATHS, "all know the place where the root was", nothing),
+    fires(LOG, "it ends in NUL bytes", log(LINE + bytes(4096))),
+    fires(LOG, "its last line is half", log(LINE + LINE[:20])),
+    silent(LOG, "it is empty", log(b"")),
+    silent(LOG, "it is long", log(LINE * 4000)),
+    fires(HUGE, "it is larger than a gigabyte", huge((1 << 30) + 1)),
+    silent(HUGE, "it has just a gigabyte", huge(1 << 30)),
+)
+# fmt: on
+
+
+@rows(ROWS)
+def test_the_table_of_the_surroundings_holds(row: Row, driver: str, place: Path) -> None:
+    assert "" == "\n".join(disagreements(row, driver, place))
+
+
+def test_on_its_own_host_the_place_where_the_root_lies_counts(place: Path) -> None:
+    whole(place, "overlay2")
+    found = run(place, engine_settings=Settings(own=True)).of(PATHS)
+    assert [("/var/lib/docker", 3)] == [(each.object.id, len(each.impact.containers)) for each in found]
