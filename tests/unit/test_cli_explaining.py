@@ -89,3 +89,9 @@ def test_the_json_of_a_card_is_the_table_of_facts_and_sections() -> None:
         card["classes"],
         "Repair" in card["sections"],
     )
+
+
+def test_a_rule_of_the_gate_is_named_and_not_run(tmp_path: Path) -> None:
+    root = healthy_root(tmp_path)
+    ended = run("explain", "prior storage driver aufs failed: driver not supported", *on(root))
+    assert (0, True) == (ended.status, "docker-fsck explain upgrade-driver-unchosen" in ended.out), ended.err

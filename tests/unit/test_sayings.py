@@ -241,11 +241,11 @@ def test_the_cases_are_numbered_without_a_gap() -> None:
 
 
 NOT_OFFERED = {
-    "backing-fs", "buildkit-db-unreadable", "buildkit-ref-dangling", "container-dead", "container-foreign-driver", "container-name-duplicate",
+    "buildkit-db-unreadable", "buildkit-ref-dangling", "container-dead", "container-foreign-driver", "container-name-duplicate",
     "container-unclean", "container-volume-missing", "containerd-blob-missing", "containerd-db-unreadable", "containerd-snapshot-missing",
-    "containerd-uuid", "daemon-json", "engine-id-empty", "half-store", "layer-content-mismatch", "layer-tarsplit-corrupt", "log-nul",
+    "containerd-uuid", "engine-id-empty", "half-store", "layer-content-mismatch", "layer-tarsplit-corrupt",
     "multiple-drivers", "network-bridge-duplicate", "network-db-unreadable", "network-stale", "plugin-config-damaged", "plugin-residue",
-    "prune-hazard", "swarm-state", "tmp-old-stuck", "upgrade-driver-removed", "volume-data-missing", "volume-db-unreadable",
+    "prune-hazard", "swarm-state", "tmp-old-stuck", "volume-data-missing", "volume-db-unreadable",
     "volume-opts-corrupt", "zfs-orphan-dataset",
 }  # fmt: skip
 """Rules that sayings name and that this version may not have: explain leaves them out then."""

@@ -99,7 +99,8 @@ def _unknown(words: list[str], first: str, rules: dict[str, Rule], own: tuple[Sa
 
 
 def _tell(call: Call, found: tuple[Told, ...], rules: dict[str, Rule], form: str) -> int:
-    names = tuple(dict.fromkeys(rules[name].name for told in found for name in told.saying.rules if name in rules))
+    judged = (rules[name] for told in found for name in told.saying.rules if name in rules)
+    names = tuple(dict.fromkeys(rule.name for rule in judged if not rule.gate))  # those want a version to be asked about
     report = _checked(call, names) if call.one("root") is not None else None
     if form == "json":
         call.edge.terminal.data(document.pretty({"matches": [_plain(told, rules) for told in found], "report": report}))

@@ -137,14 +137,17 @@ DATABASES = (
             "error initializing graphdriver: driver not supported",
         ),
         cases=("FC-39",),
-        rules=("multiple-drivers", "upgrade-driver-removed"),
+        rules=("multiple-drivers", "upgrade-driver-unchosen", "upgrade-driver-removed"),
         means="The data is of a storage driver that this engine does not have or will not choose, or there is data of several.",
-        do="Nothing is lost: name the driver in daemon.json, or go back to the older engine and save what is needed.",
+        do=(
+            "Nothing is lost: `docker-fsck gate --target VERSION` says more. Name the driver in daemon.json, or go back to the older "
+            "engine and save what is needed."
+        ),
     ),
     Saying(
         says=("is deprecated and will be removed in a future release", "storage-driver has been deprecated and removed"),
         cases=("FC-39",),
-        rules=("upgrade-driver-removed", "multiple-drivers"),
+        rules=("upgrade-driver-removed", "upgrade-driver-unchosen", "multiple-drivers"),
         means="This engine no longer chooses, or no longer has, the storage driver that the data was written with.",
         do="Save images and containers with the older engine before the upgrade.",
     ),
@@ -155,7 +158,7 @@ DATABASES = (
             "Not attempting migration",
         ),
         cases=("FC-40", "FC-39"),
-        rules=("half-store", "multiple-drivers"),
+        rules=("upgrade-store-hidden", "upgrade-migration", "half-store", "multiple-drivers"),
         means="The engine chose another image store than the one that holds the data.",
         do=(
             "Nothing is lost: `features.containerd-snapshotter` and `storage-driver` in daemon.json decide. Do not prune: "

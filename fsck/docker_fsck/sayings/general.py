@@ -60,14 +60,14 @@ CAUSES = (
     Saying(
         says=("no space left on device", "disk quota exceeded"),
         cases=("FC-45", "FC-01"),
-        rules=("driver-orphan", "layer-unreferenced"),
+        rules=("driver-orphan", "layer-unreferenced", "backing-fs"),
         means="The disk is full, or has no inodes left; what was being written is cut short.",
         do="`docker-fsck plan --class reclaim` shows what nothing refers to; then check, since a full disk cuts files short.",
     ),
     Saying(
         says=("Read-only file system",),
         cases=("FC-45", "FC-49"),
-        rules=("ovl-committed-on-rw",),
+        rules=("ovl-committed-on-rw", "backing-fs"),
         means=(
             "Inside a container: its writable layer is marked as one that is only read. On the host: the kernel stopped "
             "writing to a damaged disk."

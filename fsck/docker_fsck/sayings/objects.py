@@ -115,7 +115,7 @@ OBJECTS = (
     Saying(
         says=("Error grabbing logs: invalid character", "Error grabbing logs"),
         cases=("FC-38",),
-        rules=("log-nul",),
+        rules=("container-log-damaged",),
         means="A container's log holds zero bytes since a power cut; the container itself is whole.",
         do="Keep the log and cut the damaged part out while the container is stopped; never truncate it to nothing.",
     ),
