@@ -92,7 +92,7 @@ def paths_foreign(model: Model) -> Iterator[Fault]:
         return
     usual = here if own else max(places, key=lambda place: (len(places[place]), place))
     for place, idents in places.items():
-        if place != usual:
+        if place not in {usual, *model.store.policy.engine.names}:
             message = f"{len(idents)} containers remember the data root as {place}, not as {usual}"
             paths = tuple(f"containers/{ident}/config.v2.json" for ident in idents)
             yield Fault(

@@ -98,3 +98,8 @@ def test_on_its_own_host_the_place_where_the_root_lies_counts(place: Path) -> No
     whole(place, "overlay2")
     found = run(place, engine_settings=Settings(own=True)).of(PATHS)
     assert [("/var/lib/docker", 3)] == [(each.object.id, len(each.impact.containers)) for each in found]
+
+
+def test_a_path_that_leads_to_the_root_is_no_other_place(place: Path) -> None:
+    whole(place, "overlay2")
+    assert [] == run(place, engine_settings=Settings(own=True, names=("/var/lib/docker",))).of(PATHS)

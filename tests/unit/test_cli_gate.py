@@ -213,3 +213,10 @@ def test_the_units_command_line_counts_where_the_file_says_nothing(tmp_path: Pat
 def test_a_broken_configuration_of_the_host_is_known_as_broken(tmp_path: Path) -> None:
     found = known(tmp_path, host(tmp_path, file=""), str(tmp_path / "docker"))
     assert (str(tmp_path / "etc.json"), "the file is empty") == (found.file, found.fault)
+
+
+def test_a_link_to_the_hosts_own_root_is_another_name_of_it(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "docker").symlink_to(tmp_path / "disk")
+    found = known(tmp_path, host(tmp_path, file="{}"))
+    assert (True, (str(tmp_path / "docker"),)) == (found.own, found.names)

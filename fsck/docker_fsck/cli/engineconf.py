@@ -26,7 +26,9 @@ def of_host(config: Config, root: roots.Root, places: roots.Places | None = None
     if feature and found.snapshotter is None and feature[0].startswith(f"{SNAPSHOTTER}="):
         on = feature[0].endswith(("=true", "=1"))
         found = msgspec.structs.replace(found, snapshotter=on, origin=_both(found.origin, feature[1]))
-    return msgspec.structs.replace(found, own=True)
+    named = (places.default, *([config.root] if config.root else []), *([found.root] if found.root else []))
+    names = tuple(dict.fromkeys(path for path in named if os.path.realpath(path) == root.path))
+    return msgspec.structs.replace(found, own=True, names=names)
 
 
 def of_file(path: str) -> Settings:

@@ -140,8 +140,8 @@ DATABASES = (
         rules=("multiple-drivers", "upgrade-driver-unchosen", "upgrade-driver-removed"),
         means="The data is of a storage driver that this engine does not have or will not choose, or there is data of several.",
         do=(
-            "Nothing is lost: `docker-fsck gate --target VERSION` says more. Name the driver in daemon.json, or go back to the older "
-            "engine and save what is needed."
+            "Nothing is lost: `docker-fsck gate --target VERSION` says more. Name the driver in daemon.json, or go back to the "
+            "older engine and save what is needed."
         ),
     ),
     Saying(

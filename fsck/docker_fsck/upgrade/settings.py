@@ -13,18 +13,21 @@ SNAPSHOTTER, MIGRATION = "containerd-snapshotter", "containerd-migration"
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What an engine on this root was told. `origin`: where that stands, empty if nothing is known of any configuration.
 
-    `driver`: the storage driver chosen explicitly. `snapshotter`: the feature containerd-snapshotter, None if it is not named.
-    `migration`: the feature containerd-migration. `file`: the configuration file that was read, `fault`: why an engine would
-    refuse it. `own`: the root is that of this host's engine, so that what the host is like matters.
+    `driver`: the storage driver chosen explicitly. `root`: the data root as it is named there. `snapshotter`: the feature
+    containerd-snapshotter, None if it is not named. `migration`: the feature containerd-migration. `file`: the configuration
+    file that was read, `fault`: why an engine would refuse it. `own`: the root is that of this host's engine, so that what the
+    host is like matters; `names`: other paths by which the host knows it.
     """
 
     driver: str = ""
+    root: str = ""
     snapshotter: bool | None = None
     migration: bool = False
     origin: str = ""
     file: str = ""
     fault: str = ""
     own: bool = False
+    names: tuple[str, ...] = ()
 
 
 def of_json(data: bytes, path: str) -> Settings:
@@ -42,6 +45,7 @@ def of_json(data: bytes, path: str) -> Settings:
     features = features if isinstance(features, dict) else {}
     return Settings(
         driver=_text(found.get("storage-driver")) or _text(found.get("graphdriver")),
+        root=_text(found.get("data-root")) or _text(found.get("graph")),
         snapshotter=_flag(features.get(SNAPSHOTTER)),
         migration=_flag(features.get(MIGRATION)) is True,
         origin=path,
