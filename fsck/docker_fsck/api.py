@@ -1,5 +1,6 @@
 """The names that plugins may import, and nothing else."""
 
+from docker_fsck import copies
 from docker_fsck.beside import alone, living
 from docker_fsck.bolt import BoltError, Bucket, Database, EmptyDatabase, open_bytes
 from docker_fsck.boltread import Damaged, open_database
@@ -125,6 +126,7 @@ __all__ = [
     "choose",
     "containerd",
     "containers",
+    "copies",
     "distribution",
     "gojson",
     "hookimpl",

@@ -4,60 +4,68 @@ from collections.abc import Iterable, Iterator
 
 from docker_fsck.api import ActionClass as Class
 from docker_fsck.api import Fault, Model, Ref, Rule, Severity, Trouble, chain_id, hookimpl, layerdb, rule, short
+from docker_fsck_plugins import identity
 from docker_fsck_plugins.parts import lost_half
 from docker_fsck_plugins.remedies import forget, surely_gone
 
 STORE_DEPTH = 125
 
 
-@rule("layer-record-incomplete", Severity.ERROR)
+@rule("layer-record-incomplete", Severity.ERROR, actions=(Class.LOSSLESS, Class.LOSSY))
 def record_incomplete(model: Model) -> Iterator[Fault]:
     """A file of a layer record is missing, empty or malformed.
 
     Why it matters: the engine does not load the layer nor any above it, hides their images, and the folder that is there
         blocks every pull of the layer.
     How it comes about: power loss with engines before 1.13, a full disk, an edit.
-    Repair: none yet in this version; most of these facts can be derived again, so that nothing is removed here.
+    Repair: `diff` and `parent` are written again where an image, or the other one with some known digest, gives the record's
+        name: that is a proof. `size` is counted anew, any number loads. A broken descriptor.json, which only layers from
+        foreign servers have, is put away (lossy). If the cache-id is lost nothing is done.
     Never: remove the record without accounting for the folder that its cache-id names.
     Daemon says: rename …/layerdb/tmp/write-set-N …/layerdb/sha256/<chain>: file exists
     Seen in: FC-06
     """
-    for layer in model.layers.layers.values():
+    table = model.layers.layers.values()
+    damaged = [layer for layer in table if any(each.state != "unreadable" for each in layer.troubles)]
+    identities = identity.Identities(model, damaged)
+    for layer in damaged:
         broken = [each for each in layer.troubles if each.state != "unreadable"]
-        if broken:
-            what = "; ".join(f"{each.path.rpartition('/')[2]}: {each.why}" for each in broken)
-            if layer.diff is layer.size and isinstance(layer.diff, Trouble):
-                what = layer.diff.why
-            paths = tuple(dict.fromkeys(each.path for each in broken))
-            yield Fault(
-                Ref("layer", layer.chain), f"the record of layer {short(layer.chain)} cannot be loaded: {what}", paths, "", what
-            )
+        what = "; ".join(f"{each.path.rpartition('/')[2]}: {each.why}" for each in broken)
+        if layer.diff is layer.size and isinstance(layer.diff, Trouble):
+            what = layer.diff.why
+        paths = tuple(dict.fromkeys(each.path for each in broken))
+        found = identity.mended(model, layer, identities.of(layer))
+        message = f"the record of layer {short(layer.chain)} cannot be loaded: {what}"
+        expected = found if isinstance(found, str) else found.does
+        yield Fault(Ref("layer", layer.chain), message, paths, expected, what, () if isinstance(found, str) else (found,))
 
 
-@rule("layer-chainid-mismatch", Severity.ERROR, after=("layer-record-incomplete",))
+@rule("layer-chainid-mismatch", Severity.ERROR, actions=(Class.LOSSLESS,), after=("layer-record-incomplete",))
 def chainid_mismatch(model: Model) -> Iterator[Fault]:
     """A layer record's name is not the chain id of its `parent` and `diff`.
 
     Why it matters: the layer passes for another one; with its `parent` lost it no longer protects what it stands on, which
         is then deleted with its own image.
     How it comes about: the `parent` file was lost, or the folder was renamed. The engine never checks this.
-    Repair: none yet in this version.
+    Repair: `parent` is written again where the layer's `diff` and another known layer give the record's name: that is a proof.
+        A record with another `diff` is left alone: whose folder it names cannot be told from records.
+    Never: take the folder of such a layer, or that of its lost parent, as garbage.
     Daemon says: could not verify layer data for: sha256:<diff>
     """
-    for chain in sorted(model.misnamed):
-        layer = model.layers.layers[chain]
+    misnamed = [model.layers.layers[chain] for chain in sorted(model.misnamed)]
+    identities = identity.Identities(model, misnamed)
+    for layer in misnamed:
         actual = chain_id(layer.parent_id, str(layer.diff))
-        message = f"layer {short(chain)} should be called {short(actual)} by its diff and parent"
-        paths = dict.fromkeys((_misfit(model, layer), layer.path, f"{layer.path}/diff", f"{layer.path}/parent"))
-        yield Fault(Ref("layer", chain), message, tuple(paths), chain, actual)
+        message = f"layer {short(layer.chain)} should be called {short(actual)} by its diff and parent"
+        remedy = identity.reparented(layer, identities.of(layer))
+        misfit = f"{layer.path}/parent" if remedy else _misfit(model, layer)
+        paths = dict.fromkeys((misfit, layer.path, f"{layer.path}/diff", f"{layer.path}/parent"))
+        yield Fault(Ref("layer", layer.chain), message, tuple(paths), layer.chain, actual, (remedy,) if remedy else ())
 
 
 def _misfit(model: Model, layer: layerdb.Layer) -> str:
     """The file of a record that is not as an image has it, the record itself where no image knows its name."""
-    for image in model.images_of.get(layer.chain, ()):
-        right = layer.diff == image.diffs[image.chains.index(layer.chain)]
-        return f"{layer.path}/parent" if right else f"{layer.path}/diff"
-    return layer.path
+    return f"{layer.path}/diff" if layer.chain in model.images_of else layer.path
 
 
 @rule("layer-parent-missing", Severity.ERROR, after=("image-layer-missing", "layer-record-incomplete", "layer-chainid-mismatch"))

@@ -7,6 +7,7 @@ from docker_fsck.testing.table import Row, Told, disagreements, fires, folds, si
 from docker_fsck.testing.whole import Whole
 
 from .cases import (
+    LOSSLESS,
     LOSSY,
     OTHER_ID,
     OVERLAY,
@@ -80,6 +81,16 @@ def hollow(store: Whole) -> None:
         store.root.empty(store.root.record(mid(store)) / name)
 
 
+def emptying(*names: str) -> Callable[[Whole], None]:
+    """These files of a record become empty."""
+
+    def blow(store: Whole) -> None:
+        for name in names:
+            store.root.empty(store.root.record(mid(store)) / name)
+
+    return blow
+
+
 def dir_of(chain: Callable[[Whole], str]) -> Spot:
     """The driver dir of a layer."""
     return spot("layer", chain, lambda store: store.root.driver_dir(store.root.dir_of(chain(store))))
@@ -122,13 +133,18 @@ def tower(height: int) -> How:
     return how
 
 
-def without_images(store: Whole) -> Told:
-    """The images are gone and then a layer below their containers: only the containers' records still speak of it."""
+def without_names(store: Whole) -> None:
+    """The images are gone: only records of layers, containers and pulls still speak of layers."""
     for image in (store.web, store.app, store.base, store.built):
         store.root.delete(store.root.image_file(image))
     store.root.delete(store.root.image_home / "imagedb" / "metadata")
     store.root.repositories.clear()
     store.root.write(store.root.tags, b'{"Repositories":{}}')
+
+
+def without_images(store: Whole) -> Told:
+    """The images are gone and then a layer below their containers: only the containers' records still speak of it."""
+    without_names(store)
     chain = top(store)
     store.root.delete(store.root.record(chain))
     return told(store, "layer", chain, store.root.record(chain))
@@ -138,19 +154,35 @@ NO_IMAGE = ("container-image-missing",) * 3
 EVERYONE = (all_images, lambda store: [store.ran, store.busy, store.made])
 # fmt: off
 ROWS: tuple[Row, ...] = (
-    *(fires(INCOMPLETE, f"{name} is gone", hurting(deleted(part(name)), *EVERYONE)) for name in ("diff", "size")),
-    *(fires(INCOMPLETE, f"{name} is empty", emptied(part(name))) for name in ("diff", "size", "parent")),
-    *(fires(INCOMPLETE, f"{name} is all NUL", nulled(part(name))) for name in ("diff", "size", "parent")),
-    *(fires(INCOMPLETE, f"{name} is cut", cut(part(name))) for name in ("diff", "parent")),
-    *(fires(INCOMPLETE, f"{name} is a folder", foldered(part(name))) for name in ("diff", "size", "parent")),
-    *(fires(INCOMPLETE, f"{name} is a pipe", piped(part(name))) for name in ("diff", "size", "parent")),
-    fires(INCOMPLETE, "size is no number", written(part("size"), b"12\n")),
-    fires(INCOMPLETE, "size does not fit in 64 bits", written(part("size"), b"9" * 20)),
+    *(fires(INCOMPLETE, f"{name} is gone", hurting(deleted(part(name)), *EVERYONE), cls=LOSSLESS) for name in ("diff", "size")),
+    *(fires(INCOMPLETE, f"{name} is {what}", blow(part(name)), cls=LOSSLESS) for name in ("diff", "size", "parent")
+      for what, blow in (("empty", emptied), ("all NUL", nulled), ("a folder", foldered), ("a pipe", piped))),
+    *(fires(INCOMPLETE, f"{name} is cut", cut(part(name)), cls=LOSSLESS) for name in ("diff", "parent")),
+    *(fires(INCOMPLETE, f"{' and '.join(names)} are empty", does(part(names[0]), emptying(*names)), cls=LOSSLESS)
+      for names in (("diff", "size"), ("diff", "parent"), ("size", "parent"), ("diff", "size", "parent"))),
+    fires(INCOMPLETE, "the diff of a base layer is empty", emptied(part("diff", low)), cls=LOSSLESS),
+    fires(INCOMPLETE, "a base layer has a parent that is none", written(part("parent", low), b"junk"), cls=LOSSLESS),
+    fires(INCOMPLETE, "the diff is empty and the parent gone", does(part("diff"), emptied(part("diff")), deleted(part("parent"))),
+          cls=LOSSLESS),
+    fires(INCOMPLETE, "the size is empty and the parent is another layer", does(part("size", top), emptied(part("size", top)),
+          written(part("parent", top), low)), cls=LOSSLESS, also=(IDENTITY,)),
+    fires(INCOMPLETE, "the size is empty and no image is left, but containers", does(part("size", top), without_names,
+          emptied(part("size", top))), cls=LOSSLESS),
+    fires(INCOMPLETE, "the parent is empty and no image is left, but containers", does(part("parent", top), without_names,
+          emptied(part("parent", top))), cls=LOSSLESS),
+    fires(INCOMPLETE, "the diff is empty and only the distribution cache knows it", does(part("diff", top), without_names,
+          emptied(part("diff", top))), cls=LOSSLESS),
+    fires(INCOMPLETE, "size is empty and tar-split is no archive's", does(part("size"), emptied(part("size")),
+          written(part("tar-split.json.gz"), b"x")), cls=LOSSLESS, drivers=UNION),
+    fires(INCOMPLETE, "size is empty and tar-split is no archive's", does(part("size"), emptied(part("size")),
+          written(part("tar-split.json.gz"), b"x")), drivers=VFS),
+    fires(INCOMPLETE, "size is no number", written(part("size"), b"12\n"), cls=LOSSLESS),
+    fires(INCOMPLETE, "size does not fit in 64 bits", written(part("size"), b"9" * 20), cls=LOSSLESS),
     fires(INCOMPLETE, "cache-id is empty", emptied(part("cache-id")), drivers=UNION),
     fires(INCOMPLETE, "cache-id is empty", emptied(part("cache-id")), drivers=VFS, also=(ORPHAN,)),
     fires(INCOMPLETE, "cache-id is gone", deleted(part("cache-id")), drivers=UNION),
-    fires(INCOMPLETE, "the descriptor is empty", written(part("descriptor.json"), b"")),
-    fires(INCOMPLETE, "the descriptor is no object", written(part("descriptor.json"), b"[]")),
+    fires(INCOMPLETE, "the descriptor is empty", written(part("descriptor.json"), b""), cls=LOSSY),
+    fires(INCOMPLETE, "the descriptor is no object", written(part("descriptor.json"), b"[]"), cls=LOSSY),
     fires(INCOMPLETE, "the folder is empty", at_diff(emptied(record(mid))), drivers=UNION),
     fires(INCOMPLETE, "all files are empty", at_diff(does(record(mid), hollow)), drivers=UNION),
     fires(INCOMPLETE, "a file has the name of a layer", written(record(mid), b"x"), drivers=UNION),
@@ -163,10 +195,12 @@ ROWS: tuple[Row, ...] = (
     silent(INCOMPLETE, "there is a descriptor", written(part("descriptor.json"), b'{"mediaType":"x","size":1,"urls":[]}')),
     silent(INCOMPLETE, "the record has the file os of another system", written(part("os"), b"linux")),
     folds(NO_PARENT, "image-layer-missing", "the record below is gone", hurting(deleted(record(low)), *EVERYONE), drivers=UNION),
-    fires(IDENTITY, "the parent is lost", deleted(part("parent"))),
-    fires(IDENTITY, "the parent of the top layer is lost", deleted(part("parent", top))),
+    fires(IDENTITY, "the parent is lost", deleted(part("parent")), cls=LOSSLESS),
+    fires(IDENTITY, "the parent of the top layer is lost", deleted(part("parent", top)), cls=LOSSLESS),
+    fires(IDENTITY, "the parent is lost and no image is left, but containers", does(part("parent", top), without_names,
+          deleted(part("parent", top))), cls=LOSSLESS),
     fires(IDENTITY, "the diff is another digest", written(part("diff", top), OTHER_ID.encode())),
-    fires(IDENTITY, "the parent is another layer", written(part("parent", top), low)),
+    fires(IDENTITY, "the parent is another layer", written(part("parent", top), low), cls=LOSSLESS),
     fires(IDENTITY, "the record was renamed", renamed, drivers=UNION, also=("image-layer-missing",)),
     fires(IDENTITY, "the record was renamed and nobody else names its folder", renamed, drivers=VFS,
           also=("image-layer-missing",)),

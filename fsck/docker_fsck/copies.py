@@ -1,0 +1,106 @@
+"""Facts that the store holds twice, looked for only where the first place is damaged (field-cases 2). Reads through the reader.
+
+Nothing here decides: what is found is either proved by a digest, or told as it stands.
+"""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from docker_fsck import ids, tarsplit
+from docker_fsck.facts import Facts
+from docker_fsck.reader import Reader
+from docker_fsck.records import distribution, imagedb
+from docker_fsck.records.layerdb import Layer
+from docker_fsck.values import Ref, Trouble
+from docker_fsck.weight import DEEPEST
+
+if TYPE_CHECKING:
+    from docker_fsck.model import Model
+
+BLOBS = "containerd/daemon/io.containerd.content.v1.content/blobs/sha256"
+
+
+class Copy(msgspec.Struct, frozen=True):
+    """A second copy of a file: where it lies and its bytes, which have the digest that the first one is named by."""
+
+    path: str
+    data: bytes
+
+
+def layer_size(model: "Model", layer: Layer) -> int | None:
+    """The size of a layer as its driver tells it: its own files, or on a driver of whole copies those that its archive names."""
+    if model.home.union:
+        if layer.dir_id is None or model.home.missing(layer.dir_id) is not None:
+            return None
+        return _files(model.store.reader, model.home.content(layer.dir_id))
+    data = model.store.reader.read(f"{layer.path}/tar-split.json.gz")
+    if isinstance(data, Trouble):
+        return None
+    try:
+        return sum(entry.size for batch in tarsplit.entries([data]) for entry in batch if entry.type == tarsplit.FILE)
+    except tarsplit.TarSplitError:
+        return None
+
+
+def _files(reader: Reader, content: str) -> int | None:
+    """The sizes of all below a folder that is no folder, hard links once (classic-store 5.2); None where not all was seen."""
+    sizes: dict[tuple[int, int], int] = {}
+    stack = [content]
+    while stack:
+        here = stack.pop()
+        if here.count("/") > DEEPEST:
+            return None
+        for name, facts in reader.members(here):
+            if isinstance(facts, Trouble):
+                return None
+            if facts.kind == "dir":
+                stack.append(f"{here}/{name}")
+            else:
+                sizes[facts.dev, facts.ino] = facts.size
+    return sum(sizes.values())
+
+
+def image_config(model: "Model", image: str) -> Copy | None:
+    """Another copy of an image's configuration: a temporary file, that of another driver's tree, or containerd's blob."""
+    name = ids.hex_of(image)
+    beside = sorted(path for path in model.images.residue if name in path.rpartition("/")[2] and "/content/" in path)
+    others = [each.path_of(Ref("image", image)) for each in model.store.models if each is not model]
+    for path in (*beside, *others, f"{BLOBS}/{name}"):
+        data = model.store.reader.read(path, imagedb.CONFIG_LIMIT)
+        if isinstance(data, bytes) and imagedb.load(path, image, data).usable:
+            return Copy(path, data)
+    return None
+
+
+def repositories(model: "Model", image: imagedb.Image) -> tuple[str, ...]:
+    """Repositories that the top layer of an image came from or went to: a guess at its name, and a sign that it was pulled."""
+    return distribution.sources(model.store.reader, model.image_dir, image.diffs[-1]) if image.diffs else ()
+
+
+def known_diffs(model: "Model") -> frozenset[str]:
+    """Every diff id that a record, an image or the distribution cache names."""
+    names = model.store.reader.names(f"{model.image_dir}/distribution/v2metadata-by-diffid/sha256")
+    cached = (f"sha256:{name}" for name in names if ids.HEX64.fullmatch(name)) if isinstance(names, dict) else ()
+    recorded = (layer.diff for layer in model.layers.layers.values() if isinstance(layer.diff, str))
+    return frozenset((*cached, *recorded, *(diff for image in model.images.images.values() for diff in image.diffs)))
+
+
+def beneath(model: "Model", dirs: Iterable[str], name: str) -> Facts | None:
+    """What a path is in the tree that these driver dirs make together, nearest first; None where nothing is.
+
+    A whiteout or another kind of file on the way hides what lies further down.
+    """
+    parts = name.split("/")
+    for ident in dirs:
+        content = model.home.content(ident)
+        for end in range(1, len(parts) + 1):
+            facts = model.store.reader.facts(f"{content}/{'/'.join(parts[:end])}")
+            if isinstance(facts, Trouble):
+                break
+            if end == len(parts) and facts.kind != "other":
+                return facts
+            if facts.kind != "dir":
+                return None
+    return None
