@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator
 
 from docker_fsck.api import (
     ActionClass,
-    Confidence,
     Fault,
     Model,
     Ref,
@@ -19,19 +18,23 @@ from docker_fsck.api import (
     rule,
     short,
 )
+from docker_fsck_plugins import lost_tags
 from docker_fsck_plugins.remedies import put_away, reclaim
 
 
-@rule("tags-unparsable", Severity.CRITICAL, actions=(ActionClass.LOSSLESS,))
+@rule("tags-unparsable", Severity.CRITICAL, actions=(ActionClass.LOSSLESS, ActionClass.LOSSY))
 def unparsable(model: Model) -> Iterator[Fault]:
     """The tag store cannot be read, or is gone although there are images.
 
     Why it matters: the engine does not start. If the file is gone it starts, makes an empty one, shows every image as <none>,
         and the next `docker image prune` takes all that no container uses.
     How it comes about: power was lost while an engine before 1.12 wrote it, the disk was full, or it was edited by hand.
-    Repair: the newest whole temporary copy that a writer left beside it takes its place, the copies are put away. Image
-        content is not affected.
-    Never: delete the file, which makes every image dangling.
+    Repair: the newest whole temporary copy that a writer left beside it takes its place, the copies are put away. Without one
+        a new file gets the names that are certain: those that still stand whole in the broken file, and those that containers
+        were made from. If an image or a digest stays without its name, that is lossy: the plan lists every such image, which
+        prune would take it, and what its name may have been by the repositories that hold its top layer; the engine starts
+        again. The broken file is kept. Image content is not affected.
+    Never: delete the file, which makes every image dangling; write a guess as if it were certain.
     Daemon says: failed to start daemon: Couldn't create reference store repository: EOF
     Seen in: FC-16, FC-17
     """
@@ -47,6 +50,9 @@ def unparsable(model: Model) -> Iterator[Fault]:
         aside = (put_away(each.path) for each in store.siblings)
         steps: tuple[Step, ...] = (WriteFile(path=store.path, data=sibling.data, mode=0o600), *aside)
         remedies = (Remedy(cls=ActionClass.LOSSLESS, does=does, steps=steps),)
+    else:
+        found = lost_tags.recovered(model)
+        remedies = (lost_tags.rewritten(model, found),) if found.tags or store.trouble.state != "absent" else ()
     images = len(model.images.images)
     message = f"the tags of {images} images cannot be read: {store.trouble.why}"
     others = tuple(each.path for each in store.siblings)
@@ -54,41 +60,28 @@ def unparsable(model: Model) -> Iterator[Fault]:
     yield Fault(Ref("file", store.path), message, paths, "a JSON object", store.trouble.why, remedies, severity=severity)
 
 
-@rule("tags-empty", Severity.ERROR)
+@rule("tags-empty", Severity.ERROR, actions=(ActionClass.LOSSLESS,))
 def empty(model: Model) -> Iterator[Fault]:
     """The tag store names no image, but containers still name images that are there.
 
     Why it matters: every image is <none>, and the next `docker image prune` takes all that no container uses.
     How it comes about: the file was lost or deleted, and the engine made an empty one at its next start. The same is left
         where somebody took the last name of all with `docker rmi -f`: then nothing is wrong.
-    Repair: none yet in this version; `docker tag` gives the names back that are told here.
-    Never: prune before; put the temporary copies of the file away that may still hold the names.
+    Repair: the names that containers were made from are given back, where all containers agree on the image of a name; one
+        that was moved to another image after its container was made comes back for the container's image. For the other
+        images the plan lists what their names may have been, by the repositories that hold their top layers.
+    Never: prune before; put the temporary copies of the file away that may still hold the names; give a name on a guess.
     Seen in: FC-17
     """
-    names = _remembered(model)
-    if names:
-        shown = ", ".join(f"{name} for {short(image)}" for name, image in names)
-        message = f"none of {len(model.images.images)} images has a name, containers remember {shown}"
-        harms = tuple(Ref("image", image) for image in sorted({image for _, image in names}))
-        yield Fault(
-            Ref("file", model.tags.path), message, (model.tags.path,), shown, "no name at all",
-            confidence=Confidence.PROBABLE, harms=harms,
-        )  # fmt: skip
-
-
-def _remembered(model: Model) -> list[tuple[str, str]]:
-    """Tags with their images as containers name them, where the tag store is whole and names none: a hint that it was lost."""
     if model.tags.trouble is not None or model.tags.tags:
-        return []
-    found = set()
-    for container in model.containers.values():
-        image, name = model.images.images.get(container.image), container.image_name
-        last = name.rpartition("/")[2]
-        repository, tagged = name.removesuffix(f":{last.partition(':')[2]}"), name if ":" in last else f"{name}:latest"
-        by_id = container.image.removeprefix("sha256:").startswith(name.removeprefix("sha256:"))
-        if image and image.usable and not by_id and reference_fault(repository, tagged) is None:
-            found.add((tagged, image.id))
-    return sorted(found)
+        return
+    found = lost_tags.recovered(model)
+    if found.tags:
+        names = lost_tags.shown(found)
+        message = f"none of {len(model.images.images)} images has a name, containers remember {names}"
+        harms = tuple(Ref("image", image) for image in sorted(set(found.tags.values())))
+        remedies = (lost_tags.restored(model, found),)
+        yield Fault(Ref("file", model.tags.path), message, (model.tags.path,), names, "no name at all", remedies, harms=harms)
 
 
 def _drop(keys: tuple[tuple[str, str], ...], does: str) -> Remedy:
@@ -158,19 +151,17 @@ def temp_residue(model: Model) -> Iterator[Fault]:
 
     Why it matters: it does not; but beside a damaged tag store it is the best source of the tags and is kept.
     How it comes about: the engine was killed between write and rename.
-    Repair: the file is put away, unless the tag store has a fault or has lost its names.
+    Repair: the file is put away, unless the tag store has a fault or it holds names of images that have none.
     Seen in: FC-37
     """
-    if model.tags.trouble is None and not _remembered(model):
-        for sibling in model.tags.siblings:
-            yield Fault(
-                Ref("file", sibling.path),
-                "a temporary copy of the tag store was left",
-                (sibling.path,),
-                "",
-                "",
-                (reclaim(sibling.path),),
+    if model.tags.trouble is None:
+        named = set(model.tags.tags.values())
+        for each in model.tags.siblings:
+            lone = {image for image in (each.tags or {}).values() if image in model.images.images} - named
+            message = (
+                f"a temporary copy of the tag store was left{', with names of images that have none: it is kept' if lone else ''}"
             )
+            yield Fault(Ref("file", each.path), message, (each.path,), "", "", () if lone else (reclaim(each.path),))
 
 
 @hookimpl

@@ -200,6 +200,13 @@ def test_laws_3_to_7_hold_on_the_drivers_that_are_sampled(row: Row, driver: str,
     assert "" == "\n".join(laws.journey(row, driver, place, elsewhere))
 
 
+@rows(tuple(row for row in FIRING if row.cls is ActionClass.LOSSLESS and not row.refused))
+def test_where_a_fact_can_be_derived_nothing_is_given_up(row: Row, driver: str, place: Path) -> None:
+    store = whole(place, driver)
+    row.how(store)
+    assert [] == laws.losses(store, row.rule)
+
+
 def kind(store: Whole, path: Path) -> str:
     """What sort of file a path is: its name with the ids taken out."""
     return re.sub(r"[0-9a-f]{64}|\b[0-9a-z]{25}\b|\b[A-Z2-7]{26}\b", "#", store.rel(path))
@@ -246,6 +253,14 @@ def test_the_laws_tell_a_rule_without_rows_and_a_row_without_a_rule() -> None:
     told = laws.cards(registry().rules, ROWS[:1], {})
     assert {f"{rule.name} has no near-miss" for rule in registry().rules} <= set(told)
     assert "a row is of no-such-rule, which is no rule" in laws.cards((), (silent("no-such-rule", "x", unusual),), {})
+
+
+def test_the_law_of_losses_tells_a_rule_that_gives_up(place: Path) -> None:
+    store = whole(place, "overlay2")
+    assert ["tags-unparsable finds nothing"] == laws.losses(store, "tags-unparsable")
+    store.root.empty(store.root.tags)
+    (told,) = laws.losses(store, "tags-unparsable")
+    assert told.startswith("tags-unparsable: write a new image/overlay2/repositories.json with 0 names")
 
 
 def test_the_laws_tell_what_apply_left(place: Path, elsewhere: laws.Elsewhere) -> None:

@@ -3,8 +3,13 @@
 import json
 from pathlib import Path
 
+import pytest
+
+from docker_fsck.ids import short
 from docker_fsck.testing.table import Row, Told, disagreements, fires, run, silent
 from docker_fsck.testing.whole import Whole, whole
+from docker_fsck.values import Action, WriteFile
+from docker_fsck_plugins.lost_tags import familiar
 
 from .cases import (
     CRITICAL,
@@ -21,6 +26,7 @@ from .cases import (
     emptied,
     file,
     foldered,
+    forgotten,
     hurting,
     linked,
     nulled,
@@ -31,7 +37,8 @@ from .cases import (
 )
 
 TAGS = file(lambda store: store.root.tags)
-TEMP = file(lambda store: store.root.image_home / ".tmp-repositories.json123456789")
+TEMP_NAME = ".tmp-repositories.json123456789"
+TEMP = file(lambda store: store.root.image_home / TEMP_NAME)
 OLD_TEMP = file(lambda store: store.root.image_home / "repositories.json.tmp")
 
 
@@ -69,14 +76,29 @@ def gone(*references: str) -> How:
 
 def remembering(name: str, image: str | None = None) -> How:
     """A container says that it was made of `name`, and of that image if it is not its own."""
+    return lambda store: also_remembering(store, store.ran, name, image)
 
-    def blow(store: Whole) -> None:
-        path = store.root.container_dir(store.ran) / "config.v2.json"
-        config = json.loads(path.read_bytes())
-        config["Config"]["Image"], config["Image"] = name, image or config["Image"]
-        store.root.write(path, json.dumps(config).encode())
 
-    return blow
+def also_remembering(store: Whole, container: str, name: str, image: str | None = None) -> None:
+    """That container says so."""
+    path = store.root.container_dir(container) / "config.v2.json"
+    config = json.loads(path.read_bytes())
+    config["Config"]["Image"], config["Image"] = name, image or config["Image"]
+    store.root.write(path, json.dumps(config).encode())
+
+
+def disputed(store: Whole) -> None:
+    """`app:1` is what two containers call two images, and one of them has another name too."""
+    also_remembering(store, store.busy, "app:1")
+    also_remembering(store, store.made, "web:1")
+
+
+def alone(store: Whole) -> None:
+    """All images but `app` are gone, and `ran` says what it was made of."""
+    for image in (store.base, store.web, store.built):
+        forgotten(store, image)
+    store.root.delete(store.root.image_metadata(store.app) / "parent")
+    remembering("app:1")(store)
 
 
 UNPARSABLE, EMPTY = "tags-unparsable", "tags-empty"
@@ -84,30 +106,43 @@ NO_TAGS = b'{"Repositories":{}}'
 DIGEST_REF = f"gone@{OTHER_ID}"
 # fmt: off
 ROWS: tuple[Row, ...] = (
-    fires(UNPARSABLE, "the file is empty", emptied(TAGS), severity=CRITICAL),
-    fires(UNPARSABLE, "the file is cut in half", cut(TAGS)),
-    fires(UNPARSABLE, "the file is all NUL", nulled(TAGS)),
-    fires(UNPARSABLE, "the file holds other text", written(TAGS, b"server error\n")),
-    fires(UNPARSABLE, "the file holds null", written(TAGS, b"null")),
-    fires(UNPARSABLE, "Repositories is a list", written(TAGS, b'{"Repositories":[]}')),
-    fires(UNPARSABLE, "a repository is a list", written(TAGS, b'{"Repositories":{"app":["app:1"]}}')),
-    fires(UNPARSABLE, "a value is a number", written(TAGS, b'{"Repositories":{"app":{"app:1":1}}}')),
+    fires(UNPARSABLE, "the file is empty", emptied(TAGS), severity=CRITICAL, cls=LOSSY),
+    fires(UNPARSABLE, "the file is cut in half", cut(TAGS), cls=LOSSY),
+    fires(UNPARSABLE, "the file is all NUL", nulled(TAGS), cls=LOSSY),
+    fires(UNPARSABLE, "the file holds other text", written(TAGS, b"server error\n"), cls=LOSSY),
+    fires(UNPARSABLE, "the file holds null", written(TAGS, b"null"), cls=LOSSY),
+    fires(UNPARSABLE, "Repositories is a list", written(TAGS, b'{"Repositories":[]}'), cls=LOSSY),
+    fires(UNPARSABLE, "a repository is a list", written(TAGS, b'{"Repositories":{"app":["app:1"]}}'), cls=LOSSY),
+    fires(UNPARSABLE, "a value is a number", written(TAGS, b'{"Repositories":{"app":{"app:1":1}}}'), cls=LOSSY),
+    fires(UNPARSABLE, "only its last brace is lost", written(TAGS, lambda store: store.root.tags.read_text()[:-1]), cls=LOSSLESS),
+    fires(UNPARSABLE, "it is empty and a container remembers the only image", does(TAGS, alone, emptied(TAGS)), cls=LOSSLESS),
+    fires(UNPARSABLE, "it is gone and a container remembers the only image", does(TAGS, alone, deleted(TAGS)), cls=LOSSLESS,
+          severity=ERROR),
+    fires(UNPARSABLE, "it is empty and a container remembers one image of some", does(TAGS, remembering("app:1"), emptied(TAGS)),
+          cls=LOSSY),
     fires(UNPARSABLE, "the file is gone and there are images", deleted(TAGS), severity=ERROR),
-    fires(UNPARSABLE, "a folder stands there", foldered(TAGS)),
-    fires(UNPARSABLE, "a link stands there", linked(TAGS, "/etc/hostname")),
-    fires(UNPARSABLE, "a pipe stands there", piped(TAGS)),
+    fires(UNPARSABLE, "a folder stands there", foldered(TAGS), cls=LOSSY),
+    fires(UNPARSABLE, "a link stands there", linked(TAGS, "/etc/hostname"), cls=LOSSY),
+    fires(UNPARSABLE, "a pipe stands there", piped(TAGS), cls=LOSSY),
     fires(UNPARSABLE, "a whole copy lies beside it", does(TAGS, copy_beside(".tmp-repositories.json12"), emptied(TAGS)),
           cls=LOSSLESS),
     fires(UNPARSABLE, "it is gone with a whole copy of an old engine",
           does(TAGS, copy_beside("repositories.json.tmp"), deleted(TAGS)), cls=LOSSLESS, severity=ERROR),
     *(fires(EMPTY, f"{what} and a container names {name!r}", hurting(
-        does(TAGS, remembering(name), written(TAGS, data)), lambda store: [store.app[7:19]], lambda _: ())) for what, data, name in (
+        does(TAGS, remembering(name), written(TAGS, data)), lambda store: [store.app[7:19]], lambda _: ()), cls=LOSSLESS) for what, data, name in (
         ("it is an empty object", b"{}", "app:1"), ("there is no repository", NO_TAGS, "app:1"), ("there is no repository", NO_TAGS, "app"),
-        ("there is no repository", NO_TAGS, "registry.example:5000/acme/app"))),
+        ("there is no repository", NO_TAGS, "registry.example:5000/acme/app"),
+        ("there is no repository", NO_TAGS, "docker.io/library/app:1"), ("there is no repository", NO_TAGS, f"app@{OTHER_ID}"),
+        ("there is no repository", NO_TAGS, f"app:1@{OTHER_ID}"))),
     fires(EMPTY, "a copy with the names was left, which stays", does(
-        TAGS, remembering("app:1"), copy_beside(".tmp-repositories.json1"), written(TAGS, NO_TAGS))),
+        TAGS, remembering("app:1"), copy_beside(".tmp-repositories.json1"), written(TAGS, NO_TAGS)), cls=LOSSLESS,
+          also=("tags-temp-residue",)),
+    fires(EMPTY, "two containers name two images alike and a third one has a name", does(TAGS, remembering("app:1"),
+          disputed, written(TAGS, NO_TAGS)), cls=LOSSLESS),
+    silent(EMPTY, "two containers name two images alike", does(TAGS, remembering("app:1"), lambda store: also_remembering(
+        store, store.busy, "app:1"), written(TAGS, NO_TAGS))),
     *(silent(EMPTY, f"there is no repository and a container names {name!r}", does(
-        TAGS, remembering(name), written(TAGS, NO_TAGS))) for name in ("", "App:1", f"app@{OTHER_ID}", "app:1!")),
+        TAGS, remembering(name), written(TAGS, NO_TAGS))) for name in ("", "App:1", "app@sha256:12", "app:1!")),
     silent(EMPTY, "there is no repository and every container names its image by id", written(TAGS, NO_TAGS)),
     silent(EMPTY, "there is no repository and containers name their images by parts of ids", does(
         TAGS, lambda store: remembering(store.app[7:19])(store), written(TAGS, NO_TAGS))),
@@ -119,7 +154,8 @@ ROWS: tuple[Row, ...] = (
         UNPARSABLE, "two whole copies lie beside it",
         does(TAGS, copy_beside(".tmp-repositories.json1"), copy_beside(".tmp-repositories.json2"), nulled(TAGS)), cls=LOSSLESS,
     ),
-    fires(UNPARSABLE, "the copy beside it is cut too", does(TAGS, copy_beside(".tmp-repositories.json12", 40), emptied(TAGS))),
+    fires(UNPARSABLE, "the copy beside it is cut too", does(TAGS, copy_beside(".tmp-repositories.json12", 40), emptied(TAGS)),
+          cls=LOSSY),
     silent(UNPARSABLE, "garbage follows the first value", written(TAGS, lambda store: store.root.tags.read_text() + "}}x\n")),
     silent(UNPARSABLE, "it names no image at all", written(TAGS, b"{}")),
     fires("tags-bad-value", "the value is a word", entry("app", "app:old", "foo"), cls=LOSSY),
@@ -150,6 +186,8 @@ ROWS: tuple[Row, ...] = (
     fires("tags-temp-residue", "a pipe has the name of a copy", piped(TEMP), cls=RECLAIM),
     fires("tags-temp-residue", "it is young", EMPTY_COPY := written(TEMP, b""), cls=RECLAIM, refused="grace period", grace=DAY),
     fires("tags-temp-residue", "it is two days old", EMPTY_COPY, cls=RECLAIM, grace=DAY, age=2 * DAY),
+    fires("tags-temp-residue", "it has the name of an image that has none", does(TEMP, copy_beside(TEMP_NAME), written(
+        TAGS, lambda store: f'{{"Repositories":{{"web":{{"web:1":"{store.web}"}}}}}}'))),
     silent("tags-temp-residue", "the file is damaged, so that the copy is evidence",
           does(TAGS, written(TEMP, b"{"), emptied(TAGS)), also=(UNPARSABLE,)),
     silent("tags-temp-residue", "the other name is nobody's",
@@ -167,3 +205,70 @@ def test_what_a_dangling_tag_named_is_pulled_by_digest(place: Path) -> None:
     store = whole(place, "overlay2")
     gone("gone:1", DIGEST_REF)(store)
     assert (DIGEST_REF,) == run(place).plan.pull
+
+
+def planned(place: Path, how: How) -> Action:
+    """The one action for a damaged tag store."""
+    store = whole(place, "overlay2")
+    how(store)
+    (action,) = run(place).plan.actions
+    return action
+
+
+def test_the_loss_of_the_names_lists_every_image_with_the_prunes_that_would_take_it(place: Path) -> None:
+    action = planned(place, does(TAGS, remembering("app:1"), emptied(TAGS)))
+    store = whole(place.with_name("other"), "overlay2")
+    fates = {
+        store.base: "images that were made from it keep it from docker image prune; docker image prune --all takes it",
+        store.web: "docker image prune spares it only for the containers busy, made",
+        store.built: "docker image prune and docker system prune take it",
+    }
+    lost = [f"the names of the image {short(image)}: it becomes <none>, {fate}" for image, fate in sorted(fates.items())]
+    assert (LOSSY, lost) == (action.cls, [each for each in action.loses if "names of the image" in each])
+    assert f"docker tag {short(store.web)} NAME:TAG (perhaps web)" in action.next
+    assert f"docker tag {short(store.built)} NAME:TAG (nothing tells its name)" in action.next
+
+
+def test_only_certain_names_are_written_never_guesses(place: Path) -> None:
+    action = planned(place, does(TAGS, remembering("app:1"), emptied(TAGS)))
+    (step,) = action.steps
+    assert isinstance(step, WriteFile)
+    ident = whole(place.with_name("other"), "overlay2").app
+    assert {"Repositories": {"app": {"app:1": ident}}} == json.loads(step.data)
+
+
+def test_entries_that_still_stand_in_a_cut_file_come_back(place: Path) -> None:
+    store = whole(place, "overlay2")
+    text = store.root.tags.read_text()
+    store.root.write(store.root.tags, text[: text.index('"web"')].encode())
+    (action,) = run(place).plan.actions
+    (step,) = action.steps
+    assert isinstance(step, WriteFile)
+    assert ["app", "base", "built"] == list(json.loads(step.data)["Repositories"])
+    assert [short(store.web)] == [each for each in map(short, store.root.images) if any(each in loss for loss in action.loses)]
+
+
+def test_a_name_that_two_containers_give_two_images_is_a_guess(place: Path) -> None:
+    action = planned(place, does(TAGS, remembering("app:1"), disputed, written(TAGS, NO_TAGS)))
+    (step,) = action.steps
+    assert isinstance(step, WriteFile)
+    assert ["web"] == list(json.loads(step.data)["Repositories"])
+    assert any("perhaps app:1" in each for each in action.next)
+
+
+@pytest.mark.parametrize(
+    ("typed", "keys"),
+    [
+        ("app", ("app", "app:latest")),
+        ("library/app:2", ("app", "app:2")),
+        ("index.docker.io/acme/app", ("acme/app", "acme/app:latest")),
+        ("localhost:5000/app", ("localhost:5000/app", "localhost:5000/app:latest")),
+        ("localhost:5000/library/app:1", ("localhost:5000/library/app", "localhost:5000/library/app:1")),
+        (f"app:1@{OTHER_ID}", ("app", f"app@{OTHER_ID}")),
+        ("", None),
+        ("App", None),
+        ("app@sha256:1", None),
+    ],
+)
+def test_a_typed_name_becomes_the_keys_under_which_the_engine_keeps_it(typed: str, keys: tuple[str, str] | None) -> None:
+    assert keys == familiar(typed)

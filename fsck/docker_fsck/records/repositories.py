@@ -1,15 +1,18 @@
 """The tag store, `image/<driver>/repositories.json` (classic-store 2)."""
 
+import re
 from typing import Any
 
 import msgspec
 
+from docker_fsck.ids import reference_fault
 from docker_fsck.reader import Reader
 from docker_fsck.records.gojson import first, member
 from docker_fsck.values import Trouble
 
 NAME = "repositories.json"
 Tags = dict[tuple[str, str], str]
+_PAIR = re.compile(rb'"([^"\\\x00-\x20]{1,600})":"(sha256:[0-9a-f]{64})"')
 
 
 class Sibling(msgspec.Struct, frozen=True):
@@ -23,13 +26,15 @@ class Sibling(msgspec.Struct, frozen=True):
 class TagStore(msgspec.Struct, frozen=True):
     """`tags` maps (repository, reference) to the value, as it stands in the file; `trouble` is why it could not be read.
 
-    `siblings` are the writer's temporary files, the newest first.
+    `siblings` are the writer's temporary files, the newest first. `remains` are the entries that still stand whole in a file
+    that as a whole cannot be read.
     """
 
     path: str
     tags: Tags
     trouble: Trouble | None
     siblings: tuple[Sibling, ...]
+    remains: Tags = {}
 
     @property
     def whole_sibling(self) -> Sibling | None:
@@ -65,6 +70,17 @@ def parse(data: bytes, path: str) -> Tags | Trouble:
     return tags
 
 
+def remains(data: bytes) -> Tags:
+    """The entries of a broken tag store of which name and image id are whole, as the engine writes them."""
+    found: Tags = {}
+    for match in _PAIR.finditer(data):
+        reference, image = match[1].decode("utf-8", "replace"), match[2].decode()
+        repository = reference.partition("@")[0] if "@" in reference else reference.rpartition(":")[0]
+        if reference_fault(repository, reference) is None:
+            found[repository, reference] = image
+    return found
+
+
 def without(data: bytes, drop: set[tuple[str, str]]) -> bytes:
     """The tag store `data` less the tags `drop`, in the engine's own form; a repository without tags goes too.
 
@@ -88,7 +104,8 @@ def read(reader: Reader, image_dir: str) -> TagStore:
     data = reader.read(path)
     tags = data if isinstance(data, Trouble) else parse(data, path)
     fault = tags if isinstance(tags, Trouble) else None
-    return TagStore(path, {} if isinstance(tags, Trouble) else tags, fault, _siblings(reader, image_dir))
+    left = remains(data) if fault is not None and isinstance(data, bytes) else {}
+    return TagStore(path, {} if isinstance(tags, Trouble) else tags, fault, _siblings(reader, image_dir), left)
 
 
 def _siblings(reader: Reader, image_dir: str) -> tuple[Sibling, ...]:

@@ -25,7 +25,7 @@ from docker_fsck.apply.undo import undo
 from docker_fsck.host import HostView, RootLock
 from docker_fsck.reader import QUARANTINE
 from docker_fsck.rules import Rule
-from docker_fsck.testing.table import CONSEQUENT, DRIVERS, Row, Run, Terms, judged, run, terms
+from docker_fsck.testing.table import CONSEQUENT, DRIVERS, Row, Run, Terms, judged, level_of, names, run, terms
 from docker_fsck.testing.tree import changes, snapshot
 from docker_fsck.testing.whole import Whole, whole
 from docker_fsck.values import ActionClass, Plan
@@ -88,6 +88,16 @@ def journey(row: Row, driver: str, path: Path, elsewhere: "Elsewhere") -> list[s
     if any(action.cls in DONE for action in first.plan.actions):
         breaches += _applied(row, store, first)
     return breaches
+
+
+def losses(store: Whole, rule: str) -> list[str]:
+    """Promise 9: a plan of class lossy has nothing for what `rule` found, where that can be mended without a loss."""
+    everyone = names(store.root.path / "containers")
+    lossy = (ActionClass.LOSSY, ActionClass.LOSSY_USER)
+    outcome = run(store.root.path, consents=everyone, classes=lossy, level=level_of(rule))
+    marks = {finding.fingerprint for finding in outcome.of(rule)}
+    found = [f"{rule}: {action.does}" for action in outcome.plan.actions if marks & set(action.findings)]
+    return found if marks else [f"{rule} finds nothing"]
 
 
 def states(path: Path) -> dict[str, tuple[int, ...]]:

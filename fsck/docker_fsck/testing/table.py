@@ -152,12 +152,15 @@ def run(
     level: Level = Level.STANDARD,
     target: Version | None = None,
     engine_settings: Settings = Settings(),  # noqa: B008 - a frozen value
+    classes: Collection[ActionClass] = tuple(ActionClass),
 ) -> Run:
     """Check the root with every rule of a level, standard unless said otherwise, for a target with those of the gate, and plan
-    all classes.
+    what is of these classes.
     """
     known = known or registry()
-    policy = Policy(now=now, grace=grace, consents=frozenset(consents), target=target, engine=engine_settings)
+    policy = Policy(
+        now=now, grace=grace, consents=frozenset(consents), classes=frozenset(classes), target=target, engine=engine_settings
+    )
     chosen = rules.select(known.rules, level)
     with Reader(str(root)) as reader:
         store = open_store(reader, known.drivers, known.sources, host, policy)

@@ -1,0 +1,127 @@
+"""Names that were lost with the tag store, from what else tells them; certain and guessed apart (field-cases 2)."""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from docker_fsck.api import ActionClass, Model, Remedy, Step, WriteFile, copies, imagedb, reference_fault, repositories, short
+from docker_fsck_plugins.remedies import put_away
+
+SHOWN = 20
+
+
+class Recovered(msgspec.Struct, frozen=True):
+    """`tags`: names that are certain. `bare`: usable images without one. `undigested`: names of images whose digest is lost.
+
+    `guesses`: by nameless image what may have been its name: repositories that hold its top layer, names in doubt.
+    """
+
+    tags: repositories.Tags
+    bare: tuple[imagedb.Image, ...]
+    undigested: tuple[str, ...]
+    guesses: dict[str, tuple[str, ...]]
+
+    @property
+    def whole(self) -> bool:
+        """Whether every image has its name and its digest again."""
+        return not self.bare and not self.undigested
+
+
+def familiar(name: str) -> tuple[str, str] | None:
+    """The two keys of the tag store for what a person typed; None where it is no reference (distribution/reference)."""
+    head, at, digest = name.partition("@")
+    last = head.rpartition("/")[2]
+    repository, tag = (
+        (head.removesuffix(f":{last.partition(':')[2]}"), last.partition(":")[2]) if ":" in last else (head, "latest")
+    )
+    for registry in ("index.docker.io/", "docker.io/"):
+        repository = repository.removeprefix(registry)
+    if repository.count("/") == 1:
+        repository = repository.removeprefix("library/")
+    key = (repository, f"{repository}@{digest}" if at else f"{repository}:{tag}")
+    return key if reference_fault(*key) is None else None
+
+
+def recovered(model: Model) -> Recovered:
+    """What can be known of the lost names, the remains of the file itself before what containers remember."""
+    usable = {ident: image for ident, image in sorted(model.images.images.items()) if image.usable}
+    told: dict[tuple[str, str], set[str]] = {}
+    for key, image in remembered(model):
+        told.setdefault(key, set()).add(image)
+    tags = {key: next(iter(found)) for key, found in told.items() if len(found) == 1}
+    tags |= {key: image for key, image in model.tags.remains.items() if image in usable}
+    named = set(tags.values())
+    digested = {image for (_, reference), image in tags.items() if "@" in reference}
+    bare = tuple(image for ident, image in usable.items() if ident not in named)
+    undigested = (
+        reference
+        for (_, reference), image in sorted(tags.items())
+        if image not in digested and copies.repositories(model, usable[image])
+    )
+    doubted = {image.id: [key[1] for key, found in sorted(told.items()) if image.id in found] for image in bare}
+    guesses = {image.id: (*doubted[image.id], *copies.repositories(model, image)) for image in bare}
+    return Recovered(tags, bare, tuple(undigested), guesses)
+
+
+def remembered(model: Model) -> Iterator[tuple[tuple[str, str], str]]:
+    """Names with their images as containers tell them, by container; an image that is not there is passed over."""
+    for _, container in sorted(model.containers.items()):
+        image, name = model.images.images.get(container.image), container.image_name
+        by_id = container.image.removeprefix("sha256:").startswith(name.removeprefix("sha256:"))
+        key = None if by_id else familiar(name)
+        if key is not None and image is not None and image.usable:
+            yield key, image.id
+
+
+def rewritten(model: Model, found: Recovered) -> Remedy:
+    """A new tag store in place of one that cannot be read; without a loss only if no image is left without its names."""
+    store = model.tags
+    aside = (put_away(each.path) for each in store.siblings)
+    steps: tuple[Step, ...] = (WriteFile(path=store.path, data=repositories.encode(found.tags), mode=0o600), *aside)
+    does = f"write a new {store.path} with {len(found.tags)} names that are certain; the broken one is kept in the quarantine"
+    if found.whole:
+        return Remedy(cls=ActionClass.LOSSLESS, does=does, steps=steps)
+    return Remedy(cls=ActionClass.LOSSY, does=does, steps=steps, loses=tuple(_losses(model, found)), next=tuple(advice(found)))
+
+
+def restored(model: Model, found: Recovered) -> Remedy:
+    """The names that are certain for a tag store that names nothing."""
+    step = WriteFile(path=model.tags.path, data=repositories.encode(found.tags), mode=0o600)
+    does = f"give {len(found.tags)} names back: {', '.join(key[1] for key in sorted(found.tags))}"
+    return Remedy(cls=ActionClass.LOSSLESS, does=does, steps=(step,), next=tuple(advice(found)))
+
+
+def _losses(model: Model, found: Recovered) -> Iterator[str]:
+    """Each image that becomes <none> with the prunes that would take it, and each digest that is lost."""
+    parents = {each.parent for each in model.images.metadata.values()}
+    users: dict[str, list[str]] = {}
+    for container in model.containers.values():
+        users.setdefault(container.image, []).append(container.ref_name)
+    for image in found.bare:
+        if image.id in users:
+            fate = f"docker image prune spares it only for the containers {', '.join(sorted(users[image.id]))}"
+        elif image.id in parents:
+            fate = "images that were made from it keep it from docker image prune; docker image prune --all takes it"
+        else:
+            fate = "docker image prune and docker system prune take it"
+        yield f"the names of the image {short(image.id)}: it becomes <none>, {fate}"
+    for reference in found.undigested:
+        yield f"the digest by which {reference} was pulled"
+
+
+def advice(found: Recovered) -> Iterator[str]:
+    """What a person does about the images that stay without a name."""
+    if found.bare:
+        yield "do not prune before every image has its name again"
+    for image in found.bare[:SHOWN]:
+        names = found.guesses[image.id]
+        guess = f"perhaps {' or '.join(names)}" if names else "nothing tells its name"
+        yield f"docker tag {short(image.id)} NAME:TAG ({guess})"
+    if len(found.bare) > SHOWN:
+        yield f"and so for {len(found.bare) - SHOWN} images more"
+
+
+def shown(found: Recovered) -> str:
+    """The certain names with their images, in one line."""
+    pairs = (f"{key[1]} for {short(image)}" for key, image in sorted(found.tags.items()))
+    return ", ".join(pairs) or "no name for certain"
