@@ -17,7 +17,7 @@ from docker_fsck.api import (
     rule,
     short,
 )
-from docker_fsck_plugins import derive
+from docker_fsck_plugins import derive, initlayer
 from docker_fsck_plugins.parts import lost_half
 from docker_fsck_plugins.remedies import put_away
 
@@ -63,7 +63,9 @@ def record_broken(model: Model) -> Iterator[Fault]:
 
 def _rewrite(mount: mounts.Mount, found: derive.Derived, names: set[str]) -> Remedy:
     wanted = dict(derive.texts(found))
-    lacking = (name for name, value in (("init-id", mount.init_id), ("parent", mount.parent)) if value is None and name in wanted)
+    lacking = [name for name, value in (("init-id", mount.init_id), ("parent", mount.parent)) if value is None and name in wanted]
+    if isinstance(mount.mount_id, str):
+        lacking = [name for name in lacking if name != "parent"]  # that is mount-parent-missing-file's
     names = names.union(lacking)
     steps = tuple(
         WriteFile(path=f"{mount.path}/{name}", data=wanted[name].encode()) if name in wanted else put_away(f"{mount.path}/{name}")
@@ -238,13 +240,15 @@ def init_parent_wrong(model: Model) -> Iterator[Fault]:
                 yield Fault(Ref("driverdir", ident), message, (model.home.path(ident), mount.path), parent, needs[0], (), through)
 
 
-@rule("init-layer-emptied", Severity.WARNING, after=("mount-initdir-missing",))
+@rule("init-layer-emptied", Severity.WARNING, actions=(ActionClass.LOSSLESS,), after=("mount-initdir-missing",))
 def init_layer_emptied(model: Model) -> Iterator[Fault]:
     """The init layer of a container is empty.
 
     Why it matters: `docker diff` and commit show files that the engine made; mount points like /etc/hosts are made anew.
     How it comes about: power loss right after create, or cleaning by hand.
-    Repair: none yet in this version.
+    Repair: on union drivers the engine's own empty files and folders are made again, folders that the image has with its
+        modes; what the container has written lies elsewhere and is not touched. Where each layer is a whole copy (vfs, btrfs)
+        nothing is done.
     """
     for mount in _owned(model):
         if (
@@ -256,12 +260,10 @@ def init_layer_emptied(model: Model) -> Iterator[Fault]:
         ):
             path = model.home.content(mount.init_id)
             name = model.store.containers.containers[mount.name].ref_name
+            found = initlayer.refilled(model, mount.init_id)
+            remedies, expected = ((), found) if isinstance(found, str) else ((found,), ".dockerenv, dev, etc, …")
             yield Fault(
-                Ref("driverdir", mount.init_id),
-                f"the init layer of {name} is empty",
-                (path,),
-                ".dockerenv, dev, etc, …",
-                "nothing",
+                Ref("driverdir", mount.init_id), f"the init layer of {name} is empty", (path,), expected, "nothing", remedies
             )
 
 

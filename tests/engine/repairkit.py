@@ -197,7 +197,7 @@ def explains(run: Run, rule: str, words: str) -> bool:
 
 def _pattern(quote: str) -> str:
     """A daemon error of a card as a regular expression: `…` is anything, `<name>`, `sha256:X` and `-N` are one word."""
-    text = re.sub(r"(\\ )?…(\\ )?", ".*", re.escape(quote)).replace("sha256:X", r"sha256:\S+")
+    text = re.sub(r"(\\ )?…(\\ )?", ".*", re.escape(quote)).replace("sha256:X", r"sha256:\S+").replace(r"\-N", r"-\S+")
     return re.sub(r"<[^>]+>", r"\\S+", text)
 
 

@@ -4,8 +4,12 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from docker_fsck.testing.table import Row, Told, disagreements, fires, folds, silent
-from docker_fsck.testing.whole import Whole
+import pytest
+
+from docker_fsck.apply.executor import execute
+from docker_fsck.testing import laws
+from docker_fsck.testing.table import STOPPED, Row, Told, disagreements, fires, folds, run, silent
+from docker_fsck.testing.whole import Whole, whole
 
 from .cases import (
     LOSSLESS,
@@ -21,6 +25,7 @@ from .cases import (
     does,
     emptied,
     foldered,
+    forgotten,
     hurting,
     linked,
     nulled,
@@ -103,6 +108,21 @@ def emptied_all(container: Name) -> Callable[[Whole], None]:
     return blow
 
 
+def each_of(blow: str, *names: str, container: Name = ran) -> Callable[[Whole], None]:
+    """The same damage to some files of a record."""
+
+    def strike(store: Whole) -> None:
+        for name in names:
+            getattr(store.root, blow)(store.root.mount_record(container(store)) / name)
+
+    return strike
+
+
+def forget_web(store: Whole) -> None:
+    """The image of `busy` and `made` was removed by force, and `made` with it."""
+    forgotten(store, store.web)
+
+
 def without_config(store: Whole) -> None:
     """Nobody can say from which image `ran` was made."""
     store.root.delete(store.root.image_file(store.app))
@@ -146,6 +166,11 @@ def content(kind: str) -> Spot:
     return spot("driverdir", ident, lambda store: store.root.content(ident(store)))
 
 
+def in_image(store: Whole, name: str) -> Path:
+    """A path in the top layer of the image of `ran`."""
+    return store.root.content(store.dir_of(store.app)) / name
+
+
 RAN = (lambda _: (), lambda store: [store.ran])
 # fmt: off
 ROWS: tuple[Row, ...] = (
@@ -156,6 +181,12 @@ ROWS: tuple[Row, ...] = (
       for what, blow in (("empty", emptied), ("all NUL", nulled), ("cut", cut))),
     *(fires(BROKEN, f"{name} is a link", linked(part(name), "../x"), cls=LOSSLESS) for name in ("mount-id", "init-id", "parent")),
     *(fires(BROKEN, f"{name} is a pipe", piped(part(name)), cls=LOSSLESS) for name in ("mount-id", "init-id", "parent")),
+    *(fires(BROKEN, f"{' and '.join(names)} are {what}", does(part(names[0]), each_of(blow, *names)), cls=LOSSLESS,
+            also=(NO_PARENT,) if (blow, names) == ("delete", ("init-id", "parent")) else ())
+      for names in (("mount-id", "init-id"), ("mount-id", "parent"), ("init-id", "parent"), ("mount-id", "init-id", "parent"))
+      for what, blow in (("empty", "empty"), ("all NUL", "nul"), ("gone", "delete"))),
+    fires(BROKEN, "all three are empty and the image is gone, of which the init layer still tells", does(part("mount-id", busy),
+          each_of("empty", "mount-id", "init-id", "parent", container=busy), forget_web), drivers=UNION, cls=LOSSLESS),
     fires(BROKEN, "mount-id is a folder", foldered(part("mount-id")), cls=LOSSLESS),
     fires(BROKEN, "mount-id is a build's id", written(part("mount-id"), b"a" * 25), cls=LOSSLESS),
     fires(BROKEN, "all three files are empty", does(part("mount-id"), emptied_all(ran)), cls=LOSSLESS),
@@ -213,7 +244,20 @@ ROWS: tuple[Row, ...] = (
           drivers=VFS),
     silent(WRONG, "the image stands on a parent in the shadow", does(record(), lambda store: store.root.container(
         store.root.shadow_parent().image, "shade")), drivers=UNION),
-    fires(HOLLOW, "power was lost after create", hurting(emptied(content("init")), lambda _: (), lambda store: [store.ran])),
+    fires(HOLLOW, "power was lost after create", HOLLOWED := hurting(emptied(content("init")), lambda _: (), lambda store: [
+        store.ran]), cls=LOSSLESS, drivers=UNION),
+    fires(HOLLOW, "power was lost after create", HOLLOWED, drivers=VFS),
+    *(fires(HOLLOW, f"it is empty and {what}", does(content("init"), emptied(content("init")), blow), drivers=UNION, cls=LOSSLESS)
+      for what, blow in (
+          ("a folder of the image has another mode", lambda store: store.root.chmod(in_image(store, "etc"), 0o700)),
+          ("the image has a folder that every container needs", lambda store: store.root.make_dir(in_image(store, "dev/shm"))),
+          ("the image has a file in the place of such a folder", lambda store: store.root.write(in_image(store, "proc"), b"x")),
+      )),
+    fires(HOLLOW, "it is empty and the image has a link in the place of a folder", does(content("init"), emptied(content("init")),
+          lambda store: store.root.link_to(in_image(store, "dev"), "run")), drivers=UNION),
+    fires(HOLLOW, "it is empty and a layer of the image is gone", does(content("init"), emptied(content("init")),
+          lambda store: store.root.delete(store.root.driver_dir(store.dir_of(store.app)))), drivers=OVERLAY,
+          also=("layer-driverdir-missing",), leaves=("layer-parent-missing", "ovl-lower")),
     silent(HOLLOW, "the container is dead", does(content("init"), dead, emptied(content("init"))), also=("container-dead",)),
     silent(HOLLOW, "the writable layer is empty", does(content("rw"), emptied(content("rw"))), drivers=UNION),
 )
@@ -223,3 +267,34 @@ ROWS: tuple[Row, ...] = (
 @rows(ROWS)
 def test_the_table_of_mounts_holds(row: Row, driver: str, place: Path) -> None:
     assert "" == "\n".join(disagreements(row, driver, place))
+
+
+def shapes(folder: Path) -> dict[str, tuple[int, int, int, str]]:
+    """What is in a folder: mode, owner and what a link says, by name; the files that the driver itself keeps there left out."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        info = path.lstat()
+        if not path.name.startswith(".wh."):
+            name = str(path.relative_to(folder))
+            found[name] = (info.st_mode, info.st_uid, info.st_gid, str(path.readlink()) if path.is_symlink() else "")
+    return found
+
+
+@pytest.mark.parametrize("driver", UNION)
+def test_an_emptied_init_layer_is_filled_as_the_engine_fills_it(driver: str, place: Path) -> None:
+    store = whole(place, driver)
+    folder = store.root.content(store.root.init_id(store.ran))
+    store.root.chmod(in_image(store, "etc"), 0o711)
+    store.root.chmod(folder / "etc", 0o711)
+    before = shapes(folder)
+    store.root.empty(folder)
+    execute(run(place).plan, laws.site(place, STOPPED), txn=laws.TXN, now=laws.MOMENT)
+    assert before == shapes(folder)
+
+
+def test_what_the_image_has_already_is_not_made_in_the_init_layer(place: Path) -> None:
+    store = whole(place, "overlay2")
+    store.root.make_dir(in_image(store, "dev/shm"))
+    store.root.empty(store.root.content(store.root.init_id(store.ran)))
+    paths = {step.path.partition("/diff/")[2] for action in run(place).plan.actions for step in action.steps}
+    assert ({"dev", "dev/pts"} <= paths, "dev/shm" in paths) == (True, False)
