@@ -2,8 +2,23 @@
 
 from collections.abc import Iterable, Iterator
 
-from docker_fsck.api import ActionClass, Fault, Model, Ref, Remedy, Rule, Severity, Trouble, hookimpl, on_cycle, rule, short
-from docker_fsck_plugins.remedies import reclaim
+from docker_fsck.api import (
+    ActionClass,
+    Fault,
+    Model,
+    Ref,
+    Remedy,
+    Rule,
+    Severity,
+    Trouble,
+    WriteFile,
+    copies,
+    hookimpl,
+    on_cycle,
+    rule,
+    short,
+)
+from docker_fsck_plugins.remedies import put_away, reclaim
 
 
 def _forget_image(model: Model, image: str) -> Remedy:
@@ -11,13 +26,29 @@ def _forget_image(model: Model, image: str) -> Remedy:
     return Remedy(cls=ActionClass.LOSSY, does=f"put the image {names} away; its layers stay", forget=(Ref("image", image),))
 
 
-@rule("image-hash-mismatch", Severity.ERROR, actions=(ActionClass.LOSSY,))
+def restored(model: Model, image: str, copy: copies.Copy) -> Remedy:
+    """Put another copy of a configuration, of which the sha256 is right, in its place."""
+    step = WriteFile(path=model.path_of(Ref("image", image)), data=copy.data, mode=0o600)
+    aside = (put_away(copy.path),) if copy.path in model.images.residue else ()
+    does = f"restore the configuration of {', '.join(model.image_names(image))} from {copy.path}"
+    return Remedy(cls=ActionClass.LOSSLESS, does=does, steps=(step, *aside))
+
+
+def _mend(model: Model, image: str) -> Remedy:
+    """Without a loss where another copy of the configuration is whole."""
+    copy = copies.image_config(model, image)
+    return _forget_image(model, image) if copy is None else restored(model, image, copy)
+
+
+@rule("image-hash-mismatch", Severity.ERROR, actions=(ActionClass.LOSSLESS, ActionClass.LOSSY))
 def hash_mismatch(model: Model) -> Iterator[Fault]:
     """An image's configuration is not what its name says: its sha256 differs.
 
     Why it matters: the engine hides the image; its layers cannot be freed and a run pulls again or fails.
     How it comes about: power loss with engines before 1.12, bit rot.
-    Repair: configuration and tags are put away; a pull brings the configuration back, the layers are used again.
+    Repair: a copy with the right sha256 takes its place: a writer's temporary file, the configuration in the tree of another
+        storage driver, or a blob of containerd. Without one, configuration and tags are put away; a pull brings the
+        configuration back, the layers are used again.
     Never: treat the layers of such an image as garbage: nobody knows which they are.
     Daemon says: invalid image sha256:X, failed to verify: sha256:X
     Seen in: FC-19
@@ -25,25 +56,24 @@ def hash_mismatch(model: Model) -> Iterator[Fault]:
     for image in model.images.images.values():
         if image.hash_fault is not None:
             message = f"the configuration of {', '.join(model.image_names(image.id))} is damaged: {image.hash_fault.why}"
-            yield Fault(
-                Ref("image", image.id), message, (image.path,), image.id, image.hash_fault.why, (_forget_image(model, image.id),)
-            )
+            yield Fault(Ref("image", image.id), message, (image.path,), image.id, image.hash_fault.why, (_mend(model, image.id),))
 
 
-@rule("image-config-invalid", Severity.ERROR, actions=(ActionClass.LOSSY,))
+@rule("image-config-invalid", Severity.ERROR, actions=(ActionClass.LOSSLESS, ActionClass.LOSSY))
 def config_invalid(model: Model) -> Iterator[Fault]:
     """An image's configuration has the right sha256 but is not a usable configuration.
 
     Why it matters: the engine hides the image.
     How it comes about: an image from elsewhere without rootfs, or an entry of another kind in its place.
-    Repair: configuration and tags are put away.
+    Repair: where something else stands in its place, a copy with the right sha256 is restored as for image-hash-mismatch. Else
+        configuration and tags are put away.
     Daemon says: invalid image sha256:X, invalid image JSON, no RootFS key
     Seen in: FC-19
     """
     for image in model.images.images.values():
         if image.fault is not None and image.hash_fault is None and image.fault.state != "unreadable":
             message = f"the configuration of {', '.join(model.image_names(image.id))} cannot be used: {image.fault.why}"
-            remedies = (_forget_image(model, image.id),)
+            remedies = (_mend(model, image.id),)
             yield Fault(Ref("image", image.id), message, (image.path,), "an object with rootfs", image.fault.why, remedies)
 
 

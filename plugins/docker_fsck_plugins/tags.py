@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 
+import msgspec
+
 from docker_fsck.api import (
     ActionClass,
     Fault,
@@ -12,13 +14,15 @@ from docker_fsck.api import (
     Severity,
     Step,
     WriteFile,
+    copies,
     hookimpl,
+    imagedb,
     is_digest,
     reference_fault,
     rule,
     short,
 )
-from docker_fsck_plugins import lost_tags
+from docker_fsck_plugins import images, lost_tags
 from docker_fsck_plugins.remedies import put_away, reclaim
 
 
@@ -119,13 +123,14 @@ def bad_key(model: Model) -> Iterator[Fault]:
             yield Fault(Ref("tag", key[1]), f"{key[1]!r} in {key[0]!r}: {fault}", (model.tags.path,), "", key[1], (remedy,))
 
 
-@rule("tags-dangling", Severity.WARNING, actions=(ActionClass.LOSSY,))
+@rule("tags-dangling", Severity.WARNING, actions=(ActionClass.LOSSLESS, ActionClass.LOSSY))
 def dangling(model: Model) -> Iterator[Fault]:
     """Tags point to an image that is not there.
 
     Why it matters: the names cannot be used, and no command can remove them; a pull makes them good again.
     How it comes about: the image's configuration was lost after the tag was written.
-    Repair: the names are dropped and kept in the list of what to pull.
+    Repair: a copy of the configuration with the right sha256 takes its place, as for image-hash-mismatch, if all its layers are
+        there. Else the names are dropped and kept in the list of what to pull.
     Daemon says: Error response from daemon: No such image
     Seen in: FC-18
     """
@@ -138,11 +143,21 @@ def dangling(model: Model) -> Iterator[Fault]:
     for image, keys in sorted(by_image.items()):
         names = [key[1] for key in keys]
         pull = tuple(name for name in names if "@" in name)
-        remedy = _drop(tuple(keys), f"drop {', '.join(names)}")
-        remedy = Remedy(cls=remedy.cls, does=remedy.does, retag=remedy.retag, loses=remedy.loses, pull=pull or tuple(names))
+        remedy = _restored(model, image)
+        if remedy is None:
+            dropped = _drop(tuple(keys), f"drop {', '.join(names)}")
+            remedy = msgspec.structs.replace(dropped, pull=pull or tuple(names))
         ref = Ref("image", image)
         message = f"{', '.join(names)} name the image {short(image)}, which is not there"
         yield Fault(ref, message, (model.path_of(ref), model.tags.path), "an image configuration", "no such file", (remedy,))
+
+
+def _restored(model: Model, image: str) -> Remedy | None:
+    """The remedy of a lost configuration that has another copy and all its layers."""
+    copy = None if model.images.absent else copies.image_config(model, image)
+    if copy is None or not model.loadable.issuperset(imagedb.load(copy.path, image, copy.data).chains):
+        return None
+    return images.restored(model, image, copy)
 
 
 @rule("tags-temp-residue", Severity.INFO, actions=(ActionClass.RECLAIM,), after=("tags-unparsable",))

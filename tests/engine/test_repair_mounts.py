@@ -1,6 +1,7 @@
 """Mount records, lost and emptied: written again where all that is left agrees, left alone where it does not."""
 
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -73,6 +74,75 @@ def test_two_containers_without_records_are_told_and_nothing_is_done_nor_reclaim
     done = apply(stock.root, "lossless,reclaim,lossy")
     assert (68, []) == (done.exit, done.report["plan"]["actions"])
     assert {} == tree.changes(before, tree.snapshot(stock.root))
+
+
+def shapes(folder: Path) -> dict[str, tuple[int, int, int, str]]:
+    """What is in a folder: mode, owner and what a link says, by name."""
+    found = {}
+    for path in folder.rglob("*"):
+        info = path.lstat()
+        link = str(path.readlink()) if path.is_symlink() else ""
+        found[str(path.relative_to(folder))] = (info.st_mode, info.st_uid, info.st_gid, link)
+    return found
+
+
+def hollow(folder: Path) -> None:
+    """Takes everything out of a folder."""
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+@pytest.mark.parametrize("driver", ["overlay2"], indirect=True)
+@pytest.mark.parametrize("name", ["exited", "created"])
+def test_an_emptied_init_layer_is_filled_as_the_engine_had_filled_it(stock: Stock, name: str) -> None:
+    engine, init = stock.engine, stock.places.init(stock.ids[name])
+    before = shapes(init / "diff")
+    engine.start()
+    clean = engine.docker("diff", name).stdout
+    engine.stop()
+    hollow(init / "diff")
+    found = survey(stock.root)
+    expected = [stock.of("init-layer-emptied", f"driverdir {init.name}", name, severity="warning")]
+    assert (0, expected) == (found.exit, told(found))
+    with mended(stock, "lossless") as done:
+        assert ([], before) == (told(done), shapes(init / "diff"))
+        engine.start()
+        assert stock.state == state(engine)
+        assert clean == engine.docker("diff", name).stdout
+
+
+@pytest.mark.parametrize("driver", ["overlay2"], indirect=True)
+def test_a_container_that_is_started_on_an_emptied_init_layer_shows_files_of_the_engine(stock: Stock) -> None:
+    hollow(stock.places.init(stock.ids["created"]) / "diff")
+    stock.engine.start()
+    assert "" == stock.engine.docker("diff", "created").stdout
+    stock.engine.docker("start", "-a", "created")
+    assert {"C /etc", "C /etc/hosts"} < set(stock.engine.docker("diff", "created").stdout.splitlines())
+
+
+@pytest.mark.parametrize("driver", ["vfs"], indirect=True)
+def test_an_emptied_init_layer_that_is_a_whole_copy_is_told_only(stock: Stock) -> None:
+    init = stock.places.init(stock.ids["created"])
+    hollow(init)
+    assert [stock.of("init-layer-emptied", f"driverdir {init.name}", "created", severity="warning", mend="")] == told(
+        survey(stock.root)
+    )
+
+
+@pytest.mark.parametrize(
+    "names", [("mount-id", "init-id"), ("mount-id", "parent"), ("mount-id", "init-id", "parent")], ids="+".join
+)
+def test_all_that_is_lost_of_one_record_is_written_again(stock: Stock, names: tuple[str, ...]) -> None:
+    record = stock.places.mount(stock.ids["worker"])
+    before = {path.name: path.read_bytes() for path in record.iterdir()}
+    empty(*(record / name for name in names))
+    with mended(stock, "lossless") as done:
+        assert ([], before) == (told(done), {path.name: path.read_bytes() for path in record.iterdir()})
+        stock.engine.start()
+        assert stock.state == state(stock.engine)
 
 
 @pytest.mark.parametrize("file", ["init-id", "parent"])

@@ -39,22 +39,41 @@ def test_an_emptied_tag_store_is_restored_from_a_whole_copy(stock: Stock) -> Non
         assert [] == told(survey(stock.root))
 
 
+REMEMBERED = ("lone:1", "shop:1", "shop:2")
+
+
 @overlay2
 @pytest.mark.parametrize("how", BROKEN)
-def test_a_broken_tag_store_without_a_copy_is_told_and_nothing_is_done(stock: Stock, how: str) -> None:
+def test_a_broken_tag_store_without_a_copy_gets_the_names_that_are_certain(stock: Stock, how: str) -> None:
     data, words = BROKEN[how]
     stock.places.tags.write_bytes(data)
     assert words in stock.engine.start_fails()
     found = survey(stock.root)
-    assert (4, unparsable(stock, "")) == (found.exit, told(found))
+    assert (4, unparsable(stock, "lossy")) == (found.exit, told(found))
     before = tree.snapshot(stock.root)
-    done = apply(stock.root, "lossless,reclaim,lossy")
-    assert (4, "damaged", [], {}) == (
-        done.exit,
-        done.report["verdict"],
-        done.report["plan"]["actions"],
-        tree.changes(before, tree.snapshot(stock.root)),
-    )
+    careful = apply(stock.root, "lossless,reclaim")
+    assert (4, [], {}) == (careful.exit & 15, careful.report["plan"]["actions"], tree.changes(before, tree.snapshot(stock.root)))
+    with mended(stock, "lossy") as done:
+        assert [] == told(done, "warning")
+        (loses,) = (each["loses"] for each in found.report["plan"]["actions"])
+        assert stock.images["plain:1"][7:19] in " ".join(loses)
+        stock.engine.start()
+        names = {reference for reference, _ in stock.engine.images()}
+        assert {*REMEMBERED, "<none>:<none>"} == names
+        after = state(stock.engine)
+        assert stock.state.containers == after.containers
+        assert {tag: stock.state.images[tag] for tag in REMEMBERED} == {tag: after.images[tag] for tag in REMEMBERED}
+
+
+def test_names_that_still_stand_in_a_cut_file_come_back(stock: Stock) -> None:
+    data = stock.places.tags.read_bytes()
+    stock.places.tags.write_bytes(data[:-1])
+    assert "unexpected EOF" in stock.engine.start_fails()
+    assert unparsable(stock, "lossy") == told(survey(stock.root))
+    with mended(stock, "lossy"):
+        assert data == stock.places.tags.read_bytes()
+        stock.engine.start()
+        assert stock.state == state(stock.engine)
 
 
 @overlay2
@@ -70,7 +89,7 @@ def test_a_whole_copy_mends_every_kind_of_broken_tag_store(stock: Stock, how: st
 def test_a_copy_that_is_not_whole_mends_nothing(stock: Stock) -> None:
     stock.places.tags.with_name(SIBLING).write_bytes(stock.places.tags.read_bytes()[:-9])
     stock.places.tags.write_bytes(b"")
-    assert unparsable(stock, "") == told(survey(stock.root))
+    assert unparsable(stock, "lossy") == told(survey(stock.root))
 
 
 @pytest.mark.parametrize("how", ["gone", "an empty object", "no repository"])
@@ -87,16 +106,18 @@ def test_lost_tags_are_told_while_containers_remember_them(stock: Stock, how: st
     engine.stop()
     told_of = tuple(sorted(stock.images[tag][7:19] for tag in ("shop:1", "shop:2", "lone:1")))
     found = survey(stock.root)
-    assert [Told("tags-empty", f"file {stock.places.path(tags)}", told_of)] == told(found)
+    assert [Told("tags-empty", f"file {stock.places.path(tags)}", told_of, mend="lossless")] == told(found)
     (finding,) = found.report["findings"]
-    assert ("probable", True) == (finding["confidence"], f"shop:1 for {stock.images['shop:1'][7:19]}" in finding["message"])
-    engine.start()
-    pruned = engine.docker("image", "prune", "-f").stdout
-    assert stock.images["plain:1"] in pruned, "what no container uses is lost to a prune"
-    for tag in ("shop:1", "shop:2", "lone:1"):
-        engine.docker("tag", stock.images[tag], tag)
-    engine.stop()
-    assert [] == told(survey(stock.root), "warning")
+    assert f"shop:1 for {stock.images['shop:1'][7:19]}" in finding["message"]
+    with mended(stock, "lossless") as done:
+        assert [] == told(done)
+        engine.start()
+        assert {*REMEMBERED, "<none>:<none>"} == {reference for reference, _ in engine.images()}
+        assert stock.state.containers == state(engine).containers
+        pruned = engine.docker("image", "prune", "-f").stdout
+        assert stock.images["plain:1"] in pruned, "what no container remembers has no name yet: the plan warns of a prune"
+        engine.stop()
+        assert [] == told(survey(stock.root), "warning")
 
 
 @overlay2

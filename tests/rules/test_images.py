@@ -3,10 +3,13 @@
 from pathlib import Path
 
 from docker_fsck.ids import digest, hex_of
+from docker_fsck.testing.builder import DataRoot
 from docker_fsck.testing.table import Row, Told, disagreements, fires, run, silent
 from docker_fsck.testing.whole import Whole, whole
+from docker_fsck.values import WriteFile
 
 from .cases import (
+    LOSSLESS,
     LOSSY,
     OTHER,
     OTHER_ID,
@@ -32,6 +35,7 @@ from .cases import (
     written,
 )
 
+BLOBS = "containerd/daemon/io.containerd.content.v1.content/blobs/sha256"
 WEB = spot("image", lambda store: store.web, lambda store: store.root.image_file(store.web))
 PARENT = file(lambda store: store.root.image_metadata(store.app) / "parent")
 UPDATED = file(lambda store: store.root.image_metadata(store.app) / "lastUpdated")
@@ -87,6 +91,33 @@ def record_of(image: str, layer: int) -> How:
     return deleted(where)
 
 
+def kept_beside(name: str, blow: How) -> How:
+    """The damage, and a whole temporary file of the configuration."""
+
+    def how(store: Whole) -> Told:
+        path = store.root.image_file(store.web)
+        store.root.write(path.with_name(name.format(hex=hex_of(store.web))), path.read_bytes())
+        blame: Told = blow(store)
+        return blame
+
+    return how
+
+
+def blob(less: int, blow: How, name: str = "web") -> How:
+    """The damage, and a blob of containerd with the configuration, `less` bytes shorter."""
+
+    def how(store: Whole) -> Told:
+        image = getattr(store, name)
+        data = store.root.image_file(image).read_bytes()
+        place = store.root.path / BLOBS / hex_of(image)
+        place.parent.mkdir(parents=True)
+        store.root.write(place, data[: len(data) - less])
+        blame: Told = blow(store)
+        return blame
+
+    return how
+
+
 BASE_GONE = hurting(record_of("base", 0), all_images, lambda store: [store.ran, store.busy, store.made])
 TOP_GONE = hurting(record_of("web", -1), lambda _: ["web:1"], lambda store: [store.busy, store.made])
 # fmt: off
@@ -99,12 +130,19 @@ ROWS: tuple[Row, ...] = (
           cls=LOSSY),
     fires(HASH, "it was written again with the same meaning",
           written(WEB, lambda store: store.root.image_file(store.web).read_text() + "\n"), cls=LOSSY),
+    fires(HASH, "it is empty and containerd has the same blob", blob(0, emptied(WEB)), cls=LOSSLESS),
+    fires(HASH, "it is empty and containerd's blob of that name is cut", blob(9, emptied(WEB)), cls=LOSSY),
+    fires(HASH, "it is all NUL and the writer's temporary file is whole", kept_beside(".tmp-{hex}77", nulled(WEB)), cls=LOSSLESS,
+          also=(RESIDUE,)),
+    fires(HASH, "it is cut and an old engine's temporary file is whole", kept_beside("{hex}.tmp", cut(WEB)), cls=LOSSLESS,
+          also=(RESIDUE,)),
     silent(HASH, "the image has neither tag nor metadata", does(WEB, lambda store: store.root.image(None, 1))),
     fires(INVALID, "it has no rootfs", config(b'{"os":"linux"}'), cls=LOSSY),
     fires(INVALID, "it is a list", config(b"[1]"), cls=LOSSY),
     fires(INVALID, "it is no JSON", config(b"<html>\n"), cls=LOSSY),
     fires(INVALID, "its diff-ids are no digests", config(b'{"rootfs":{"type":"layers","diff_ids":["sha256:12"]}}'), cls=LOSSY),
     fires(INVALID, "its diff-ids are a number", config(b'{"rootfs":{"diff_ids":7}}'), cls=LOSSY),
+    fires(INVALID, "it is a link and containerd has the same blob", blob(0, linked(WEB, "/etc/hostname")), cls=LOSSLESS),
     fires(INVALID, "it is a link", linked(WEB, "/etc/hostname"), cls=LOSSY),
     fires(INVALID, "it is a pipe", piped(WEB), cls=LOSSY),
     silent(INVALID, "it has an empty list of layers", config(b'{"rootfs":{"type":"layers","diff_ids":[]}}')),
@@ -186,3 +224,17 @@ def test_a_half_written_name_is_no_image(place: Path) -> None:
     store = whole(place, "overlay2")
     store.root.write(store.root.image_file(f"sha256:{OTHER[:63]}"), b"{}")
     assert [STRANGE] == [finding.rule for finding in run(place).findings]
+
+
+def test_a_configuration_is_restored_from_the_tree_of_another_driver(place: Path) -> None:
+    store = whole(place, "overlay2")
+    twin = DataRoot(place, "vfs")
+    image = twin.image("twin:1", 1)
+    data = twin.image_file(image).read_bytes()
+    damaged = store.root.image_file(image)
+    damaged.write_bytes(data[:-5])
+    (action,) = [each for each in run(place).plan.actions if any(store.rel(damaged) == step.path for step in each.steps)]
+    (step,) = action.steps
+    assert isinstance(step, WriteFile)
+    assert (LOSSLESS, data) == (action.cls, step.data)
+    assert f"from {store.rel(twin.image_file(image))}" in action.does

@@ -35,6 +35,7 @@ from .cases import (
     rows,
     written,
 )
+from .test_images import blob
 
 TAGS = file(lambda store: store.root.tags)
 TEMP_NAME = ".tmp-repositories.json123456789"
@@ -70,6 +71,29 @@ def gone(*references: str) -> How:
         return Told(
             "image", OTHER_ID, store.rel(store.root.image_file(OTHER_ID)), images=[each for each in references if "@" not in each]
         )
+
+    return how
+
+
+def lost_config(name: str) -> How:
+    """The configuration of an image is gone, and its metadata."""
+
+    def how(store: Whole) -> Told:
+        image = getattr(store, name)
+        store.root.delete(store.root.image_file(image))
+        store.root.delete(store.root.image_metadata(image))
+        return Told("image", image, store.rel(store.root.image_file(image)))
+
+    return how
+
+
+def lost_with_layer(name: str) -> How:
+    """And the record of its top layer."""
+
+    def how(store: Whole) -> Told:
+        store.root.delete(store.root.record(store.root.chains_of(getattr(store, name))[-1]))
+        blame: Told = lost_config(name)(store)
+        return blame
 
     return how
 
@@ -177,6 +201,10 @@ ROWS: tuple[Row, ...] = (
     silent("tags-bad-key", "the reference is a digest", entry("app", f"app@{OTHER_ID}")),
     fires("tags-dangling", "a tag names an image that is not there", gone("gone:1"), cls=LOSSY),
     fires("tags-dangling", "a tag and a digest name it", gone("gone:1", DIGEST_REF), cls=LOSSY),
+    fires("tags-dangling", "the configuration is gone and containerd has the same blob", blob(0, lost_config("web")),
+          cls=LOSSLESS),
+    fires("tags-dangling", "the configuration is gone and of its layers too, though containerd has the blob",
+          blob(0, lost_with_layer("built"), "built"), cls=LOSSY),
     silent("tags-dangling", "the image has no layer", does(TAGS, lambda store: store.root.image("empty:1", 0))),
     silent("tags-dangling", "an image has no name", does(TAGS, lambda store: store.root.image(None, 1))),
     fires("tags-temp-residue", "a copy was left beside a good file", does(TEMP, copy_beside(".tmp-repositories.json123456789")),
