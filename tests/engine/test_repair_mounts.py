@@ -101,7 +101,7 @@ def test_an_emptied_init_layer_is_filled_as_the_engine_had_filled_it(stock: Stoc
     engine, init = stock.engine, stock.places.init(stock.ids[name])
     before = shapes(init / "diff")
     engine.start()
-    clean = engine.docker("diff", name).stdout
+    clean = sorted(engine.docker("diff", name).stdout.splitlines())
     engine.stop()
     hollow(init / "diff")
     found = survey(stock.root)
@@ -111,7 +111,7 @@ def test_an_emptied_init_layer_is_filled_as_the_engine_had_filled_it(stock: Stoc
         assert ([], before) == (told(done), shapes(init / "diff"))
         engine.start()
         assert stock.state == state(engine)
-        assert clean == engine.docker("diff", name).stdout
+        assert clean == sorted(engine.docker("diff", name).stdout.splitlines())
 
 
 @pytest.mark.parametrize("driver", ["overlay2"], indirect=True)
@@ -120,7 +120,7 @@ def test_a_container_that_is_started_on_an_emptied_init_layer_shows_files_of_the
     stock.engine.start()
     assert "" == stock.engine.docker("diff", "created").stdout
     stock.engine.docker("start", "-a", "created")
-    assert {"C /etc", "C /etc/hosts"} < set(stock.engine.docker("diff", "created").stdout.splitlines())
+    assert {"A /dev", "A /proc", "A /sys"} < set(stock.engine.docker("diff", "created").stdout.splitlines())
 
 
 @pytest.mark.parametrize("driver", ["vfs"], indirect=True)
