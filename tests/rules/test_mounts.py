@@ -186,7 +186,8 @@ ROWS: tuple[Row, ...] = (
       for names in (("mount-id", "init-id"), ("mount-id", "parent"), ("init-id", "parent"), ("mount-id", "init-id", "parent"))
       for what, blow in (("empty", "empty"), ("all NUL", "nul"), ("gone", "delete"))),
     fires(BROKEN, "all three are empty and the image is gone, of which the init layer still tells", does(part("mount-id", busy),
-          each_of("empty", "mount-id", "init-id", "parent", container=busy), forget_web), drivers=UNION, cls=LOSSLESS),
+          each_of("empty", "mount-id", "init-id", "parent", container=busy), forget_web), drivers=UNION, cls=LOSSLESS,
+          also=("container-image-missing",) * 2),
     fires(BROKEN, "mount-id is a folder", foldered(part("mount-id")), cls=LOSSLESS),
     fires(BROKEN, "mount-id is a build's id", written(part("mount-id"), b"a" * 25), cls=LOSSLESS),
     fires(BROKEN, "all three files are empty", does(part("mount-id"), emptied_all(ran)), cls=LOSSLESS),

@@ -125,6 +125,7 @@ def alone(store: Whole) -> None:
     remembering("app:1")(store)
 
 
+OTHERS = ("container-image-missing",) * 2
 UNPARSABLE, EMPTY = "tags-unparsable", "tags-empty"
 NO_TAGS = b'{"Repositories":{}}'
 DIGEST_REF = f"gone@{OTHER_ID}"
@@ -139,9 +140,10 @@ ROWS: tuple[Row, ...] = (
     fires(UNPARSABLE, "a repository is a list", written(TAGS, b'{"Repositories":{"app":["app:1"]}}'), cls=LOSSY),
     fires(UNPARSABLE, "a value is a number", written(TAGS, b'{"Repositories":{"app":{"app:1":1}}}'), cls=LOSSY),
     fires(UNPARSABLE, "only its last brace is lost", written(TAGS, lambda store: store.root.tags.read_text()[:-1]), cls=LOSSLESS),
-    fires(UNPARSABLE, "it is empty and a container remembers the only image", does(TAGS, alone, emptied(TAGS)), cls=LOSSLESS),
+    fires(UNPARSABLE, "it is empty and a container remembers the only image", does(TAGS, alone, emptied(TAGS)), cls=LOSSLESS,
+          also=OTHERS),
     fires(UNPARSABLE, "it is gone and a container remembers the only image", does(TAGS, alone, deleted(TAGS)), cls=LOSSLESS,
-          severity=ERROR),
+          severity=ERROR, also=OTHERS),
     fires(UNPARSABLE, "it is empty and a container remembers one image of some", does(TAGS, remembering("app:1"), emptied(TAGS)),
           cls=LOSSY),
     fires(UNPARSABLE, "the file is gone and there are images", deleted(TAGS), severity=ERROR),
@@ -202,9 +204,9 @@ ROWS: tuple[Row, ...] = (
     fires("tags-dangling", "a tag names an image that is not there", gone("gone:1"), cls=LOSSY),
     fires("tags-dangling", "a tag and a digest name it", gone("gone:1", DIGEST_REF), cls=LOSSY),
     fires("tags-dangling", "the configuration is gone and containerd has the same blob", blob(0, lost_config("web")),
-          cls=LOSSLESS),
+          cls=LOSSLESS, also=OTHERS),
     fires("tags-dangling", "the configuration is gone and of its layers too, though containerd has the blob",
-          blob(0, lost_with_layer("built"), "built"), cls=LOSSY),
+          blob(0, lost_with_layer("built"), "built"), cls=LOSSY, also=("buildkit-ref-dangling",)),
     silent("tags-dangling", "the image has no layer", does(TAGS, lambda store: store.root.image("empty:1", 0))),
     silent("tags-dangling", "an image has no name", does(TAGS, lambda store: store.root.image(None, 1))),
     fires("tags-temp-residue", "a copy was left beside a good file", does(TEMP, copy_beside(".tmp-repositories.json123456789")),
