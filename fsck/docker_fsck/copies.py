@@ -14,6 +14,7 @@ from docker_fsck.reader import Reader
 from docker_fsck.records import distribution, imagedb
 from docker_fsck.records.layerdb import Layer
 from docker_fsck.values import Ref, Trouble
+from docker_fsck.verdicts import Task
 from docker_fsck.weight import DEEPEST
 
 if TYPE_CHECKING:
@@ -29,12 +30,12 @@ class Copy(msgspec.Struct, frozen=True):
     data: bytes
 
 
-def layer_size(model: "Model", layer: Layer) -> int | None:
-    """The size of a layer as its driver tells it: its own files, or on a driver of whole copies those that its archive names."""
+def layer_size(model: "Model", layer: Layer, ident: str) -> int | None:
+    """The size of a layer as its driver tells it: the files in its driver dir `ident`, or where that is a whole copy those that
+    its archive names.
+    """
     if model.home.union:
-        if layer.dir_id is None or model.home.missing(layer.dir_id) is not None:
-            return None
-        return _files(model.store.reader, model.home.content(layer.dir_id))
+        return None if model.home.missing(ident) is not None else _files(model.store.reader, model.home.content(ident))
     data = model.store.reader.read(f"{layer.path}/tar-split.json.gz")
     if isinstance(data, Trouble):
         return None
@@ -60,6 +61,15 @@ def _files(reader: Reader, content: str) -> int | None:
             else:
                 sizes[facts.dev, facts.ino] = facts.size
     return sum(sizes.values())
+
+
+def holds(model: "Model", ident: str, layer: Layer, diff: str) -> bool:
+    """Whether a driver dir has exactly what a layer's archive has: content by the diff id, nothing more, nothing changed."""
+    if model.store.verify is None:
+        return False
+    below = tuple(map(model.home.content, model.home.needs(ident)))
+    verdict = model.store.verify(Task(layer.chain, diff, f"{layer.path}/tar-split.json.gz", model.home.content(ident), below))
+    return verdict.state == "whole" and not verdict.extra and not verdict.drift
 
 
 def image_config(model: "Model", image: str) -> Copy | None:

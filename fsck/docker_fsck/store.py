@@ -1,6 +1,6 @@
 """One data root as values: the tables that all graph drivers share, and a `Model` for each driver with state on it."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 
 from docker_fsck import marks
@@ -15,7 +15,7 @@ from docker_fsck.protocols import Driver, ProbedHome, References, ReferenceSourc
 from docker_fsck.reader import Reader
 from docker_fsck.records import containerd, containers, distribution, nested, networks, plugindirs, quarantine, swarm, volumes
 from docker_fsck.values import Source, Trouble
-from docker_fsck.verdicts import Verdict
+from docker_fsck.verdicts import Task, Verdict
 from docker_fsck.watched import Watched, references
 from docker_fsck.weight import weigh
 
@@ -42,6 +42,7 @@ class Store:
         self._names: dict[str, dict[str, str] | Trouble] = {}
         self._weights: dict[str, Weight | Trouble] = {}
         self._kept: dict[str, Kept] = {}
+        self.verify: Callable[[Task], Verdict] | None = None  # compares one folder with an archive, where contents may be read
         self.verdicts: dict[str, dict[str, Verdict]] = {}  # by tree and chain id; empty but at the deep level
         self._lone: dict[tuple[str, str], marks.Marks] = {}
         self._caches: dict[str, distribution.Distribution] = {}

@@ -5,10 +5,12 @@ from functools import cached_property
 
 import msgspec
 
-from docker_fsck.api import ActionClass, Model, Remedy, Step, Trouble, WriteFile, chain_id, copies, layerdb
+from docker_fsck.api import MOUNT_ID, ActionClass, Model, Remedy, Step, Trouble, WriteFile, chain_id, copies, layerdb
 from docker_fsck_plugins.remedies import put_away
 
 MOST_DIGESTS = 1_000_000  # about a second
+MOST_FOLDERS = 100  # each is read as a whole
+DEEPEST = 1000
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -25,6 +27,8 @@ class Identities:
         """`damaged` are all records that will be asked for: the more, the shorter the search for each."""
         self.model = model
         self._most = MOST_DIGESTS // max(len(damaged), 1)
+        self._folders: dict[str, str] = {}
+        self._left = MOST_FOLDERS
 
     @cached_property
     def _chains(self) -> frozenset[str]:
@@ -45,6 +49,48 @@ class Identities:
             return Identity(image.diffs[place], image.chains[place - 1] if place else None)
         return next((each for each in self._pairs(layer) if chain_id(each.parent, each.diff) == layer.chain), None)
 
+    def folder(self, layer: layerdb.Layer, found: Identity) -> str | None:
+        """The one unclaimed driver dir that stands on the layer's parents and has exactly what its archive has.
+
+        Ask for the lower layers first. A folder of a driver of whole copies may be that of a layer above, which has all that
+        this one has: it is not looked for there.
+        """
+        below = self._below(found.parent)
+        if below is None or not self.model.home.union or self.model.home.partial or not layer.tarsplit:
+            return None
+        rivals = [each for each in self._free.get(below, ()) if each not in self._folders.values()]
+        self._left -= len(rivals)
+        same = [each for each in rivals if copies.holds(self.model, each, layer, found.diff)] if self._left >= 0 else []
+        if len(same) != 1:
+            return None
+        self._folders[layer.chain] = same[0]
+        return same[0]
+
+    def _below(self, chain: str | None) -> tuple[str, ...] | None:
+        """The driver dirs of a layer and all below it, those that were just found among them."""
+        dirs: list[str] = []
+        while chain is not None:
+            layer = self.model.layers.layers.get(chain)
+            ident = layer and (layer.dir_id or self._folders.get(chain))
+            found = layer and self.of(layer)
+            if not layer or not ident or not found or len(dirs) > DEEPEST:
+                return None
+            dirs.append(ident)
+            chain = found.parent
+        return tuple(dirs)
+
+    @cached_property
+    def _free(self) -> dict[tuple[str, ...], list[str]]:
+        """Driver dirs that nothing names, by the ones that they stand on; those of builds have other names."""
+        model, home = self.model, self.model.home
+        leaving = {each.cache_id for each in (*model.layers.removing, *model.layers.tmp)}
+        claimed = {*model.dir_owner, *model.dir_mount, *model.buildkit_dirs, *leaving}
+        found: dict[tuple[str, ...], list[str]] = {}
+        for ident in sorted(home.ids()):
+            if ident not in claimed and MOUNT_ID.fullmatch(ident) and not home.vague(ident) and home.missing(ident) is None:
+                found.setdefault(tuple(home.needs(ident)), []).append(ident)
+        return found
+
     def _pairs(self, layer: layerdb.Layer) -> Iterator[Identity]:
         """What may be tried: all that is known in the place of the one thing that is lost."""
         if layer.chain in self._diffs:  # a base layer is named by its diff id
@@ -57,34 +103,38 @@ class Identities:
             yield from (Identity(diff, layer.parent) for diff in self._diffs)
 
 
-def mended(model: Model, layer: layerdb.Layer, found: Identity | None) -> Remedy | str:
+def mended(known: Identities, layer: layerdb.Layer) -> Remedy | str:
     """The remedy of a record with files that cannot be used, or why what they said cannot be told for certain."""
+    found = known.of(layer)
     if any(each.state == "unreadable" for each in layer.troubles):
         return "a file of it cannot be read"
-    if isinstance(layer.cache_id, Trouble):
-        return "nothing else tells for certain which folder is its own"
     if found is None and isinstance(layer.diff, str) and not isinstance(layer.parent, Trouble):
         found = Identity(layer.diff, layer.parent_id)
     if found is None:
         return "no image and no known digest gives its name"
     if isinstance(layer.diff, str) and layer.diff != found.diff:
         return "its diff is not the one that its name is made of"
-    size = copies.layer_size(model, layer) if isinstance(layer.size, Trouble) else layer.size
+    cache_id = layer.dir_id or known.folder(layer, found)
+    if cache_id is None:
+        return "nothing else tells for certain which folder is its own"
+    size = copies.layer_size(known.model, layer, cache_id) if isinstance(layer.size, Trouble) else layer.size
     if size is None:
         return "its size cannot be counted"
-    steps = tuple(_steps(layer, found, size))
+    steps = tuple(_steps(layer, found, size, cache_id))
     names = ", ".join(step.path.rpartition("/")[2] for step in steps)
     lost = ("where the foreign layer is fetched from, as descriptor.json said",) if layer.descriptor else ()
     cls = ActionClass.LOSSY if lost else ActionClass.LOSSLESS
     return Remedy(cls=cls, does=f"write {names} of the layer record {layer.chain} again", steps=steps, loses=lost)
 
 
-def _steps(layer: layerdb.Layer, found: Identity, size: int) -> Iterator[Step]:
+def _steps(layer: layerdb.Layer, found: Identity, size: int, cache_id: str) -> Iterator[Step]:
     """Each file that is not as it must be, in the engine's order."""
     if layer.diff != found.diff:
         yield _write(layer, "diff", found.diff)
     if layer.size != size:
         yield _write(layer, "size", str(size))
+    if layer.cache_id != cache_id:
+        yield _write(layer, "cache-id", cache_id)
     if layer.descriptor is not None:
         yield put_away(f"{layer.path}/descriptor.json")
     if isinstance(layer.diff, Trouble) or isinstance(layer.parent, Trouble):  # else it is layer-chainid-mismatch's

@@ -19,8 +19,9 @@ def record_incomplete(model: Model) -> Iterator[Fault]:
         blocks every pull of the layer.
     How it comes about: power loss with engines before 1.13, a full disk, an edit.
     Repair: `diff` and `parent` are written again where an image, or the other one with some known digest, gives the record's
-        name: that is a proof. `size` is counted anew, any number loads. A broken descriptor.json, which only layers from
-        foreign servers have, is put away (lossy). If the cache-id is lost nothing is done.
+        name: that is a proof. `size` is counted anew, any number loads. A lost `cache-id` is found on union drivers if just one
+        folder that nothing claims stands on the layer's parents and has exactly what its archive has, by digest. A broken
+        descriptor.json, which only layers from foreign servers have, is put away (lossy).
     Never: remove the record without accounting for the folder that its cache-id names.
     Daemon says: rename …/layerdb/tmp/write-set-N …/layerdb/sha256/<chain>: file exists
     Seen in: FC-06
@@ -28,13 +29,13 @@ def record_incomplete(model: Model) -> Iterator[Fault]:
     table = model.layers.layers.values()
     damaged = [layer for layer in table if any(each.state != "unreadable" for each in layer.troubles)]
     identities = identity.Identities(model, damaged)
-    for layer in damaged:
+    for layer in sorted(damaged, key=lambda each: (model.depth[each.chain], each.chain)):
         broken = [each for each in layer.troubles if each.state != "unreadable"]
         what = "; ".join(f"{each.path.rpartition('/')[2]}: {each.why}" for each in broken)
         if layer.diff is layer.size and isinstance(layer.diff, Trouble):
             what = layer.diff.why
         paths = tuple(dict.fromkeys(each.path for each in broken))
-        found = identity.mended(model, layer, identities.of(layer))
+        found = identity.mended(identities, layer)
         message = f"the record of layer {short(layer.chain)} cannot be loaded: {what}"
         expected = found if isinstance(found, str) else found.does
         yield Fault(Ref("layer", layer.chain), message, paths, expected, what, () if isinstance(found, str) else (found,))

@@ -69,12 +69,38 @@ def test_a_lost_parent_under_a_loaded_layer_is_written_again(stock: Stock) -> No
         assert stock.state == state(engine)
 
 
-def test_without_its_cache_id_a_record_is_left_alone(stock: Stock) -> None:
+@pytest.mark.parametrize("driver", ["vfs"], indirect=True)
+def test_where_layers_are_whole_copies_a_lost_cache_id_is_told_only(stock: Stock) -> None:
     chain = middle(stock)
     empty(stock.places.record(chain) / "cache-id")
     found = survey(stock.root)
     assert [stock.hurt("layer-record-incomplete", chain, f"layer {chain}", "")] == told(found, "warning")
     assert [] == [each for each in found.report["plan"]["actions"] if each["class"] == "lossy"]
+
+
+@pytest.mark.parametrize("driver", ["overlay2"], indirect=True)
+def test_a_lost_cache_id_is_that_of_the_one_folder_with_the_content_of_the_archive(stock: Stock) -> None:
+    engine, chain = stock.engine, middle(stock)
+    record = stock.places.record(chain)
+    before = contents(record)
+    empty(*(record / name for name in ("diff", "size", "cache-id", "parent")))
+    engine.start()
+    assert "lone:1" not in {reference for reference, _ in engine.images()}
+    engine.stop()
+    assert [stock.hurt("layer-record-incomplete", chain, f"layer {chain}", "lossless")] == told(survey(stock.root))
+    with mended(stock, "lossless") as done:
+        assert ([], before) == (told(done), contents(record))
+        engine.start()
+        assert stock.state == state(engine)
+
+
+@pytest.mark.parametrize("driver", ["overlay2"], indirect=True)
+def test_a_folder_whose_content_has_changed_is_given_to_no_record(stock: Stock) -> None:
+    chain = middle(stock)
+    file = next(path for path in sorted((stock.places.layer(chain) / "diff").rglob("*")) if path.is_file())
+    file.write_bytes(file.read_bytes()[:-1] + b"!")
+    empty(stock.places.record(chain) / "cache-id")
+    assert [stock.hurt("layer-record-incomplete", chain, f"layer {chain}", "")] == told(survey(stock.root), "warning")
 
 
 def test_an_emptied_descriptor_is_put_away(stock: Stock) -> None:

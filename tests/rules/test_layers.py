@@ -3,8 +3,12 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from docker_fsck.testing.table import Row, Told, disagreements, fires, folds, silent
-from docker_fsck.testing.whole import Whole
+import pytest
+
+from docker_fsck.apply.executor import execute
+from docker_fsck.testing import laws
+from docker_fsck.testing.table import STOPPED, Row, Told, disagreements, fires, folds, run, silent
+from docker_fsck.testing.whole import Whole, whole
 
 from .cases import (
     LOSSLESS,
@@ -89,6 +93,25 @@ def emptying(*names: str) -> Callable[[Whole], None]:
             store.root.empty(store.root.record(mid(store)) / name)
 
     return blow
+
+
+def content_of(store: Whole) -> Path:
+    """Where the files of that layer lie."""
+    return store.root.content(store.root.dir_of(mid(store)))
+
+
+def changed(store: Whole) -> None:
+    """One of its files has other bytes, as many as before."""
+    store.root.flip(next(path for path in sorted(content_of(store).rglob("*")) if path.is_file()), 0)
+
+
+def twin_of(store: Whole) -> None:
+    """An interrupted pull left the same content once more, on the same parent."""
+    files = {
+        str(path.relative_to(content_of(store))): path.read_bytes()
+        for path in content_of(store).rglob("*") if path.is_file()
+    }  # fmt: skip
+    store.root.orphan_dir(parent=low(store), files=files)
 
 
 def dir_of(chain: Callable[[Whole], str]) -> Spot:
@@ -178,9 +201,17 @@ ROWS: tuple[Row, ...] = (
           written(part("tar-split.json.gz"), b"x")), drivers=VFS),
     fires(INCOMPLETE, "size is no number", written(part("size"), b"12\n"), cls=LOSSLESS),
     fires(INCOMPLETE, "size does not fit in 64 bits", written(part("size"), b"9" * 20), cls=LOSSLESS),
-    fires(INCOMPLETE, "cache-id is empty", emptied(part("cache-id")), drivers=UNION),
+    *(fires(INCOMPLETE, f"cache-id is {what}", blow(part("cache-id", where)), cls=LOSSLESS, drivers=UNION, also=also)
+      for where, also in ((low, ()), (mid, ()), (top, ())) for what, blow in (("empty", emptied), ("gone", deleted))),
+    fires(INCOMPLETE, "all but tar-split is empty", does(part("diff"), emptying("diff", "size", "cache-id", "parent")), cls=LOSSLESS,
+          drivers=UNION),
+    fires(INCOMPLETE, "cache-id is empty and a file of the layer is another", does(part("cache-id"), emptied(part("cache-id")),
+          changed), drivers=UNION),
+    fires(INCOMPLETE, "cache-id is empty and the layer has a file more", does(part("cache-id"), emptied(part("cache-id")),
+          lambda store: store.root.write(content_of(store) / "more", b"")), drivers=UNION),
+    fires(INCOMPLETE, "cache-id is empty and two folders have the layer's content", does(part("cache-id"), twin_of,
+          emptied(part("cache-id"))), drivers=UNION, also=(ORPHAN,)),
     fires(INCOMPLETE, "cache-id is empty", emptied(part("cache-id")), drivers=VFS, also=(ORPHAN,)),
-    fires(INCOMPLETE, "cache-id is gone", deleted(part("cache-id")), drivers=UNION),
     fires(INCOMPLETE, "the descriptor is empty", written(part("descriptor.json"), b""), cls=LOSSY),
     fires(INCOMPLETE, "the descriptor is no object", written(part("descriptor.json"), b"[]"), cls=LOSSY),
     fires(INCOMPLETE, "the folder is empty", at_diff(emptied(record(mid))), drivers=UNION),
@@ -247,3 +278,16 @@ ROWS: tuple[Row, ...] = (
 @rows(ROWS)
 def test_the_table_of_layers_holds(row: Row, driver: str, place: Path) -> None:
     assert "" == "\n".join(disagreements(row, driver, place))
+
+
+@pytest.mark.parametrize("driver", UNION)
+def test_the_folders_of_a_whole_chain_are_found_in_one_plan(driver: str, place: Path) -> None:
+    store = whole(place, driver)
+    chains = store.root.chains_of(store.web)
+    files = {store.root.record(chain) / name for chain in chains for name in ("diff", "cache-id")}
+    before = {path: path.read_bytes() for path in files}
+    for path in files:
+        store.root.empty(path)
+    execute(run(place).plan, laws.site(place, STOPPED), txn=laws.TXN, now=laws.MOMENT)
+    assert before == {path: path.read_bytes() for path in files}
+    assert () == run(place).findings

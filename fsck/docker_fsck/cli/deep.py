@@ -11,6 +11,7 @@ from docker_fsck.log import Event
 from docker_fsck.reports import files
 from docker_fsck.store import Store
 from docker_fsck.values import Level
+from docker_fsck.verdicts import Task, Verdict
 
 if TYPE_CHECKING:
     from docker_fsck.verify.run import Progress, Terms
@@ -36,6 +37,14 @@ def _glance(store: Store) -> None:
 
         for model in some:
             store.learn(model.name, glance(model))
+
+
+def one(store: Store, task: Task) -> Verdict:
+    """The verdict on one folder, which a rule asks for to know whose it is, at every level."""
+    from docker_fsck.verify import layer, outward  # noqa: PLC0415 - only where a record has lost its folder
+
+    shifted = msgspec.structs.replace(task, shift=outward.shift_of(store.reader.root))
+    return layer.verify(store.reader, shifted, lambda _count: None)
 
 
 def doubted(store: Store) -> Iterator[str]:

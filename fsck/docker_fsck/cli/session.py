@@ -1,5 +1,6 @@
 """The straight way, from a root to a report; check, plan and apply are three places to stop on it. Changes nothing."""
 
+import functools
 import gc
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -137,6 +138,7 @@ def _checked(
         reader = Reader(root.path)
         try:
             store = open_store(reader, registry.drivers, registry.sources, seen, allowed)
+            store.verify = functools.partial(deep.one, store)
             if not call.config.rules_only:
                 store.read_ahead()
             left = deep.verify(call, store, doubtful)
