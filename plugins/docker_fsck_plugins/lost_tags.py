@@ -13,18 +13,20 @@ SHOWN = 20
 class Recovered(msgspec.Struct, frozen=True):
     """`tags`: names that are certain. `bare`: usable images without one. `undigested`: names of images whose digest is lost.
 
-    `guesses`: by nameless image what may have been its name: repositories that hold its top layer, names in doubt.
+    `unread`: images whose configuration cannot be used, so that their names are not given back.
+    `guesses`: by nameless image what may have been its name: names in doubt, repositories that hold its top layer.
     """
 
     tags: repositories.Tags
     bare: tuple[imagedb.Image, ...]
     undigested: tuple[str, ...]
     guesses: dict[str, tuple[str, ...]]
+    unread: tuple[str, ...]
 
     @property
     def whole(self) -> bool:
-        """Whether every image has its name and its digest again."""
-        return not self.bare and not self.undigested
+        """Whether there are images, all can be read, and each has its name and its digest again."""
+        return bool(self.tags) and not self.bare and not self.undigested and not self.unread
 
 
 def familiar(name: str) -> tuple[str, str] | None:
@@ -60,7 +62,8 @@ def recovered(model: Model) -> Recovered:
     )
     doubted = {image.id: [key[1] for key, found in sorted(told.items()) if image.id in found] for image in bare}
     guesses = {image.id: (*doubted[image.id], *copies.repositories(model, image)) for image in bare}
-    return Recovered(tags, bare, tuple(undigested), guesses)
+    unread = tuple(ident for ident in sorted(model.images.images) if ident not in usable)
+    return Recovered(tags, bare, tuple(undigested), guesses, unread)
 
 
 def remembered(model: Model) -> Iterator[tuple[tuple[str, str], str]]:
@@ -105,6 +108,8 @@ def _losses(model: Model, found: Recovered) -> Iterator[str]:
         else:
             fate = "docker image prune and docker system prune take it"
         yield f"the names of the image {short(image.id)}: it becomes <none>, {fate}"
+    for ident in found.unread:
+        yield f"the names of the image {short(ident)}, whose configuration cannot be used"
     for reference in found.undigested:
         yield f"the digest by which {reference} was pulled"
 

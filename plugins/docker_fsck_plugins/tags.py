@@ -54,7 +54,7 @@ def unparsable(model: Model) -> Iterator[Fault]:
         aside = (put_away(each.path) for each in store.siblings)
         steps: tuple[Step, ...] = (WriteFile(path=store.path, data=sibling.data, mode=0o600), *aside)
         remedies = (Remedy(cls=ActionClass.LOSSLESS, does=does, steps=steps),)
-    else:
+    elif not model.images.faults:
         found = lost_tags.recovered(model)
         remedies = (lost_tags.rewritten(model, found),) if found.tags or store.trouble.state != "absent" else ()
     images = len(model.images.images)

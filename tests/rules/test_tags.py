@@ -125,6 +125,12 @@ def alone(store: Whole) -> None:
     remembering("app:1")(store)
 
 
+def nobody(store: Whole) -> None:
+    """All images are gone."""
+    for image in (store.base, store.web, store.built, store.app):
+        forgotten(store, image)
+
+
 OTHERS = ("container-image-missing",) * 2
 UNPARSABLE, EMPTY = "tags-unparsable", "tags-empty"
 NO_TAGS = b'{"Repositories":{}}'
@@ -146,6 +152,9 @@ ROWS: tuple[Row, ...] = (
           severity=ERROR, also=OTHERS),
     fires(UNPARSABLE, "it is empty and a container remembers one image of some", does(TAGS, remembering("app:1"), emptied(TAGS)),
           cls=LOSSY),
+    fires(UNPARSABLE, "it is empty and there are no images", does(TAGS, nobody, emptied(TAGS)), cls=LOSSY, also=OTHERS[:1] * 3),
+    fires(UNPARSABLE, "it is empty and the configuration of an image too", does(TAGS, alone, emptied(TAGS), lambda store:
+          store.root.write(store.root.image_file(OTHER_ID), b"")), cls=LOSSY, also=(*OTHERS, "image-hash-mismatch")),
     fires(UNPARSABLE, "the file is gone and there are images", deleted(TAGS), severity=ERROR),
     fires(UNPARSABLE, "a folder stands there", foldered(TAGS), cls=LOSSY),
     fires(UNPARSABLE, "a link stands there", linked(TAGS, "/etc/hostname"), cls=LOSSY),

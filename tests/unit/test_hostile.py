@@ -231,7 +231,7 @@ def test_circles_end(memory: Path, driver: str, blow: Callable[[Whole], None]) -
     outcome = judged(store)
     assert outcome.findings or (driver, blow) == ("vfs", circle_of_lowers)
     paths = {step.path for action in outcome.plan.actions for step in action.steps if "/layerdb/sha256/" in step.path}
-    assert set() == paths
+    assert {"parent"} >= {path.rpartition("/")[2] for path in paths}, "the names of the records prove the right parents"
 
 
 @pytest.fixture(scope="module")

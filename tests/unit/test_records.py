@@ -517,6 +517,23 @@ def test_a_tag_store_is_written_as_the_engine_writes_it(root: DataRoot) -> None:
     assert data == repositories.encode(found)
 
 
+@pytest.mark.parametrize(
+    ("data", "keys"),
+    [
+        (b'{"Repositories":{"a":{"a:1":"sha256:%b","a:2":"sha256:%b"' % (b"1" * 64, b"2" * 63), [("a", "a:1")]),
+        (
+            b'{"Repositories":{"h:1/a":{"h:1/a@sha256:%b":"sha256:%b"' % (b"3" * 64, b"1" * 64),
+            [("h:1/a", f"h:1/a@sha256:{'3' * 64}")],
+        ),
+        (b'"A:1":"sha256:%b" "b":"sha256:%b" "c:1!":"sha256:%b"' % (b"1" * 64, b"1" * 64, b"1" * 64), []),
+        (b"\0" * 400 + b'"a:1":"sha256:%b"}}' % (b"1" * 64), [("a", "a:1")]),
+        (b'"' * 100_000, []),
+    ],
+)
+def test_the_remains_of_a_broken_tag_store_are_its_whole_entries(data: bytes, keys: list[tuple[str, str]]) -> None:
+    assert dict.fromkeys(keys, "sha256:" + "1" * 64) == repositories.remains(data)
+
+
 def test_tags_are_dropped_and_a_repository_without_tags_goes_too() -> None:
     data = json.dumps({"Repositories": {"a": {"a:1": "x", "a:2": "y"}, "b": {"b:1": "z"}, "c": None}}).encode()
     assert b'{"Repositories":{"a":{"a:2":"y"}}}' == repositories.without(data, {("a", "a:1"), ("b", "b:1"), ("no", "no:1")})
