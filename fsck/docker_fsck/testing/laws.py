@@ -25,7 +25,7 @@ from docker_fsck.apply.undo import undo
 from docker_fsck.host import HostView, RootLock
 from docker_fsck.reader import QUARANTINE
 from docker_fsck.rules import Rule
-from docker_fsck.testing.table import CONSEQUENT, DRIVERS, Row, Run, Terms, judged, level_of, names, run, terms
+from docker_fsck.testing.table import CONSEQUENT, DRIVERS, Row, Run, Terms, judged, names, run, terms
 from docker_fsck.testing.tree import changes, snapshot
 from docker_fsck.testing.whole import Whole, whole
 from docker_fsck.values import ActionClass, Plan
@@ -94,7 +94,7 @@ def losses(store: Whole, rule: str) -> list[str]:
     """Promise 9: a plan of class lossy has nothing for what `rule` found, where that can be mended without a loss."""
     everyone = names(store.root.path / "containers")
     lossy = (ActionClass.LOSSY, ActionClass.LOSSY_USER)
-    outcome = run(store.root.path, consents=everyone, classes=lossy, level=level_of(rule))
+    outcome = run(store.root.path, consents=everyone, classes=lossy)
     marks = {finding.fingerprint for finding in outcome.of(rule)}
     found = [f"{rule}: {action.does}" for action in outcome.plan.actions if marks & set(action.findings)]
     return found if marks else [f"{rule} finds nothing"]
