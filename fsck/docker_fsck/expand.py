@@ -183,6 +183,8 @@ def _image(made: Draft, ident: str) -> None:
     pull = _pull(model, ident, [key[1] for key in keys])
     made.pull += pull
     made.loses += [f"the image {name}" for name in model.image_names(ident)]
+    if pinned := next((name for name in pull if "@" in name), None):
+        made.next += [f"after the pull, give it its name back: docker tag {pinned} {key[1]}" for key in keys if "@" not in key[1]]
     if not pull:
         names = ", ".join(model.image_names(ident))
         made.loses.append(f"{names} for good: it was made on this host and no registry is known to hold it")

@@ -12,13 +12,14 @@ from docker_fsck.api import (
     Severity,
     Trouble,
     WriteFile,
+    chain_id,
     copies,
     hookimpl,
     on_cycle,
     rule,
     short,
 )
-from docker_fsck_plugins.remedies import put_away, reclaim
+from docker_fsck_plugins.remedies import forget, put_away, reclaim
 
 
 def _forget_image(model: Model, image: str) -> Remedy:
@@ -77,19 +78,21 @@ def config_invalid(model: Model) -> Iterator[Fault]:
             yield Fault(Ref("image", image.id), message, (image.path,), "an object with rootfs", image.fault.why, remedies)
 
 
-@rule("image-layer-missing", Severity.ERROR)
+@rule("image-layer-missing", Severity.ERROR, actions=(ActionClass.LOSSY,))
 def layer_missing(model: Model) -> Iterator[Fault]:
     """A layer that an image needs has no record.
 
     Why it matters: the engine hides the image; before 18.03 it does not start.
     How it comes about: the record was lost or put away, the image was not.
-    Repair: none yet in this version; a pull of the image brings the layer back once the image and the records above the
-        gap are put away.
+    Repair: the image and the layers above the gap are put away, so that a pull of the image brings the lost layer and those
+        above it back; the layers below are used again.
+    Never: take the layers below the gap for garbage.
     Daemon says: layer does not exist, not restoring image
     Seen in: FC-12
     """
     if model.layers.faults:
         return
+    renamed = {chain_id(layer.parent_id, str(layer.diff)) for layer in map(model.layers.layers.__getitem__, model.misnamed)}
     for image in sorted(model.images.images.values(), key=lambda each: each.id):
         if not image.usable:
             continue
@@ -97,8 +100,9 @@ def layer_missing(model: Model) -> Iterator[Fault]:
             if chain not in model.layers.layers:
                 ref = Ref("layer", chain)
                 names = ", ".join(model.image_names(image.id))
+                remedies = () if chain in renamed else (forget(model, chain),)  # it lies there under another name
                 message = f"layer {image.chains.index(chain) + 1} of {len(image.chains)} of {names} has no record"
-                yield Fault(ref, message, (model.path_of(ref), image.path), "a layer record", "no such folder", ())
+                yield Fault(ref, message, (model.path_of(ref), image.path), "a layer record", "no such folder", remedies)
 
 
 @rule("image-parent-broken", Severity.INFO, actions=(ActionClass.RECLAIM,))

@@ -22,6 +22,8 @@ def record_incomplete(model: Model) -> Iterator[Fault]:
         name: that is a proof. `size` is counted anew, any number loads. A lost `cache-id` is found on union drivers if just one
         folder that nothing claims stands on the layer's parents and has exactly what its archive has, by digest. A broken
         descriptor.json, which only layers from foreign servers have, is put away (lossy).
+        Where the record does not lead to the layer's content any more, it and what stands on it are put away, so that a pull
+        fetches what is missing (lossy).
     Never: remove the record without accounting for the folder that its cache-id names.
     Daemon says: rename …/layerdb/tmp/write-set-N …/layerdb/sha256/<chain>: file exists
     Seen in: FC-06
@@ -38,7 +40,16 @@ def record_incomplete(model: Model) -> Iterator[Fault]:
         found = identity.mended(identities, layer)
         message = f"the record of layer {short(layer.chain)} cannot be loaded: {what}"
         expected = found if isinstance(found, str) else found.does
-        yield Fault(Ref("layer", layer.chain), message, paths, expected, what, () if isinstance(found, str) else (found,))
+        lost = (forget(model, layer.chain),) if _leads_nowhere(model, layer) else ()
+        yield Fault(Ref("layer", layer.chain), message, paths, expected, what, lost if isinstance(found, str) else (found,))
+
+
+def _leads_nowhere(model: Model, layer: layerdb.Layer) -> bool:
+    """Whether it is certain that the content which this record stood for cannot be found through it."""
+    if model.home.partial or any(each.state == "unreadable" for each in layer.troubles):
+        return False
+    part = model.home.missing(layer.dir_id) if layer.dir_id is not None else None
+    return layer.dir_id is None or (part is not None and surely_gone(model, part))
 
 
 @rule("layer-chainid-mismatch", Severity.ERROR, actions=(Class.LOSSLESS,), after=("layer-record-incomplete",))
@@ -69,13 +80,17 @@ def _misfit(model: Model, layer: layerdb.Layer) -> str:
     return f"{layer.path}/diff" if layer.chain in model.images_of else layer.path
 
 
-@rule("layer-parent-missing", Severity.ERROR, after=("image-layer-missing", "layer-record-incomplete", "layer-chainid-mismatch"))
+@rule(
+    "layer-parent-missing", Severity.ERROR, actions=(Class.LOSSY,),
+    after=("image-layer-missing", "layer-record-incomplete", "layer-chainid-mismatch"),
+)  # fmt: skip
 def parent_missing(model: Model) -> Iterator[Fault]:
     """The layer that a layer or a container stands on has no record.
 
     Why it matters: the engine loads neither a layer above the gap nor a container on it, and hides their images.
     How it comes about: the record was removed by hand, or put away so that a pull brings it back.
-    Repair: pull the image; the next run of docker-fsck then ties its containers to the layers that came back.
+    Repair: layers above the gap are put away, since they block every pull. Pull the image; the next run of docker-fsck then
+        ties its containers to the layers that came back.
     Never: prune before: a hidden container protects neither its image nor its volumes.
     Daemon says: failed to get diff id for sha256:…: open …/diff: no such file or directory
     Seen in: FC-12, FC-22
@@ -92,7 +107,8 @@ def parent_missing(model: Model) -> Iterator[Fault]:
             ref = Ref("layer", chain)
             what = "layer" if above.kind == "layer" else "container"
             message = f"the {what} {short(above.id)} stands on {short(chain)}, which has no record"
-            yield Fault(ref, message, (model.path_of(ref), path), "a layer record", "no such folder", (), (ref, above))
+            remedies = (forget(model, chain),) if above.kind == "layer" else ()
+            yield Fault(ref, message, (model.path_of(ref), path), "a layer record", "no such folder", remedies, (ref, above))
 
 
 @rule("layer-driverdir-missing", Severity.ERROR, actions=(Class.LOSSY,), after=("layer-record-incomplete",))

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 
-from docker_fsck.api import ActionClass, Fault, MakeDir, Model, Ref, Remedy, Rule, Severity, Trouble, rule
+from docker_fsck.api import ActionClass, Fault, MakeDir, Model, Ref, Remedy, Rule, Severity, Trouble, reach, rule
 from docker_fsck_plugins import overlay2_links
 from docker_fsck_plugins.overlay2_links import DRIVERS, from_children, home_of, ref, write
 from docker_fsck_plugins.remedies import lost_content, put_away, reclaim
 
 GONE = (
+    "layer-record-incomplete",
     "layer-driverdir-missing",
     "layer-parent-missing",
     "image-layer-missing",
@@ -106,13 +107,21 @@ def _folding(model: Model, fault: Fault, told: dict[str, str]) -> Fault:
     named = [each for name in sorted(names) for each in home.linked.get(name, ())]
     named += [each for each, name in told.items() if name in names]
     through = [Ref("file", f"{home.name}/l"), *(cause for each in (*home.needs(ident), *named) for cause in _causes(model, each))]
-    if expected is None and mount is not None and mount.parent_id is not None:
-        through.append(Ref("layer", mount.parent_id))
+    if expected is None:
+        layer = model.dir_owner.get(ident)
+        through += _below(model, layer.parent_id if layer else mount.parent_id if mount else None)
     if not fault.remedies:
         through += [cause for each in expected or () if home.missing(each) is not None for cause in _causes(model, each)]
     return Fault(
         fault.subject, fault.message, fault.paths, fault.expected, fault.actual, fault.remedies, tuple(dict.fromkeys(through))
     )
+
+
+def _below(model: Model, chain: str | None) -> list[Ref]:
+    """The layers from `chain` down, as far as records tell; the last may be the one that does not."""
+    layers = model.layers.layers
+    steps = reach([chain] if chain else [], lambda at: [each.parent_id] if (each := layers.get(at)) and each.parent_id else [])
+    return [Ref("layer", each) for each in sorted(steps)]
 
 
 @rule("ovl-committed-on-rw", Severity.ERROR, actions=(ActionClass.LOSSLESS,), drivers=DRIVERS)

@@ -36,7 +36,9 @@ def _working(model: Model, chain: str) -> list[str]:
     mounts = (mount for each in sorted(chains) for mount in model.mounts_of.get(each, ()))
     for mount in mounts:
         container = model.containers.get(mount.name)
-        if container and not container.dead and isinstance(mount.mount_id, str) and _stands(model, mount.mount_id):
+        if container is None or container.dead or mount.parent_id not in model.loadable:
+            continue  # the engine hides it already
+        if isinstance(mount.mount_id, str) and _stands(model, mount.mount_id):
             found.append(f"container {container.ref_name}")
     return found
 

@@ -41,6 +41,7 @@ PARENT = file(lambda store: store.root.image_metadata(store.app) / "parent")
 UPDATED = file(lambda store: store.root.image_metadata(store.app) / "lastUpdated")
 METADATA = file(lambda store: store.root.image_metadata(OTHER_ID))
 FOREIGN = file(lambda store: store.root.image_file(OTHER_ID).with_name("notes.txt"))
+LOST = ("layer-parent-missing", "driver-orphan", "ovl-lower")
 HASH, INVALID, MISSING = "image-hash-mismatch", "image-config-invalid", "image-layer-missing"
 PARENTS, UPDATES, ORPHAN, RESIDUE, STRANGE = (
     "image-parent-broken", "image-lastupdated-broken", "image-metadata-orphan", "image-temp-residue", "image-foreign-entry",
@@ -149,10 +150,10 @@ ROWS: tuple[Row, ...] = (
     silent(INVALID, "it has no list of layers", config(b'{"rootfs":{"type":"layers"}}')),
     silent(INVALID, "it holds more than the engine knows",
           config(b'{"rootfs":{"type":"layers","diff_ids":null},"moby.buildkit.x":[{}]}')),
-    fires(MISSING, "the base layer of all has no record", BASE_GONE, drivers=UNION),
-    fires(MISSING, "the base layer of all has no record", BASE_GONE, drivers=VFS, also=("driver-orphan",)),
-    fires(MISSING, "the top layer of one has no record", TOP_GONE, drivers=UNION),
-    fires(MISSING, "the top layer of one has no record", TOP_GONE, drivers=VFS, also=("driver-orphan",)),
+    fires(MISSING, "the base layer of all has no record", BASE_GONE, cls=LOSSY, leaves=LOST, drivers=UNION),
+    fires(MISSING, "the base layer of all has no record", BASE_GONE, cls=LOSSY, leaves=LOST, drivers=VFS, also=("driver-orphan",)),
+    fires(MISSING, "the top layer of one has no record", TOP_GONE, cls=LOSSY, leaves=LOST, drivers=UNION),
+    fires(MISSING, "the top layer of one has no record", TOP_GONE, cls=LOSSY, leaves=LOST, drivers=VFS, also=("driver-orphan",)),
     silent(MISSING, "no image needs the record",
           does(WEB, lambda store: store.root.delete(store.root.record(store.root.layer({"x": b"1"}))),
           lambda store: store.root.delete(store.root.driver_dir(list(store.root.layers.values())[-1].cache_id))), drivers=VFS),

@@ -42,6 +42,7 @@ INCOMPLETE, IDENTITY, NO_PARENT, NO_DIR = (
 )  # fmt: skip
 TWICE, NO_SPLIT, DEEP, ORPHAN = "layer-cacheid-duplicate", "layer-tarsplit-missing", "layer-too-deep", "driver-orphan"
 AGAIN = (NO_PARENT,)
+LOST = (*AGAIN, ORPHAN, "ovl-lower")
 
 
 def top(store: Whole) -> str:
@@ -167,8 +168,17 @@ def without_names(store: Whole) -> None:
 
 def without_images(store: Whole) -> Told:
     """The images are gone and then a layer below their containers: only the containers' records still speak of it."""
+    return gap(store, top(store))
+
+
+def between(store: Whole) -> Told:
+    """The images are gone and then a layer in the middle: the layers above it are left, which containers stand on."""
+    return gap(store, mid(store))
+
+
+def gap(store: Whole, chain: str) -> Told:
+    """All images are gone, and the record of one layer."""
     without_names(store)
-    chain = top(store)
     store.root.delete(store.root.record(chain))
     return told(store, "layer", chain, store.root.record(chain))
 
@@ -206,18 +216,18 @@ ROWS: tuple[Row, ...] = (
     fires(INCOMPLETE, "all but tar-split is empty", does(part("diff"), emptying("diff", "size", "cache-id", "parent")), cls=LOSSLESS,
           drivers=UNION),
     fires(INCOMPLETE, "cache-id is empty and a file of the layer is another", does(part("cache-id"), emptied(part("cache-id")),
-          changed), drivers=UNION),
+          changed), cls=LOSSY, leaves=LOST, drivers=UNION),
     fires(INCOMPLETE, "cache-id is empty and the layer has a file more", does(part("cache-id"), emptied(part("cache-id")),
-          lambda store: store.root.write(content_of(store) / "more", b"")), drivers=UNION),
+          lambda store: store.root.write(content_of(store) / "more", b"")), cls=LOSSY, leaves=LOST, drivers=UNION),
     fires(INCOMPLETE, "cache-id is empty and two folders have the layer's content", does(part("cache-id"), twin_of,
-          emptied(part("cache-id"))), drivers=UNION, also=(ORPHAN,)),
-    fires(INCOMPLETE, "cache-id is empty", emptied(part("cache-id")), drivers=VFS, also=(ORPHAN,)),
+          emptied(part("cache-id"))), cls=LOSSY, leaves=LOST, drivers=UNION, also=(ORPHAN,)),
+    fires(INCOMPLETE, "cache-id is empty", emptied(part("cache-id")), cls=LOSSY, leaves=LOST, drivers=VFS, also=(ORPHAN,)),
     fires(INCOMPLETE, "the descriptor is empty", written(part("descriptor.json"), b""), cls=LOSSY),
     fires(INCOMPLETE, "the descriptor is no object", written(part("descriptor.json"), b"[]"), cls=LOSSY),
-    fires(INCOMPLETE, "the folder is empty", at_diff(emptied(record(mid))), drivers=UNION),
-    fires(INCOMPLETE, "all files are empty", at_diff(does(record(mid), hollow)), drivers=UNION),
-    fires(INCOMPLETE, "a file has the name of a layer", written(record(mid), b"x"), drivers=UNION),
-    fires(INCOMPLETE, "a link has the name of a layer", linked(record(mid), "../x"), drivers=UNION),
+    fires(INCOMPLETE, "the folder is empty", at_diff(emptied(record(mid))), cls=LOSSY, leaves=LOST, drivers=UNION),
+    fires(INCOMPLETE, "all files are empty", at_diff(does(record(mid), hollow)), cls=LOSSY, leaves=LOST, drivers=UNION),
+    fires(INCOMPLETE, "a file has the name of a layer", written(record(mid), b"x"), cls=LOSSY, leaves=LOST, drivers=UNION),
+    fires(INCOMPLETE, "a link has the name of a layer", linked(record(mid), "../x"), cls=LOSSY, leaves=LOST, drivers=UNION),
     silent(INCOMPLETE, "white space surrounds digests and ids", does(
         part("diff"), *(written(part(name), lambda store, name=name: (store.root.record(mid(store)) / name).read_text() + " \n")
                         for name in ("diff", "parent", "cache-id")))),
@@ -225,7 +235,8 @@ ROWS: tuple[Row, ...] = (
     silent(INCOMPLETE, "size is negative", written(part("size"), b"-1")),
     silent(INCOMPLETE, "there is a descriptor", written(part("descriptor.json"), b'{"mediaType":"x","size":1,"urls":[]}')),
     silent(INCOMPLETE, "the record has the file os of another system", written(part("os"), b"linux")),
-    folds(NO_PARENT, "image-layer-missing", "the record below is gone", hurting(deleted(record(low)), *EVERYONE), drivers=UNION),
+    folds(NO_PARENT, "image-layer-missing", "the record below is gone", hurting(deleted(record(low)), *EVERYONE), cls=LOSSY, leaves=LOST,
+          drivers=UNION),
     fires(IDENTITY, "the parent is lost", deleted(part("parent")), cls=LOSSLESS),
     fires(IDENTITY, "the parent of the top layer is lost", deleted(part("parent", top)), cls=LOSSLESS),
     fires(IDENTITY, "the parent is lost and no image is left, but containers", does(part("parent", top), without_names,
@@ -239,6 +250,8 @@ ROWS: tuple[Row, ...] = (
         record(low), lambda store: store.root.image("again:1", [{"a": b"1"}, {"a": b"1"}]))),
     fires(NO_PARENT, "only a container's record still names it", without_images, drivers=UNION, also=NO_IMAGE),
     fires(NO_PARENT, "only a container's record still names it", without_images, drivers=VFS, also=(ORPHAN, *NO_IMAGE)),
+    fires(NO_PARENT, "layers above the gap are left, which no image names", between, cls=LOSSY, leaves=LOST, drivers=UNION,
+          also=NO_IMAGE),
     silent(NO_PARENT, "a whole layer stands on a whole one", does(record(low), lambda store: store.root.image("more:1", 3))),
     *(fires(NO_DIR, what, hurting(how, *EVERYONE), cls=LOSSY, **terms) for what, how in (
         ("the folder below everything is gone", deleted(dir_of(low))),
