@@ -52,7 +52,7 @@ def test_only_the_first_word_may_be_the_plugins_name() -> None:
         options.parse(["-q", "fsck", "check"])
 
 
-@pytest.mark.parametrize("word", ["export", "bundle", "fsck2"])
+@pytest.mark.parametrize("word", ["bundle", "fsck2"])
 def test_what_is_not_built_yet_is_no_command(word: str) -> None:
     with pytest.raises(UsageError, match=f"no command '{word}'"):
         options.parse([word])

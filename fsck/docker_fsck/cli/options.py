@@ -115,6 +115,10 @@ OPTIONS: dict[str, Callable[[Add], object]] = {
     "daemon_json": lambda add: add(
         "--daemon-json", metavar="FILE", help="the configuration that engine will have (default: that of the root's own engine)"
     ),
+    "CONTAINER": lambda add: add("which", metavar="CONTAINER", help="its name, id or the beginning of its id"),
+    "archive": lambda add: add(
+        "-o", dest="archive", metavar="FILE.tar", required=True, help="the tar to write, outside the data root"
+    ),
     "older_than": lambda add: add("--older-than", metavar="DURATION", help="transactions older than this (default 14d)"),
     "txn": lambda add: add("--txn", metavar="TXN", help="only this transaction"),
     "by": lambda add: add("--by", metavar="kind|image|container", help="what the sums are for (default kind)"),
@@ -182,6 +186,11 @@ COMMANDS = {
     ),
     "why": Command("Say what keeps a thing, up to the roots, or since when and why it is dead.", "why:why", ("THING",)),
     "du": Command("Say where the space is and whose it is; adds up to `du -x` of the root.", "du:du", ("by", "jobs")),
+    "export": Command(
+        "Write a container's writable layer and configuration to a tar, also of one that the engine hides.",
+        "exporting:export",
+        ("CONTAINER", "archive"),
+    ),
     "explain": Command(
         "Say what a rule, or what an engine said, means and what is done about it.", "explaining:explain", ("RULE",)
     ),

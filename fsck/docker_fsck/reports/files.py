@@ -3,7 +3,9 @@
 import contextlib
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from docker_fsck.errors import UsageError
 
@@ -31,13 +33,35 @@ def put(path: str, data: bytes, what: str) -> None:
 
 
 def _replace(target: Path, data: bytes) -> None:
+    with _beside(target) as file:
+        file.write(data)
+
+
+@contextlib.contextmanager
+def streamed(path: str, what: str) -> Iterator[IO[bytes]]:
+    """A file to be written piece by piece that stands at `path` when the block has ended well, and not at all otherwise.
+
+    What is no regular file is written straight to. Raises `UsageError` with the reason if it cannot be written.
+    """
+    target = Path(os.path.realpath(path))
+    try:
+        straight = target.exists() and not stat.S_ISREG(target.stat().st_mode)
+        with target.open("wb") if straight else _beside(target) as file:
+            yield file
+    except OSError as error:
+        raise UsageError(f"{what} {path}: {error.strerror or error}") from None
+
+
+@contextlib.contextmanager
+def _beside(target: Path) -> Iterator[IO[bytes]]:
+    """A temporary file in the same folder, which takes the place of `target` once it is on the disk."""
     import tempfile  # noqa: PLC0415 - most runs write no file
 
     handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             os.fchmod(file.fileno(), _mode(target))
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).replace(target)
