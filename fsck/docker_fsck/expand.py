@@ -55,11 +55,12 @@ def draft(model: "Model", fingerprint: str, remedy: Remedy) -> Draft:
         place = LOCK if step.raw == LOCKFILE else last if away else WRITE
         made.steps.append(((place, number), step))
     for ref in remedy.forget:
-        _forget(made, ref)
+        _forget(made, ref, remedy.forget)
     return made
 
 
-def _forget(made: Draft, ref: Ref) -> None:
+def _forget(made: Draft, ref: Ref, together: tuple[Ref, ...]) -> None:
+    """Put the files of one object away; `together` are all that go with it."""
     match ref.kind:
         case "image":
             _image(made, ref.id)
@@ -70,6 +71,8 @@ def _forget(made: Draft, ref: Ref) -> None:
         case "mount":
             made.mounts.add(ref.id)
             _away(made, (MOUNT, 0), made.model.path_of(ref))
+            if Ref("container", ref.id) in together:
+                _writable(made, ref.id)
         case "container":
             _away(made, (CONTAINER, 0), made.model.path_of(ref))
         case "driverdir":
@@ -94,6 +97,14 @@ def _dir(made: Draft, ident: str) -> None:
         made.next.append(f"{made.model.home.path(ident)} stays: only the tools of {made.model.name} can take it away")
     for path in holdings:
         _away(made, (LINK if path.startswith(folder) else DIR, 0), path)
+
+
+def _writable(made: Draft, name: str) -> None:
+    """Finish a removal: what a container wrote goes with its folder and its record, as one action or not at all (FC-25)."""
+    mount = made.model.mounts.mounts.get(name)
+    for ident in mount.dir_ids if mount else ():
+        if ident in made.model.home.ids():
+            _dir(made, ident)
 
 
 def _layer(made: Draft, chain: str, kept: "frozenset[str] | set[str]") -> None:

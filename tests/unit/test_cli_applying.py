@@ -83,6 +83,39 @@ def test_interactive_asks_for_each_action(broken: DataRoot) -> None:
     assert (4, ["ovl-link-file"], True) == (ended.status, left, "not agreed to" in ended.out)
 
 
+def test_a_question_says_what_why_for_whom_and_how_much(broken: DataRoot) -> None:
+    asked = run(*on(broken, "apply", "--class", "lossless,reclaim", "--interactive"), answers="n\nn\n").err
+    asked = " ".join(asked.split())
+    assert [True] * 6 == [
+        word in asked
+        for word in (
+            "(lossless): write the short name",
+            "why ovl-link-file: the link file of",
+            "impact no image, container or volume suffers from it now",
+            "gains what suffers from it works again; nothing is lost",
+            "of the disk, once it is purged",
+            "undo gives all of it back",
+        )
+    ], asked
+
+
+def test_the_end_of_an_apply_says_what_was_lost_and_what_is_left_to_do(healthy: DataRoot) -> None:
+    image = healthy.image("lost:1", 2)
+    healthy.container(image, "worker")
+    healthy.delete(healthy.driver_dir(healthy.dir_of(healthy.chains_of(image)[0])))
+    told = run(*on(healthy, "apply", "--class", "lossy", "--yes")).out
+    told = " ".join(told.split())
+    assert [True] * 4 == [
+        word in told
+        for word in (
+            "lost the image lost:1",
+            "Left for you to do:",
+            "container worker stands on it: pull the image, then run",
+            "undo",
+        )
+    ], told
+
+
 @pytest.mark.parametrize("host", [LIVE, HostView(state="unknown", why="no /proc"), HostView(state="stopped", why="", fsck_pid=9)])
 def test_apply_beside_an_engine_or_another_fsck_is_refused(broken: DataRoot, host: HostView) -> None:
     before = snapshot(broken.path)

@@ -511,3 +511,16 @@ def test_a_lost_image_without_a_digest_is_pulled_by_name_where_its_layers_are_kn
 def test_a_lost_image_that_was_made_here_is_told_to_be_lost_for_good(root: DataRoot) -> None:
     action = lost(root, root.image("local:1", 2))
     assert ((), True) == (judged(root.path).plan.pull, any("local:1 for good" in each for each in action.loses))
+
+
+def test_a_removal_is_finished_as_one_action_from_the_folder_to_the_writable_layer(root: DataRoot) -> None:
+    ident = root.container(root.image("app:2"), "web")
+    record, layer, init = root.mount_record(ident), root.driver_dir(root.mount_id(ident)), root.driver_dir(root.init_id(ident))
+    links = [root.short_link(each.name) for each in (layer, init)]
+    forget = (Ref("container", ident), Ref("mount", ident))
+    mended = fault(Ref("container", ident), remedy=remedy(LOSSY_USER, forget=forget, consent=ident))
+    seen = planned(root, mended, policy=structs.replace(NOW, consents=frozenset({ident})))
+    (action,) = seen.plan.actions
+    paths = [root.path / step.path for step in action.steps]
+    assert [root.container_dir(ident), record] == paths[:2]
+    assert (set(links), {layer, init}) == (set(paths[2:4]), set(paths[4:]))

@@ -15,7 +15,7 @@ from docker_fsck.errors import REFUSED, Refused, UsageError
 from docker_fsck.log import Event
 from docker_fsck.reports import changes, text
 from docker_fsck.reports.lines import BLANK
-from docker_fsck.reports.plantext import action_lines
+from docker_fsck.reports.plantext import action_lines, asked_lines
 from docker_fsck.safety import brake
 from docker_fsck.values import Action, ActionClass, Plan
 
@@ -106,8 +106,12 @@ def _agreed(call: Call, work: Work) -> Work:
     terminal = call.edge.terminal
     kept: list[Action] = []
     for action in work.actions:
-        terminal.aside(action_lines(action, view(call)))
-        if not call.has("interactive") or terminal.ask(f"Do {action.id} ({action.cls})?"):
+        if not call.has("interactive"):
+            terminal.aside(action_lines(action, view(call)))
+            kept.append(action)
+            continue
+        terminal.aside(asked_lines(action, work.found.report.findings, view(call)))
+        if terminal.ask(f"Do {action.id} ({action.cls})?"):
             kept.append(action)
     if not call.has("interactive") and not terminal.ask(f"Apply this to {work.found.root.path}?"):
         kept = []

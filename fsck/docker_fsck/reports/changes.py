@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from docker_fsck.apply.history import Record
 from docker_fsck.apply.site import Applied, Purged, Skip, Undone
-from docker_fsck.reports.lines import BLANK, Line, field, line
+from docker_fsck.reports.lines import BLANK, Line, field, fields, line, wrapped
 from docker_fsck.reports.plantext import action_lines, command_lines
 from docker_fsck.reports.view import View
 from docker_fsck.reports.words import escape, many, size
@@ -45,6 +45,7 @@ def applied(done: Applied, actions: tuple[Action, ...], left: Left, view: View) 
     shown = whole if view.verbose else whole[:MOST]
     for action in shown:
         yield from field(action.id, action.does, indent=4)
+        yield from fields("  lost", _cut(action.loses, view), indent=4)
     if len(whole) > len(shown):
         yield line(f"    ... and {len(whole) - len(shown)} more; -v prints them all", "label")
     yield from _skips(done.skipped, view)
@@ -55,7 +56,21 @@ def applied(done: Applied, actions: tuple[Action, ...], left: Left, view: View) 
             ("", " To do it: "),
             ("command", view.call("recover --finish")),
         )
+    yield from to_do(whole)
     yield from after(done, view)
+
+
+def to_do(actions: Iterable[Action]) -> Iterator[Line]:
+    """What is left for the operator after these actions, each thing once."""
+    steps = dict.fromkeys(each for action in actions for each in action.next)
+    if steps:
+        yield line("Left for you to do:", "head")
+        yield from (row for each in steps for row in wrapped(each, indent=4, style="command"))
+
+
+def _cut(texts: tuple[str, ...], view: View) -> list[str]:
+    shown = list(texts if view.verbose else texts[:MOST])
+    return [*shown, f"and {len(texts) - len(shown)} more"] if len(texts) > len(shown) else shown
 
 
 def finished(done: Applied, view: View) -> Iterator[Line]:

@@ -7,7 +7,7 @@ from msgspec import UnsetType
 
 from docker_fsck.reports.lines import BLANK, Line, field, fields, line, wrapped
 from docker_fsck.reports.view import View
-from docker_fsck.reports.words import brief, escape, many, size
+from docker_fsck.reports.words import brief, escape, listing, many, size
 from docker_fsck.values import Action, ActionClass, Blocked, Finding, Plan, Ref, Target
 
 MOST_ACTIONS = 8
@@ -18,6 +18,14 @@ MEANING = {
     ActionClass.LOSSY: "cannot be mended from this disk; its records are moved away so that a pull brings it back",
     ActionClass.LOSSY_USER: "holds data of a user; only with --consent for exactly this object",
     ActionClass.MANUAL: "steps for you to take; nothing is changed by this program",
+}
+
+GAINS = {
+    ActionClass.LOSSLESS: "what suffers from it works again; nothing is lost",
+    ActionClass.RECLAIM: "{} of the disk, once it is purged; nothing that anything refers to is lost",
+    ActionClass.LOSSY: "the engine forgets what it cannot use, so that a pull or load brings it back",
+    ActionClass.LOSSY_USER: "{} of the disk, once it is purged, and an engine without a half object",
+    ActionClass.MANUAL: "nothing by itself: it is for you to do",
 }
 
 
@@ -104,6 +112,30 @@ def command_lines(action: Action) -> Iterator[Line]:
     """The commands of a manual action, each on one line however long, to be copied."""
     for command in action.next:
         yield (("", "        "), ("command", escape(command)))
+
+
+def asked_lines(action: Action, findings: Iterable[Finding], view: View) -> Iterator[Line]:
+    """What a question is about: what is done, why, who suffers until then, what is gained and lost, what is to be done next."""
+    causes = [each for each in findings if each.fingerprint in action.findings]
+    yield (("head", f"{action.id} ({action.cls})"), ("", f": {escape(action.does)}"))
+    yield from fields("  why", _cut([f"{each.rule}: {each.message}" for each in causes], view), indent=4)
+    yield from fields("  impact", list(_impact(causes)) or ["no image, container or volume suffers from it now"], indent=4)
+    yield from field("  gains", GAINS[action.cls].format(size(action.bytes)), indent=4)
+    yield from fields("  loses", _cut(list(action.loses), view), indent=4)
+    yield from field("  moves", f"{many(len(action.steps), 'path')}, {size(action.bytes)}; undo gives all of it back", indent=4)
+    yield from fields("  then", action.next, indent=4, style="command")
+
+
+def _cut(texts: list[str], view: View) -> list[str]:
+    shown = texts if view.verbose else texts[:MOST_LOSSES]
+    return [*shown, f"and {len(texts) - len(shown)} more"] if len(texts) > len(shown) else shown
+
+
+def _impact(causes: list[Finding]) -> Iterator[str]:
+    for what in ("images", "containers", "volumes"):
+        names = tuple(sorted({name for each in causes for name in getattr(each.impact, what)}))
+        if names:
+            yield f"{what}: {listing(names, MOST_LOSSES)}"
 
 
 def _op(step: object) -> str:
