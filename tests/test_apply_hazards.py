@@ -36,6 +36,7 @@ from docker_fsck.apply.executor import execute
 from docker_fsck.apply.history import history, unfinished
 from docker_fsck.testing import tree
 from docker_fsck.testing.builder import DataRoot
+from docker_fsck.values import PutAway
 
 pytestmark = needs_host
 READY = "print(); sys.stdout.flush(); time.sleep(600)"
@@ -232,19 +233,16 @@ def small(master: Damaged, tmp_path: Path) -> Iterator[Path]:
 
 
 @needs_root
-def test_on_a_full_disk_check_works_apply_refuses_and_purge_frees(
-    small: Path, master: Damaged, before: Shot, tmp_path: Path
-) -> None:
+def test_on_a_full_disk_check_works_apply_refuses_and_purge_frees(small: Path, master: Damaged, before: Shot) -> None:
     pure = said(small, "check")
     assert 0 == said(small, "apply", "--class", "reclaim", "--yes", "--allow-mass").status & (64 | 32)
     half = snapshot(small)
     fill(small.parent)
     full = said(small, "check")
     assert pure.status == full.status
-    for more in ((), ("--journal-dir", str(tmp_path))):
-        ended = said(small, *ALL, *more)
-        assert 64 == ended.status & 64
-        assert "no space left on the disk of the data root" in ended.err
+    ended = said(small, *ALL)
+    assert 64 == ended.status & 64
+    assert "no space left on the disk of the data root" in ended.err
     assert (half, ["applied"]) == (snapshot(small), state(small))
     free = os.statvfs(small).f_bfree
     assert 0 == said(small, "purge", "--older-than", "0s").status
@@ -252,6 +250,45 @@ def test_on_a_full_disk_check_works_apply_refuses_and_purge_frees(
     assert os.statvfs(small).f_bfree > free
     assert 0 == said(small, *ALL).status & (64 | 32)
     assert () == looked_at(small).plan.actions
+
+
+def exhaust(folder: Path) -> None:
+    """Take all the inodes that are left on the disk of `folder`."""
+    many = folder / "many"
+    many.mkdir()
+    with contextlib.suppress(OSError):
+        for number in range(1 << 20):
+            (many / str(number)).touch()
+
+
+@needs_root
+@pytest.mark.parametrize("take", [fill, exhaust])
+def test_in_folders_that_were_set_aside_apply_works_without_a_byte_or_an_inode(
+    small: Path, tmp_path: Path, take: Callable[[Path], object]
+) -> None:
+    assert 0 == said(small, "apply", "--class", "lossless", "--yes").status & (64 | 32)
+    half = snapshot(small)
+    take(small.parent)
+    plan, elsewhere = looked_at(small).plan, ("--journal-dir", str(tmp_path))
+    moving = [action for action in plan.actions if all(isinstance(step, PutAway) for step in action.steps)]
+    said(small, *ALL, *elsewhere)
+    left = {action.does for action in looked_at(small).plan.actions}
+    assert (True, set()) == (len(moving) > 3, {action.does for action in moving} & left)
+    assert ["applied", "applied"] == state(small), "the journal is found without being told where it is"
+    assert (0, half) == (said(small, "undo", "last").status, snapshot(small))
+
+
+@needs_root
+@pytest.mark.parametrize("take", [fill, exhaust])
+def test_without_folders_set_aside_apply_refuses_and_says_what_it_needs(
+    small: Path, tmp_path: Path, before: Shot, take: Callable[[Path], object]
+) -> None:
+    take(small.parent)
+    for more in ((), ("--journal-dir", str(tmp_path))):
+        ended = said(small, *ALL, *more)
+        assert 64 == ended.status & 64
+        assert ("inodes are needed" if take is exhaust else "bytes are needed") in ended.err
+    assert (before, []) == (snapshot(small), state(small))
 
 
 @needs_root

@@ -545,7 +545,7 @@ def test_with_the_real_probes_of_the_host_a_root_is_changed_taken_back_and_purge
     undo(site, "last")
     assert before == snapshot(root)
     assert purge(site, [TXN]).txns == (TXN,)
-    assert sorted(os.listdir(root / ".docker-fsck")) == ["history.jsonl", "lock"]
+    assert sorted(os.listdir(root / ".docker-fsck")) == ["history.jsonl", "lock", "spare"]
 
 
 def test_a_quarantine_that_others_can_write_or_that_is_a_link_is_refused(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Does the steps of a plan, journalled, in batches; it decides nothing but what a precondition forbids (promises 4-8, 13)."""
 
+import errno
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime
@@ -14,12 +15,13 @@ from docker_fsck.apply.journal import Begun, Done, Ended, Journal, Made, Noted, 
 from docker_fsck.apply.observe import folder_times, observe, weigh
 from docker_fsck.apply.shelves import Shelves, mounted_homes
 from docker_fsck.apply.site import Applied, Event, Ground, Held, Site, Skip, What, alone, engine
+from docker_fsck.apply.spares import give_back, lacking, needs, prepare, reserve_journal, set_aside, start
 from docker_fsck.apply.story import Story
 from docker_fsck.apply.tree import Tree, words
-from docker_fsck.apply.writer import Writer, prepare, start
+from docker_fsck.apply.writer import Writer
 from docker_fsck.errors import FsckError, Refused
 from docker_fsck.reader import QUARANTINE
-from docker_fsck.values import Guard, MakeDir, Plan, PutAway, Relink, SetMeta, Step, WriteFile, spell
+from docker_fsck.values import Action, Guard, MakeDir, Plan, PutAway, Relink, SetMeta, Step, WriteFile, spell
 
 DO: dict[type, Callable[[Writer, Any, Was], int]] = {
     PutAway: Writer.put_away,
@@ -51,7 +53,7 @@ def execute(plan: Plan, site: Site, *, txn: str, now: datetime) -> Applied:
     with closing(Tree(site.root)) as tree:
         if why := engine(site):
             raise Refused(why)
-        _prepared(tree)
+        _prepared(tree, site, plan, txn)
         with alone(site) as ground:
             if killed := blocking(tree, site.journal_dir):
                 raise Refused(f"transaction {killed} is unfinished: docker-fsck recover comes first")
@@ -62,7 +64,9 @@ def execute(plan: Plan, site: Site, *, txn: str, now: datetime) -> Applied:
             opened = _opened(plan, tree, Shelves(txn, mounted_homes(tree, steps)), now)
             writer, book = _begun(tree, site, opened, planned)
             with closing(writer), closing(book):
-                return Pass(site, ground, writer, book, guards, Story(opened=opened, planned=planned)).run(steps)
+                done = Pass(site, ground, writer, book, guards, Story(opened=opened, planned=planned)).run(steps)
+            set_aside(tree)
+            return done
 
 
 class Pass:
@@ -237,11 +241,23 @@ def compare(guards: Guards, wanted: Iterable[Guard]) -> None:
         raise Refused(f"stale plan: {', '.join(stale[:_NAMED])}{more}")
 
 
-def _prepared(tree: Tree) -> None:
+def _prepared(tree: Tree, site: Site, plan: Plan, txn: str) -> None:
     try:
         prepare(tree)
     except OSError as error:
-        raise Refused(f"{QUARANTINE} cannot be made: {words(error)}") from error
+        short = _room(error, tree, site, Shelves(txn), 1, plan.actions)
+        raise Refused(f"{QUARANTINE} cannot be made: {words(error)}{short}") from error
+
+
+def _room(error: OSError, tree: Tree, site: Site, shelves: Shelves, size: int, actions: Iterable[Action]) -> str:
+    """What would be needed, where it is room that lacks."""
+    inside = 0 if site.journal_dir else size
+    return f": {needs(tree, shelves, inside, _writes(actions))}" if error.errno in journal.FULL else ""
+
+
+def _writes(actions: Iterable[Action]) -> int:
+    """How many new files, links and folders these actions make."""
+    return sum(not isinstance(step, PutAway | SetMeta) for action in actions for step in action.steps)
 
 
 def _opened(plan: Plan, tree: Tree, shelves: Shelves, now: datetime) -> Opened:
@@ -254,16 +270,24 @@ def _opened(plan: Plan, tree: Tree, shelves: Shelves, now: datetime) -> Opened:
 
 def _begun(tree: Tree, site: Site, opened: Opened, planned: Planned) -> tuple[Writer, Journal]:
     """The folders and the journal of a new transaction; its first records are on the disk."""
+    shelves, size = Shelves(opened.txn, opened.homes), journal.room(planned, opened)
+    if short := lacking(tree, shelves, 0 if site.journal_dir else size, _writes(planned.actions)):
+        full = words(OSError(errno.ENOSPC, ""))
+        raise Refused(f"no journal can be made in {QUARANTINE}: {full}: {short}; --journal-dir puts it on another disk")
     with ExitStack() as opening:
         try:
-            shelves = Shelves(opened.txn, opened.homes)
+            if site.journal_dir is None:
+                reserve_journal(tree, size)
             start(tree, shelves)
             writer = opening.enter_context(closing(Writer(tree, shelves)))
-            fd = writer.new_journal(opened.txn, site.journal_dir, journal.room(planned, opened))
+            fd = writer.new_journal(opened.txn, site.journal_dir, size)
             book = opening.enter_context(closing(Journal(fd)))
             book.append(opened, planned)
         except OSError as error:
             where = site.journal_dir or QUARANTINE
-            raise Refused(f"no journal can be made in {where}: {words(error)}; --journal-dir puts it on another disk") from error
+            if site.journal_dir:
+                give_back(tree, opened.txn)
+            why = f"{words(error)}{_room(error, tree, site, shelves, size, planned.actions)}"
+            raise Refused(f"no journal can be made in {where}: {why}; --journal-dir puts it on another disk") from error
         opening.pop_all()
     return writer, book

@@ -3,6 +3,7 @@
 Opened  Planned  (Begun  Done)*  Noted  Ended   [Resumed  (Begun  Done)*  Noted  Ended]   [Noted  UndoBegun  UndoEnded]
 """
 
+import errno
 import os
 from contextlib import suppress
 
@@ -16,6 +17,11 @@ from docker_fsck.values import Action, At
 SCHEMA = "docker-fsck/journal/1.0"
 NAME = "journal.jsonl"
 LINK = "journal"
+FRESH = "journal.new"
+"""In the quarantine itself: a journal for which disk was set aside, before its transaction begins."""
+AT = "journal.at"
+"""Holds the path of a journal elsewhere where not even a link could be made."""
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 HISTORY = "history.jsonl"
 PURGING = ".purging"
 _PER_STEP = 512

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from docker_fsck.apply.journal import (
+    AT,
     LINK,
     NAME,
     SCHEMA,
@@ -153,6 +154,9 @@ def find(tree: Tree, folder: str, txn: str, journal_dir: str | None, flags: int 
     places = [f"{journal_dir}/{txn}.jsonl"] if journal_dir else []
     with suppress(OSError):
         places.insert(0, tree.target(f"{base}/{LINK}"))
+    with suppress(OSError), tree.parent(f"{base}/{AT}") as (fd, name), open(open_noatime(name, READING, fd), "rb") as file:
+        if told := file.read(_HEAD).partition(b"\n")[0]:
+            places.insert(0, os.fsdecode(told))
     for place in places:
         with suppress(OSError):
             return open_noatime(place, flags)

@@ -9,13 +9,12 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
-from docker_fsck.apply.journal import HISTORY, LINK, NAME, PURGING, Times, Was
+from docker_fsck.apply.journal import AT, FRESH, FULL, HISTORY, LINK, NAME, PURGING, Times, Was
 from docker_fsck.apply.kernel import copy_label, flush, inode, renameat2, reserve, within, write_all
 from docker_fsck.apply.observe import CAPABILITY
-from docker_fsck.apply.shelves import NAMES, Shelf, Shelves, opened, quarantine
-from docker_fsck.apply.tree import FOLDER, READING, Tree
+from docker_fsck.apply.shelves import Shelf, Shelves, opened, quarantine
+from docker_fsck.apply.tree import READING, Tree
 from docker_fsck.errors import Refused
-from docker_fsck.reader import QUARANTINE
 from docker_fsck.values import MakeDir, PutAway, Relink, SetMeta, Step, WriteFile
 
 _MOVED = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
@@ -31,35 +30,6 @@ def rename_new(source: str, target: str, source_fd: int, target_fd: int) -> None
     os.rename(source, target, src_dir_fd=source_fd, dst_dir_fd=target_fd)
 
 
-def prepare(tree: Tree, home: str = "") -> None:
-    """Make the quarantine of a driver home, or of the root, if it is not there; the times of the folder around it stay."""
-    fd = tree.open(home)
-    try:
-        before = os.stat(".", dir_fd=fd)
-        with suppress(FileExistsError):
-            os.mkdir(QUARANTINE, 0o700, dir_fd=fd)
-            os.utime(".", ns=(before.st_atime_ns, before.st_mtime_ns), dir_fd=fd)
-            flush(fd)
-    finally:
-        os.close(fd)
-
-
-def start(tree: Tree, shelves: Shelves) -> None:
-    """Make the folders of a new transaction, those of the root first. `Refused` if a quarantine is not ours alone."""
-    for home in shelves.places:
-        prepare(tree, home)
-        with quarantine(tree, home) as around:
-            os.mkdir(shelves.txn, 0o700, dir_fd=around)
-            folder = os.open(shelves.txn, FOLDER, dir_fd=around)
-            try:
-                for name in NAMES:
-                    os.mkdir(name, 0o700, dir_fd=folder)
-                flush(folder)
-            finally:
-                os.close(folder)
-            flush(around)
-
-
 def retire(tree: Tree, txn: str, home: str = "") -> None:
     """Mark a transaction as one that is being purged: from here on it cannot be taken back."""
     with quarantine(tree, home) as around:
@@ -73,6 +43,21 @@ def note(tree: Tree, line: bytes) -> None:
         fd = os.open(HISTORY, os.O_WRONLY | os.O_APPEND | _NEW, 0o600, dir_fd=home)
         try:
             write_all(fd, line)
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+
+def lead_to(journal: str, base: int) -> None:
+    """Note in the transaction's folder where its journal lies: in a link, or on a full disk in the file that was set aside."""
+    try:
+        os.symlink(journal, LINK, dir_fd=base)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        fd = os.open(AT, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=base)
+        try:
+            write_all(fd, os.fsencode(f"{journal}\n"))
             os.fsync(fd)
         finally:
             os.close(fd)
@@ -98,14 +83,16 @@ class Writer:
         """Make the journal, with `size` bytes set aside, and return its descriptor."""
         place = "" if journal_dir is None else os.path.realpath(journal_dir)
         if not place:
-            fd = os.open(NAME, os.O_RDWR | os.O_EXCL | _NEW, 0o600, dir_fd=self._shelves[""].base)
+            with quarantine(self.tree, "") as around, suppress(FileNotFoundError):
+                rename_new(FRESH, NAME, around, self._shelves[""].base)
+            fd = os.open(NAME, os.O_RDWR | _NEW, 0o600, dir_fd=self._shelves[""].base)
         elif f"{place}/".startswith(f"{self.tree.root}/"):
             raise Refused(f"the journal must not lie below the data root: {place}")
         else:
             fd = os.open(f"{place}/{txn}.jsonl", os.O_RDWR | os.O_EXCL | _NEW, 0o600)
         try:
             if place:
-                os.symlink(f"{place}/{txn}.jsonl", LINK, dir_fd=self._shelves[""].base)
+                lead_to(f"{place}/{txn}.jsonl", self._shelves[""].base)
                 flush(self.tree.fd, place)
             reserve(fd, size)
             flush(self._shelves[""].base)
