@@ -185,7 +185,10 @@ def _plan(store: "Store", drafts: list[Draft], blocked: list[Blocked]) -> Plan:
             if step.raw not in done:
                 around = _around_it(step.raw, away, drafts, made)
                 done[step.raw] = number if around is None else around
-                rows += [(place, number, step)] if around is None else []
+                inside = any("/".join(parts[:end]) in away for parts in [step.raw.split("/")] for end in range(1, len(parts)))
+                rows += (
+                    [((WRITE, 0) if inside else place, number, step)] if around is None else []
+                )  # before what is around it goes
             if done[step.raw] != number:
                 lent.setdefault(done[step.raw], []).extend(made.findings)
     rows = [row for row in rows if not (isinstance(row[2], PutAway) and _absent(store, row[2].raw))]

@@ -111,17 +111,18 @@ def parent_broken(model: Model) -> Iterator[Fault]:
 
     Why it matters: little: `docker history` shows <missing>, or repeats itself.
     How it comes about: the parent image was removed while the engine crashed.
-    Repair: the file is put away, it is optional.
+    Repair: the file is put away, it is optional. It stays while the image that it names lies in the quarantine.
     """
     parents = {ident: each.parent for ident, each in model.images.metadata.items() if isinstance(each.parent, str)}
     looped = on_cycle(parents, parents.get)
+    known = model.images.images.keys() | model.store.wanted.images  # one that was put away may be pulled again
     for ident, each in sorted(model.images.metadata.items()):
         path = f"{each.path}/parent"
         if isinstance(each.parent, Trouble) and each.parent.state != "unreadable":
             why = each.parent.why
         elif ident in looped:
             why = "is its own ancestor"
-        elif isinstance(each.parent, str) and each.parent not in model.images.images and not model.images.faults:
+        elif isinstance(each.parent, str) and each.parent not in known and not model.images.faults:
             why = f"names {short(each.parent)}, which is not there"
         else:
             continue

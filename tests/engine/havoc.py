@@ -82,7 +82,9 @@ def _orphan(places: Places, chance: random.Random) -> Path | None:
 
 
 DAMAGES: dict[str, Damage] = {
-    "a file of a layer record is empty": _emptied(*(f"image/{{d}}/layerdb/sha256/*/{name}" for name in ("diff", "size", "parent"))),
+    "a file of a layer record is empty": _emptied(
+        *(f"image/{{d}}/layerdb/sha256/*/{name}" for name in ("diff", "size", "parent"))
+    ),
     "a cache-id is empty": _emptied("image/{d}/layerdb/sha256/*/cache-id"),
     "a layer record is gone": _deleted("image/{d}/layerdb/sha256/*"),
     "a file of a mount record is empty": _emptied("image/{d}/layerdb/mounts/*/*"),

@@ -524,3 +524,14 @@ def test_a_removal_is_finished_as_one_action_from_the_folder_to_the_writable_lay
     paths = [root.path / step.path for step in action.steps]
     assert [root.container_dir(ident), record] == paths[:2]
     assert (set(links), {layer, init}) == (set(paths[2:4]), set(paths[4:]))
+
+
+def test_a_file_goes_before_the_folder_around_it_that_another_action_takes(root: DataRoot) -> None:
+    (root.path / "folder").mkdir()
+    (root.path / "folder/file").write_bytes(b"x")
+    inner = fault(Ref("file", "folder/file"), remedy=remedy(RECLAIM, away("folder/file")))
+    outer = fault(Ref("file", "folder"), remedy=remedy(LOSSY, away("folder")))
+    steps = sorted(
+        (step for action in planned(root, inner, outer).plan.actions for step in action.steps), key=lambda each: each.n
+    )
+    assert ["folder/file", "folder"] == [step.path for step in steps]
