@@ -42,7 +42,7 @@ INCOMPLETE, IDENTITY, NO_PARENT, NO_DIR = (
 )  # fmt: skip
 TWICE, NO_SPLIT, DEEP, ORPHAN = "layer-cacheid-duplicate", "layer-tarsplit-missing", "layer-too-deep", "driver-orphan"
 AGAIN = (NO_PARENT,)
-LOST = (*AGAIN, ORPHAN, "ovl-lower")
+LOST = (*AGAIN, ORPHAN, "ovl-lower", "buildkit-db-missing")
 
 
 def top(store: Whole) -> str:
