@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from reportkit import NASTY, REFUSED, damaged, hostile, of_another_run, report, whole
 
 from docker_fsck import reports
-from docker_fsck.cli import options
+from docker_fsck.cli import flags
 from docker_fsck.reports import annotations, junit, markdown, nagios, page, sarif, textfile
 from docker_fsck.values import Coverage, Report, Severity
 
@@ -32,7 +32,7 @@ every_report = pytest.mark.parametrize("found", ALL, ids=IDS)
 
 def test_the_formats_are_those_of_the_contract_and_of_help() -> None:
     contract = ["text", "json", "jsonl", "markdown", "sarif", "junit", "github", "html", "prometheus", "nagios"]
-    assert (contract, contract) == (list(reports.OWN), re.split(", | or ", options.FORMATS))
+    assert (contract, contract) == (list(reports.OWN), re.split(", | or ", flags.FORMATS))
 
 
 @pytest.mark.parametrize("name", reports.OWN)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import shtab
 
 from docker_fsck import plugins, reports
-from docker_fsck.cli import options
+from docker_fsck.cli import flags, options
 from docker_fsck.cli.edge import Call
 
 _FILES = {"FILE", "PLAN.json", "FORMAT=PATH", "RULE|TEXT|FILE|-"}
@@ -22,7 +22,7 @@ def completion(call: Call) -> int:
 def whole() -> argparse.ArgumentParser:
     """Every command with its options, below one parser."""
     rules = [rule.name for rule in plugins.load().rules]
-    top = _filled(argparse.ArgumentParser(prog=options.PROG, add_help=True), "", rules)
+    top = _filled(argparse.ArgumentParser(prog=flags.PROG, add_help=True), "", rules)
     commands = top.add_subparsers()
     for name, command in options.COMMANDS.items():
         if name and command.about:
@@ -32,7 +32,7 @@ def whole() -> argparse.ArgumentParser:
 
 def _filled(parser: argparse.ArgumentParser, name: str, rules: list[str]) -> argparse.ArgumentParser:
     for each in (*options.COMMANDS[name].takes, *options.GLOBAL):
-        options.OPTIONS[each](_adding(parser.add_argument, rules))
+        flags.OPTIONS[each](_adding(parser.add_argument, rules))
     return parser
 
 

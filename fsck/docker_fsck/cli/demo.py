@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from docker_fsck.cli import options
+from docker_fsck.cli import flags, options
 from docker_fsck.cli.edge import Call, Edge
 from docker_fsck.cli.start import guarded, work_of
 from docker_fsck.config import load
@@ -115,7 +115,7 @@ def _perform(call: Call, folder: Path, act: Act, say: Callable[[str], None]) -> 
     """Run one command as it would be run from a shell, and show both."""
     # --grace 0s, since everything in this root is younger than the day that is waited for otherwise.
     argv = [*act.argv, "--root", str(folder), "--grace", "0s"]
-    say(f"\n{act.says}\n\n$ {shlex.join([options.PROG, *argv])}\n")
+    say(f"\n{act.says}\n\n$ {shlex.join([flags.PROG, *argv])}\n")
     command, given = options.parse(argv)
     # No settings but these: the show is the same on every host.
     inner = Call(given=given, argv=tuple(argv), config=load(vars(given), {}, os.devnull), edge=_edge(call.edge, folder))

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from docker_fsck import __version__
 
 PROG = "docker-fsck"
+FORMATS = "text, json, jsonl, markdown, sarif, junit, github, html, prometheus or nagios"
+"""The formats of reports, as --help tells them; a test compares them with `reports.OWN`."""
 Add = Callable[..., object]
 
 OPTIONS: dict[str, Callable[[Add], object]] = {

@@ -17,8 +17,6 @@ STATUS = {
 }
 """Every exit status that this version sets, as --help tells it."""
 
-FORMATS = "text, json, jsonl, markdown, sarif, junit, github, html, prometheus or nagios"
-"""The formats of reports, as --help tells them; a test compares them with `reports.OWN`."""
 
 _QUIET = """Quiet when all is well: without a terminal the bare run prints nothing if nothing above info was found and
 everything could be read; -v prints all the same. `check` and `plan` always say what they found."""
