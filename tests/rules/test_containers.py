@@ -117,7 +117,7 @@ def remnant(*names: str) -> How:
         store.root.make_dir(where / "checkpoints")
         for name in names:
             (where / name).parent.mkdir(exist_ok=True)
-            store.root.write(where / name, b"" if name.startswith("empty") else b"x")
+            store.root.write(where / name, b"" if name.startswith("empty") else b"{}\n")
         return told(store, "container", OTHER, where)
 
     return how

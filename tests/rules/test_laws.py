@@ -275,7 +275,7 @@ def test_a_row_that_does_not_hold_is_told_in_sentences(place: Path) -> None:
     other = structs.replace(row, rule="tags-dangling", severity=Severity.INFO, cls=ActionClass.LOSSY)
     assert "expected tags-dangling; got tags-unparsable" in disagreements(other, "vfs", place / "one")
     told = disagreements(structs.replace(row, severity=Severity.INFO, cls=ActionClass.LOSSY), "vfs", place / "two")
-    assert ["severity: expected info, got critical"] == told[:1]
+    assert ["severity: expected info, got error"] == told[:1]
     assert told[1].startswith("expected one action of class lossy")
 
 

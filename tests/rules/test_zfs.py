@@ -124,7 +124,7 @@ ROWS = probed("zfs", (
     fires(DATASET, "the list does not tell its age", orphan, cls=MANUAL, grace=DAY, host=five, refused="age cannot be told"),
     fires(DATASET, "it looks like a build's and BuildKit's database is gone", lambda store: [blamed(store.root.orphan_dir(
           store.root.names.snapshot())), store.root.delete("buildkit/snapshots.db")][0], cls=MANUAL, refused="BuildKit",
-          also=(DATASET, DATASET, "buildkit-db-missing")),
+          also=(DATASET, DATASET, "buildkit-db-missing"), leaves=("buildkit-db-missing",)),
     fires(DATASET, "the operator has a snapshot of it", kept),
     fires(DATASET, "it is mounted on a place of its own", lambda store: [told := orphan(store), store.root.pool.put(
           f"{ZFS_PARENT}/{told.id}", mountpoint="/srv")][0]),
