@@ -268,6 +268,7 @@ def test_folders_that_may_not_be_read_are_named_and_the_rest_is_counted(root: Pa
     (root / "folder2/folder0").chmod(0o600)
     counted(root, jobs=1)  # what this interpreter has to load, another user may not be able to read
     faults = as_nobody(lambda: counted(root, jobs=1).faults)
+    assert not isinstance(faults, str), faults
     expected = [(path, "unreadable", "permission denied") for path in ("folder1", "folder2/folder0")]
     assert expected == [(fault.path, fault.state, fault.why) for fault in faults]
 
