@@ -1,6 +1,5 @@
 """The file system behind an open folder: its kind, its room, whether it tells kinds of entries. Only reader.py uses it."""
 
-import ctypes
 import os
 from pathlib import Path
 from typing import Any
@@ -43,6 +42,8 @@ def typed(fd: int) -> bool | None:
 
     The engine asks the same question (pkg/fsutils, `SupportsDType`): one entry without a kind is a no.
     """
+    import ctypes  # noqa: PLC0415 - it takes as long to load as all else here
+
     libc = ctypes.CDLL(None, use_errno=True)
     buffer = ctypes.create_string_buffer(_ROOM)
     own = sparing(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, os.O_NOATIME, fd)
@@ -59,6 +60,8 @@ def typed(fd: int) -> bool | None:
 
 
 def _getdents(libc: Any, fd: int, buffer: Any) -> int:  # noqa: ANN401 - ctypes has no names for them
+    import ctypes  # noqa: PLC0415 - loaded already
+
     libc.getdents64.restype = ctypes.c_ssize_t
     size = int(libc.getdents64(fd, buffer, ctypes.c_size_t(_ROOM)))
     if size < 0:

@@ -9,8 +9,6 @@ from docker_fsck.cli.session import Survey
 from docker_fsck.cli.telling import tell, tell_cron
 from docker_fsck.engine import Checked
 from docker_fsck.errors import UsageError
-from docker_fsck.reasons import concern, lookup
-from docker_fsck.reasons.known import Known
 from docker_fsck.reports import document, files, text
 from docker_fsck.store import Store
 from docker_fsck.values import Plan, Ref, SavedPlan, Scope, printable
@@ -38,6 +36,8 @@ def _about(call: Call) -> session.Only:
     asked = call.one("object")
     if asked is None:
         return session.everything
+    from docker_fsck.reasons import concern, lookup  # noqa: PLC0415 - few ask for one object
+    from docker_fsck.reasons.known import Known  # noqa: PLC0415
 
     def only(checked: Checked, store: Store) -> tuple[Checked, Scope]:
         known = Known(store)

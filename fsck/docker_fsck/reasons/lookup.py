@@ -1,7 +1,6 @@
 """From what a person types to one object: paths, tags, names, ids and their prefixes; many or none is told with candidates."""
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 from docker_fsck import ids
 from docker_fsck.errors import UsageError
@@ -126,5 +125,7 @@ def _near(known: Known, text: str) -> list[str]:
             break
         names[each.id if each.kind in {"tag", "volume"} else known.name(each) if each.kind == "container" else each.id] = None
     bare = {name.removeprefix("sha256:")[: max(len(text), 12)]: name for name in names}
+    from difflib import get_close_matches  # noqa: PLC0415 - only on the way to an error
+
     close = get_close_matches(text.removeprefix("sha256:"), bare, 3, 0.75)
     return [printable(bare[each]) for each in close]
