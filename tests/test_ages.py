@@ -211,7 +211,7 @@ def test_purge_removes_what_is_older_than_two_weeks_and_nothing_younger(aged: Ag
     assert ["purged", "purged", "undone"] == states(aged)
     assert 0 == command(aged, "purge", "--older-than", "0s").status
     assert ["purged", "purged", "purged"] == states(aged)
-    assert ["history.jsonl", "lock"] == sorted(os.listdir(aged.root.path / OWN))
+    assert ["history.jsonl", "lock", "spare"] == sorted(os.listdir(aged.root.path / OWN))
 
 
 def test_purge_by_a_clock_that_went_back_removes_nothing(aged: Aged, three: Callable[[float], None]) -> None:
