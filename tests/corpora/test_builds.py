@@ -9,7 +9,7 @@ from pathlib import Path
 import engine_truth
 import pytest
 from corpus_runs import REGISTRY, STOPPED, apply, survey, take_back
-from unpacking import Corpus
+from unpacking import COPYABLE, Corpus
 
 from docker_fsck.beside import alone, living
 from docker_fsck.policy import Policy
@@ -28,12 +28,6 @@ def opened(root: Path) -> Iterator[tuple[Store, References]]:
     with Reader(str(root)) as reader:
         store = open_store(reader, REGISTRY.drivers, REGISTRY.sources, STOPPED, Policy(now=0, grace=0))
         yield store, next(each for each in store.references if each.home == "buildkit")
-
-
-def copied(corpus: Corpus, place: Path) -> Path:
-    if corpus.report["info"]["Driver"] == "btrfs":
-        pytest.skip("a copy has no subvolumes")
-    return corpus.copy(place / "root")
 
 
 def only_builds(corpus: Corpus) -> set[str]:
@@ -72,8 +66,9 @@ def test_the_records_say_what_the_engine_said_of_them(clean: Corpus) -> None:
         assert re.search(r"last used 2026-11-23 \d\d:\d\d UTC", labels[row["ID"]])
 
 
+@pytest.mark.parametrize("clean", COPYABLE, indirect=True)
 def test_a_reset_takes_exactly_the_folders_that_only_builds_name_and_comes_back(clean: Corpus, tmp_path: Path) -> None:
-    root = copied(clean, tmp_path)
+    root = clean.copy(tmp_path / "root")
     (root / "buildkit/metadata_v2.db").write_bytes(b"\0" * 32768)
     before = snapshot(root)
     seen = survey(root)
@@ -93,9 +88,10 @@ def test_a_reset_takes_exactly_the_folders_that_only_builds_name_and_comes_back(
     }
 
 
+@pytest.mark.parametrize("clean", COPYABLE, indirect=True)
 def test_a_cut_down_tree_of_builds_is_told_once_and_its_reset_leaves_nothing_to_find(clean: Corpus, tmp_path: Path) -> None:
     """FC-08: folders were deleted by hand, as forum advice has it."""
-    root = copied(clean, tmp_path)
+    root = clean.copy(tmp_path / "root")
     home = root / HOMES[clean.report["info"]["Driver"]]
     for ident in sorted(only_builds(clean))[:3]:
         shutil.rmtree(home / ident)

@@ -2,12 +2,14 @@
 
 import pytest
 from corpus_runs import command, run
-from unpacking import Corpus
+from unpacking import CLEAN, Corpus
 
 from docker_fsck.testing import table
 from docker_fsck.upgrade.settings import Settings
 from docker_fsck.upgrade.version import parse
 from docker_fsck.values import Severity
+
+OVERLAY2 = tuple(name for name in CLEAN if "overlay2" in name)
 
 NONE = Settings()
 ON = Settings(snapshotter=True, origin="daemon.json", file="daemon.json")
@@ -52,9 +54,8 @@ def test_layers_that_buildkit_made_cannot_be_read_before_18_06(clean: Corpus) ->
     assert bool(odd) == ("downgrade-cacheid" in told(clean, "17.12"))
 
 
+@pytest.mark.parametrize("clean", OVERLAY2, indirect=True)
 def test_the_migration_does_not_take_place_while_there_are_containers(clean: Corpus) -> None:
-    if clean.report["info"]["Driver"] != "overlay2":
-        pytest.skip("it was seen with overlay2")
     assert {"upgrade-migration": Severity.INFO} == told(clean, "29.7", MIGRATION)
 
 

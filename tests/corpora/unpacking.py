@@ -33,6 +33,7 @@ CLEAN = (
     "docker28.5-vfs-mixed",
     "docker29.7-overlay2-graphdriver",
 )
+COPYABLE = tuple(name for name in CLEAN if name not in IMAGES)  # a copy has no subvolumes
 DIRTY = (
     "dirty-docker20.10-overlay2-rmi-layer",
     "dirty-docker20.10-overlay2-running-powercut",
