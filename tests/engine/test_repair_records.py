@@ -70,12 +70,12 @@ def test_a_lost_parent_under_a_loaded_layer_is_written_again(stock: Stock) -> No
 
 
 @pytest.mark.parametrize("driver", ["vfs"], indirect=True)
-def test_where_layers_are_whole_copies_a_lost_cache_id_is_told_only(stock: Stock) -> None:
+def test_where_layers_are_whole_copies_a_lost_cache_id_is_not_guessed(stock: Stock) -> None:
     chain = middle(stock)
     empty(stock.places.record(chain) / "cache-id")
     found = survey(stock.root)
-    assert [stock.hurt("layer-record-incomplete", chain, f"layer {chain}", "")] == told(found, "warning")
-    assert [] == [each for each in found.report["plan"]["actions"] if each["class"] == "lossy"]
+    assert [stock.hurt("layer-record-incomplete", chain, f"layer {chain}", "lossy")] == told(found, "warning")
+    assert [] == [each for each in found.report["plan"]["actions"] if each["class"] == "lossless"]
 
 
 @pytest.mark.parametrize("driver", ["overlay2"], indirect=True)
@@ -100,7 +100,7 @@ def test_a_folder_whose_content_has_changed_is_given_to_no_record(stock: Stock) 
     file = next(path for path in sorted((stock.places.layer(chain) / "diff").rglob("*")) if path.is_file())
     file.write_bytes(file.read_bytes()[:-1] + b"!")
     empty(stock.places.record(chain) / "cache-id")
-    assert [stock.hurt("layer-record-incomplete", chain, f"layer {chain}", "")] == told(survey(stock.root), "warning")
+    assert [stock.hurt("layer-record-incomplete", chain, f"layer {chain}", "lossy")] == told(survey(stock.root), "warning")
 
 
 def test_an_emptied_descriptor_is_put_away(stock: Stock) -> None:
