@@ -91,9 +91,19 @@ def _origin(point: importlib.metadata.EntryPoint, names: dict[int, str]) -> str:
     return names[id(point.dist)]
 
 
+class _Manager(pluggy.PluginManager):
+    """One that looks closer at what is marked as a hook alone: a module has forty other members, and each look is dear."""
+
+    def parse_hookimpl_opts(self, plugin: object, name: str) -> pluggy.HookimplOpts | None:
+        """The marks of a hook's implementation, None for another member."""
+        member = vars(plugin).get(name)
+        marked = callable(member) and hasattr(member, f"{self.project_name}_impl")
+        return super().parse_hookimpl_opts(plugin, name) if marked else None
+
+
 def assemble(modules: Iterable[tuple[str, ModuleType]], failures: Iterable[str] = ()) -> Registry:
     """A registry of these plugin modules, each with the name that messages give it."""
-    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager = _Manager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
     told = list(failures)
     for name, module in modules:

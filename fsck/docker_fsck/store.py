@@ -43,9 +43,11 @@ class Store:
         self._weights: dict[str, Weight | Trouble] = {}
         self._kept: dict[str, Kept] = {}
         self.verify: Callable[[Task], Verdict] | None = None  # compares one folder with an archive, where contents may be read
-        self.verdicts: dict[str, dict[str, Verdict]] = {}  # by tree and chain id; empty but at the deep level
+        self._verdicts: dict[str, dict[str, Verdict]] = {}
+        self._coming: dict[str, Callable[[], dict[str, Verdict]]] = {}
         self._lone: dict[tuple[str, str], marks.Marks] = {}
         self._caches: dict[str, distribution.Distribution] = {}
+        self._begun: dict[str, Callable[[], distribution.Distribution]] = {}
 
     def _unknown_drivers(self, known: set[str]) -> tuple[str, ...]:
         names = self.reader.names(IMAGES)
@@ -56,18 +58,28 @@ class Store:
             if kind == "dir" and name not in known and not isinstance(self.reader.names(f"{IMAGES}/{name}/layerdb"), Trouble)
         )
 
-    def learn(self, tree: str, verdicts: dict[str, Verdict]) -> None:
-        """Take in what deep verification says of the layers of one tree, by chain id; what it could not read is unread."""
-        self.verdicts[tree] = verdicts
-        for each in verdicts.values():
-            if each.state == "unread":
-                path, _, why = each.why.partition(": ")
-                self.reader.unread.setdefault(path, Trouble(path, "unreadable", why))
+    def learn(self, tree: str, verdicts: Callable[[], dict[str, Verdict]]) -> None:
+        """What will give the verdicts on the layers of one tree, by chain id: it is asked when somebody wants to know."""
+        self._coming[tree] = verdicts
+
+    @property
+    def verdicts(self) -> dict[str, dict[str, Verdict]]:
+        """What was found of the content of layers, by tree and chain id; what could not be read counts as unread."""
+        while self._coming:
+            tree, answer = next(iter(self._coming.items()))
+            self._verdicts[tree] = answer()
+            del self._coming[tree]
+            for each in self._verdicts[tree].values():
+                if each.state == "unread":
+                    path, _, why = each.why.partition(": ")
+                    self.reader.unread.setdefault(path, Trouble(path, "unreadable", why))
+        return self._verdicts
 
     def read_ahead(self) -> None:
         """Start what takes long, for a run of all rules."""
         for model in self.models:
             model.read_ahead()
+            self._begun[model.image_dir] = distribution.begin(self.reader, model.image_dir, len(model.home.ids()))
 
     @property
     def layouts(self) -> tuple[str, ...]:
@@ -186,7 +198,8 @@ class Store:
     def distribution(self, image_dir: str) -> distribution.Distribution:
         """The cache of what registries call the layers below `image_dir`, read once."""
         if image_dir not in self._caches:
-            self._caches[image_dir] = distribution.read(self.reader, image_dir)
+            begun = self._begun.pop(image_dir, None)
+            self._caches[image_dir] = begun() if begun else distribution.read(self.reader, image_dir)
         return self._caches[image_dir]
 
     def top_names(self, path: str) -> dict[str, str] | Trouble:

@@ -97,18 +97,23 @@ def parent_missing(model: Model) -> Iterator[Fault]:
     """
     if model.layers.faults:
         return
+    for chain, above, path in _gaps(model):
+        ref = Ref("layer", chain)
+        what = "layer" if above.kind == "layer" else "container"
+        message = f"the {what} {short(above.id)} stands on {short(chain)}, which has no record"
+        remedies = (forget(model, chain),) if above.kind == "layer" else ()
+        yield Fault(ref, message, (model.path_of(ref), path), "a layer record", "no such folder", remedies, (ref, above))
+
+
+def _gaps(model: Model) -> Iterator[tuple[str, Ref, str]]:
+    """Chain ids without a record, each with what stands on it and the file that says so."""
     table = model.layers.layers
-    standing = [(layer.parent_id, Ref("layer", layer.chain), f"{layer.path}/parent") for layer in table.values()]
+    for layer in table.values():
+        if layer.parent_id is not None and layer.parent_id not in table:
+            yield layer.parent_id, Ref("layer", layer.chain), f"{layer.path}/parent"
     for name, mount in sorted(model.mounts.mounts.items()):
-        if name in model.store.containers.containers:
-            standing.append((mount.parent_id, Ref("mount", name), f"{mount.path}/parent"))
-    for chain, above, path in standing:
-        if chain is not None and chain not in table:
-            ref = Ref("layer", chain)
-            what = "layer" if above.kind == "layer" else "container"
-            message = f"the {what} {short(above.id)} stands on {short(chain)}, which has no record"
-            remedies = (forget(model, chain),) if above.kind == "layer" else ()
-            yield Fault(ref, message, (model.path_of(ref), path), "a layer record", "no such folder", remedies, (ref, above))
+        if mount.parent_id is not None and mount.parent_id not in table and name in model.store.containers.containers:
+            yield mount.parent_id, Ref("mount", name), f"{mount.path}/parent"
 
 
 @rule("layer-driverdir-missing", Severity.ERROR, actions=(Class.LOSSY,), after=("layer-record-incomplete",))

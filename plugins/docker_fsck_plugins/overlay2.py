@@ -125,7 +125,7 @@ class OverlayHome:
 
     def _text(self, ident: str, name: str, good: Callable[[str], bool]) -> str | Trouble:
         path = f"{self.path(ident)}/{name}"
-        data = self.dirs[ident].files.get(name)
+        data = self.dirs[ident].files.pop(name, None)  # each is asked for once: the text takes the place of the bytes
         if data is None:
             return Trouble(path, "absent", "no such file")
         if isinstance(data, Trouble):

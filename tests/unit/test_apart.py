@@ -8,7 +8,7 @@ import pytest
 
 from docker_fsck import apart
 from docker_fsck.reader import Reader
-from docker_fsck.records import layerdb
+from docker_fsck.records import distribution, layerdb
 from docker_fsck.testing.whole import whole
 
 HEAD = "import os, sys, msgspec\nfrom docker_fsck import apart\nos.sched_getaffinity = lambda _pid: {0, 1}\n"
@@ -49,30 +49,49 @@ def test_where_no_process_can_be_made_the_work_is_left_to_the_caller() -> None:
 
 
 TABLES = """
+from docker_fsck import ahead
 from docker_fsck.reader import Reader
-from docker_fsck.records import layerdb
-layerdb.WORTH_A_PROCESS = 1
-real, calls = layerdb.read, []
-layerdb.read = lambda *given: calls.append(os.getpid()) or real(*given)
+from docker_fsck.records import distribution, layerdb
+ahead.WORTH_A_PROCESS = 1
+table = {"layers": layerdb, "distribution": distribution}[sys.argv[3]]
+real, calls = table.read, []
+table.read = lambda *given: calls.append(os.getpid()) or real(*given)
 reader = Reader(sys.argv[1])
-ahead = layerdb.begin(reader, sys.argv[2])()
+if table is layerdb:
+    found = table.begin(reader, sys.argv[2])()
+else:
+    found = table.begin(reader, sys.argv[2], 1)()
 own = Reader(sys.argv[1])
-print(ahead == real(own, sys.argv[2]), reader.unread == own.unread, len(ahead.layers), len(calls))
+print(found == real(own, sys.argv[2]), reader.unread == own.unread, len(getattr(found, sys.argv[4])), len(calls))
 """
 
 
 @pytest.mark.parametrize("driver", ["overlay2", "vfs"])
 def test_a_table_read_apart_is_the_same_and_so_is_what_the_kernel_refused(tmp_path: Path, driver: str) -> None:
-    store = whole(tmp_path / "root", driver)
+    store, where = whole(tmp_path / "root", driver), f"image/{driver}"
     store.root.empty(store.root.record(store.root.chains_of(store.web)[-1]) / "diff")
-    layers = len(layerdb.read(Reader(str(tmp_path / "root")), f"image/{driver}").layers)
-    assert f"True True {layers} 0" == said(TABLES, str(tmp_path / "root"), f"image/{driver}")
+    reader = Reader(str(tmp_path / "root"))
+    layers, diffs = len(layerdb.read(reader, where).layers), len(distribution.read(reader, where).diffs)
+    assert layers > 0 < diffs
+    assert f"True True {layers} 0" == said(TABLES, str(tmp_path / "root"), where, "layers", "layers")
+    assert f"True True {diffs} 0" == said(TABLES, str(tmp_path / "root"), where, "distribution", "diffs")
+
+
+def test_what_the_second_process_may_not_read_is_known_to_the_first(tmp_path: Path) -> None:
+    program = "\n".join((
+        "from docker_fsck import ahead", "from docker_fsck.reader import Reader", "from docker_fsck.values import Trouble",
+        "ahead.WORTH_A_PROCESS = 1", "reader = Reader(sys.argv[1])",
+        "def read(each):", "    each.unread['x'] = Trouble('x', 'unreadable', 'input/output error')", "    return os.getpid()",
+        "found = ahead.begin(reader, read, int, 1)()",
+        "print(found != os.getpid(), reader.unread['x'].why)",
+    ))  # fmt: skip
+    assert "True input/output error" == said(program, str(tmp_path))
 
 
 def test_a_table_with_names_that_cannot_be_sent_is_read_here(tmp_path: Path) -> None:
     whole(tmp_path / "root", "vfs")
     (tmp_path / "root" / "image/vfs/layerdb/sha256" / "no\udcffname").mkdir()
-    assert "True True 5 1" == said(TABLES, str(tmp_path / "root"), "image/vfs")
+    assert "True True 5 1" == said(TABLES, str(tmp_path / "root"), "image/vfs", "layers", "layers")
 
 
 def test_a_small_table_is_not_worth_a_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

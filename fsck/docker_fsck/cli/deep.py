@@ -1,5 +1,6 @@
 """Deep verification as the command line asks for it: its terms, its progress, what its end means for the verdict."""
 
+import functools
 import os
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
@@ -33,10 +34,10 @@ def _glance(store: Store) -> None:
     """The cheap look at the newest layers."""
     some = [model for model in store.models if model.layers.layers]
     if some:
-        from docker_fsck.verify.glance import glance  # noqa: PLC0415 - a root without layers has no need of it
+        from docker_fsck.verify import glance  # noqa: PLC0415 - a root without layers has no need of it
 
         for model in some:
-            store.learn(model.name, glance(model))
+            store.learn(model.name, glance.begin(model))
 
 
 def one(store: Store, task: Task) -> Verdict:
@@ -61,7 +62,7 @@ def _verify(call: Call, store: Store, only: Collection[str]) -> Iterator[str]:
             yield f"{model.home.name}: the content of its layers can only be read where they are mounted"
             continue
         found = run.run(model, terms, call.edge.clock(), lambda progress: _tell(call, progress), only)
-        store.learn(model.name, found.verdicts)
+        store.learn(model.name, functools.partial(dict, found.verdicts))
         if found.left:
             yield f"time limit: {len(found.left)} of {found.chosen} layers are not verified yet, the next run goes on with them"
 

@@ -1,7 +1,10 @@
 """The distribution cache: which blob of a registry is which layer, and where a layer came from or went to (classic-store 4)."""
 
+from collections.abc import Callable
+
 import msgspec
 
+from docker_fsck import ahead
 from docker_fsck.ids import HEX64, hex_of, is_digest
 from docker_fsck.reader import SMALL, Reader
 from docker_fsck.records.fields import shown, trimmed
@@ -29,6 +32,11 @@ class Distribution(msgspec.Struct, frozen=True):
     def by_diff(self, diff: str) -> str:
         """Where the digests of a layer are kept."""
         return f"{self.base}/{BY_DIFF}/sha256/{hex_of(diff)}"
+
+
+def begin(reader: Reader, image_dir: str, layers: int) -> Callable[[], Distribution]:
+    """Start to read in a second process where there are many layers; what comes back ends it."""
+    return ahead.begin(reader, lambda each: read(each, image_dir), Distribution, layers)
 
 
 def read(reader: Reader, image_dir: str) -> Distribution:

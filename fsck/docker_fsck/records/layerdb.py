@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from docker_fsck import apart, ids
+from docker_fsck import ahead, ids
 from docker_fsck.facts import Row
 from docker_fsck.reader import Reader
 from docker_fsck.records.fields import cache_id, digest_text, field, int64, optional
@@ -12,8 +12,6 @@ from docker_fsck.records.gojson import ill_typed, strict
 from docker_fsck.values import Trouble
 
 FILES = ("diff", "size", "cache-id", "parent", "descriptor.json")
-WORTH_A_PROCESS = 2000  # a fork and its answer take some 10 ms, a thousand records 30
-
 
 DESCRIPTOR = {
     "mediaType": "text",
@@ -74,33 +72,10 @@ class LayerTable(msgspec.Struct, frozen=True):
     absent: bool = False
 
 
-class Ahead(msgspec.Struct, frozen=True):
-    """A table as another process read it, with all that the kernel refused there."""
-
-    table: LayerTable
-    unread: dict[str, Trouble]
-
-
 def begin(reader: Reader, image_dir: str) -> Callable[[], LayerTable]:
     """Start to read in a second process where there are many records; what comes back ends it."""
     names = reader.names(f"{image_dir}/layerdb/sha256")
-    worth = isinstance(names, dict) and len(names) >= WORTH_A_PROCESS
-
-    def work() -> Ahead:
-        twin = reader.twin()
-        return Ahead(read(twin, image_dir), twin.unread)
-
-    answer = apart.begin(work, Ahead) if worth else None
-
-    def end() -> LayerTable:
-        found = answer() if answer else None
-        if found is None:
-            return read(reader, image_dir)
-        for path, fault in found.unread.items():
-            reader.unread.setdefault(path, fault)
-        return found.table
-
-    return end
+    return ahead.begin(reader, lambda each: read(each, image_dir), LayerTable, len(names) if isinstance(names, dict) else 0)
 
 
 def read(reader: Reader, image_dir: str) -> LayerTable:

@@ -27,7 +27,7 @@ from docker_fsck.testing.whole import Whole, whole
 from docker_fsck.upgrade.settings import Settings
 from docker_fsck.upgrade.version import Version
 from docker_fsck.values import ActionClass, Finding, Level, Plan, Severity, Source
-from docker_fsck.verify.glance import glance
+from docker_fsck.verify import glance
 from docker_fsck.verify.layer import verify
 from docker_fsck.verify.run import tasks
 
@@ -198,10 +198,9 @@ class Terms(Struct, frozen=True, kw_only=True):
 def learn(store: Store, model: Model, level: Level) -> None:
     """What the level looks at of the content of layers, without processes."""
     if level is Level.DEEP:
-        found = {task.chain: verify(store.reader, task, lambda _count: None) for task in tasks(model)}
+        store.learn(model.name, lambda: {task.chain: verify(store.reader, task, lambda _count: None) for task in tasks(model)})
     else:
-        found = glance(model)
-    store.learn(model.name, found)
+        store.learn(model.name, glance.begin(model))
 
 
 def terms(row: Row, store: Whole) -> Terms:

@@ -5,10 +5,11 @@ may lie elsewhere, which only the deep level finds out: it says nothing here.
 """
 
 import stat
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from heapq import nlargest
 from typing import TYPE_CHECKING
 
+from docker_fsck import ahead
 from docker_fsck.facts import Facts
 from docker_fsck.layertree import LayerTree
 from docker_fsck.tarsplit import Entry, TarSplitError, entries
@@ -27,20 +28,24 @@ NEWEST = 256
 MOST_TOLD = 1000
 
 
-def glance(model: "Model") -> dict[str, Verdict]:
-    """The verdicts that sizes alone allow on the newest layers of a tree, by chain id; a layer that seems well has none."""
-    todo = (task for layer in _newest(model) if (task := task_of(model, layer)) is not None)
-    found = ((task.chain, _sizes(model.store.reader, task)) for task in todo)
+def begin(model: "Model") -> Callable[[], dict[str, Verdict]]:
+    """Start to look; what comes back ends it and has the verdicts that sizes alone allow, by chain id."""
+    return ahead.begin(model.store.reader, lambda reader: _glance(model, reader), dict[str, Verdict], len(model.layers.layers))
+
+
+def _glance(model: "Model", reader: "Reader") -> dict[str, Verdict]:
+    todo = (task for layer in _newest(model, reader) if (task := task_of(model, layer)) is not None)
+    found = ((task.chain, _sizes(reader, task)) for task in todo)
     return {chain: Verdict(chain, "damaged", damages=damages) for chain, damages in found if damages}
 
 
-def _newest(model: "Model") -> "Iterable[Layer]":
+def _newest(model: "Model", reader: "Reader") -> "Iterable[Layer]":
     """The layers that were registered last."""
     layers = model.layers.layers
     if len(layers) <= NEWEST:
         return layers.values()
     base = f"{model.image_dir}/layerdb/sha256"
-    ages = ((facts.mtime_ns, name) for name, facts in model.store.reader.members(base) if isinstance(facts, Facts))
+    ages = ((facts.mtime_ns, name) for name, facts in reader.members(base) if isinstance(facts, Facts))
     names = (f"sha256:{name}" for _, name in nlargest(NEWEST, ages))
     return (layers[name] for name in names if name in layers)
 
