@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from docker_fsck.fdread import sparing
+from docker_fsck.mounttable import lines_of
 
 _HEADER = 19
 """Bytes before the name in struct linux_dirent64: inode 8, offset 8, length 2, type 1."""
@@ -87,7 +88,7 @@ def _mount(fd: int) -> tuple[str, tuple[str, ...]]:
     try:
         info = Path(f"/proc/self/fdinfo/{fd}").read_text("latin-1").splitlines()
         ident = next(line.split()[1] for line in info if line.startswith("mnt_id:"))
-        lines = Path("/proc/self/mountinfo").read_text("latin-1").splitlines()
+        lines = lines_of("/proc/self/mountinfo")
     except (OSError, StopIteration, IndexError):
         return "", ()
     for line in lines:

@@ -157,6 +157,7 @@ def _rootless_home(process: Process) -> str | None:
 def _settings(path: str) -> dict[str, object]:
     try:
         with open(path, "rb") as file:
-            return msgspec.json.decode(file.read(_CONFIG_LIMIT), type=dict[str, object])
-    except (OSError, msgspec.MsgspecError):
+            text = file.read(_CONFIG_LIMIT).decode("utf-8-sig", "replace")  # the engine minds neither
+        return msgspec.json.decode(text, type=dict[str, object])
+    except (OSError, msgspec.MsgspecError, RecursionError):
         return {}

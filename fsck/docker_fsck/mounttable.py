@@ -14,6 +14,11 @@ def unescape(field: str) -> str:
     return _OCTAL.sub(lambda found: chr(int(found[1], 8)), field).encode("latin-1").decode("utf-8", "surrogateescape")
 
 
+def lines_of(mountinfo: str) -> list[str]:
+    """The lines of a table of mounts, a character for each byte; only a newline ends one, whatever `splitlines` thinks."""
+    return Path(mountinfo).read_bytes().decode("latin-1").split("\n")[:-1]
+
+
 def foreign_mounts(root: str, mountinfo: str = "/proc/self/mountinfo") -> frozenset[str] | None:
     """Mount points below `root`, relative to it, less folders that are bind-mounted onto themselves.
 
@@ -21,7 +26,7 @@ def foreign_mounts(root: str, mountinfo: str = "/proc/self/mountinfo") -> frozen
     (classic-store 16): the same files are there, so that such a mount is entered. None where /proc does not tell.
     """
     try:
-        lines = Path(mountinfo).read_text("latin-1").splitlines()
+        lines = lines_of(mountinfo)
     except OSError:
         return None
     mounts = [_parse(line) for line in lines]

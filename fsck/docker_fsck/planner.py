@@ -12,7 +12,7 @@ from docker_fsck.engine import Checked, Offer
 from docker_fsck.expand import TAG, WRITE, Draft, draft
 from docker_fsck.facts import Facts
 from docker_fsck.records import repositories
-from docker_fsck.safety import TAKES_AWAY, Gone, freed_by, inner_of, needed, objection
+from docker_fsck.safety import TAKES_AWAY, Gone, errors, freed_by, inner_of, needed, objection
 from docker_fsck.values import (
     Action,
     ActionClass,
@@ -55,6 +55,10 @@ def make(
         if made is not None:
             (drafts if why is None else withheld).append(made)
     plan, left = _arranged(store, drafts, refused, wanted)
+    if drafts and (broken := next(errors(store), "")):  # to weigh is to read on: it may be met after the first were judged
+        refused += [_refusal(each, mark, broken) for each in drafts for mark in each.findings]
+        withheld, drafts = [*withheld, *drafts], []
+        plan, left = _arranged(store, drafts, refused, wanted)
     vetoed = {each.fingerprint: each for each in veto(plan, store)}
     if vetoed:
         drafts = [each for each in drafts if not vetoed.keys() & set(each.findings)]
@@ -180,7 +184,7 @@ def _plan(store: "Store", drafts: list[Draft], blocked: list[Blocked]) -> Plan:
     rows: list[tuple[tuple[int, int], int, Step]] = []
     for number, made in enumerate(drafts):
         if made.retag:
-            rows.append(((TAG, 0), number, _tag_step(store, made)))
+            rows.append(((TAG, 0), number, _tag_step(made)))
         for place, step in made.steps:
             if step.raw not in done:
                 around = _around_it(step.raw, away, drafts, made)
@@ -219,12 +223,11 @@ def _absent(store: "Store", path: str) -> bool:
     return isinstance(facts, Trouble) and facts.state == "absent"
 
 
-def _tag_step(store: "Store", made: Draft) -> Step:
-    path = made.model.tags.path
-    data = store.reader.read(path)
-    return WriteFile(
-        path=path, data=repositories.without(data if isinstance(data, bytes) else b"", made.retag), mode=0o600, rank=WRITE
-    )
+def _tag_step(made: Draft) -> Step:
+    """From the tags that were judged: a second read could fail, and an empty file keeps the engine from starting."""
+    store = made.model.tags
+    kept = {key: image for key, image in store.tags.items() if key not in made.retag}
+    return WriteFile(path=store.path, data=repositories.encode(kept), mode=0o600, rank=WRITE)
 
 
 def _owned(store: "Store", step: Step) -> Step:

@@ -48,6 +48,11 @@ def _objections(store: "Store", draft: "Draft") -> Iterator[str]:
         yield from _young(store, [step.raw for _, step in draft.steps if isinstance(step, PutAway)])
     if draft.consent not in policy.consents and (draft.consent or draft.cls is ActionClass.LOSSY_USER):
         yield f"needs consent: --consent {draft.consent or 'with the full id of the object'}"
+    yield from errors(store)
+
+
+def errors(store: "Store") -> Iterator[str]:
+    """What the disk or its file system could not give up to now: then nothing at all may be written."""
     for path, fault in sorted(store.reader.unread.items()):
         if fault.why in DAMAGED:
             yield f"blocked: the file system reports errors ({path}: {fault.why}): run its own check before anything is written"

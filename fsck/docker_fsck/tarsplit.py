@@ -46,7 +46,7 @@ def entries(pieces: Iterable[bytes]) -> Iterator[list[Entry]]:
     for lines in _lines(pieces):
         try:
             batch = _decoder.decode_lines(lines)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise TarSplitError(f"entry {expected} or one behind it cannot be read: {error}") from None
         for entry in batch:
             if entry.position != expected:

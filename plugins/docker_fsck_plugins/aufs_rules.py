@@ -17,6 +17,7 @@ from docker_fsck.api import (
     WriteFile,
     rule,
 )
+from docker_fsck_plugins.orphans import knowing_of
 from docker_fsck_plugins.remedies import lost_content, reclaim
 
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ def partial_create(model: Model) -> Iterator[Fault]:
         held = home.holdings(ident)
         if 0 < len(held) < 3:  # noqa: PLR2004 - diff, layers, mnt
             does = f"put what is left of {ident} away"
-            remedy = Remedy(cls=ActionClass.RECLAIM, does=does, forget=(Ref("driverdir", ident),), knowing=("dirs",))
+            remedy = Remedy(cls=ActionClass.RECLAIM, does=does, forget=(Ref("driverdir", ident),), knowing=knowing_of([ident]))
             yield Fault(Ref("driverdir", ident), f"{ident} was never finished: {len(held)} of 3 entries", held, "", "", (remedy,))
 
 

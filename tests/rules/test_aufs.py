@@ -84,14 +84,19 @@ def leftover(name: str) -> Spot:
 
 def half_made(*names: str) -> How:
     """Of a driver id that nobody knows only these entries are there."""
+    return lambda store: _half_made(store, store.root.orphan_dir(), names)
 
-    def how(store: Whole) -> Told:
-        ident = store.root.orphan_dir()
-        for name in {"diff", "layers", "mnt"} - set(names):
-            store.root.delete(store.root.path / "aufs" / name / ident)
-        return told(store, "driverdir", ident, store.root.path / "aufs" / names[0] / ident)
 
-    return how
+def half_built(store: Whole) -> Told:
+    """The same of an id as BuildKit gives them, and its database is damaged."""
+    store.root.write("buildkit/snapshots.db", b"no database" * 1000)
+    return _half_made(store, store.root.orphan_dir("0123456789abcdefghijklmno"), ("diff",))
+
+
+def _half_made(store: Whole, ident: str, names: tuple[str, ...]) -> Told:
+    for name in {"diff", "layers", "mnt"} - set(names):
+        store.root.delete(store.root.path / "aufs" / name / ident)
+    return told(store, "driverdir", ident, store.root.path / "aufs" / names[0] / ident)
 
 
 EVERYONE = (all_images, lambda store: [store.ran, store.busy, store.made])
@@ -143,6 +148,8 @@ ROWS = only(ONLY, (
     fires(PARTIAL, "the create ended before the list", half_made("mnt", "diff"), cls=RECLAIM),
     fires(PARTIAL, "the create ended after the mount point", half_made("mnt"), cls=RECLAIM),
     fires(PARTIAL, "only the list is left", half_made("layers"), cls=RECLAIM),
+    fires(PARTIAL, "a build's snapshot, and its names cannot be read", half_built,
+          cls=RECLAIM, refused="snapshots.db", also=("buildkit-db-unreadable", *("driver-orphan",) * 2)),
     fires(PARTIAL, "it is young", half_made("mnt"), cls=RECLAIM, grace=DAY, refused="grace period"),
     folds("driver-orphan", PARTIAL, "it is an orphan too", half_made("diff"), cls=RECLAIM),
     silent(PARTIAL, "all three are there", does(part("diff", low), lambda store: store.root.orphan_dir()),

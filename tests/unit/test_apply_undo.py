@@ -1,5 +1,6 @@
 """Undo gives everything back, or refuses before its first step (interface promise 6)."""
 
+import errno
 import os
 import shutil
 from collections.abc import Callable
@@ -10,7 +11,9 @@ from msgspec import structs
 from test_apply_executor import immutable, mounted
 from test_apply_kit import OLD, TXN, apply, make_root, mixed, needs_root, put, site_of, snapshot
 
+from docker_fsck.apply import spares, writer
 from docker_fsck.apply.history import history, unfinished
+from docker_fsck.apply.tree import Tree
 from docker_fsck.apply.undo import recover, undo
 from docker_fsck.errors import FsckError, Refused, UsageError
 from docker_fsck.host import User
@@ -216,6 +219,32 @@ def test_an_undo_that_the_kernel_stops_is_ended_by_recover(tmp_path: Path) -> No
     assert unfinished(str(root)) == TXN
     assert (root / "overlay2/id3/link").exists()
     recover(site_of(root))
+    assert before == snapshot(root)
+
+
+def test_after_journals_could_not_begin_elsewhere_one_that_can_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = make_root(tmp_path)
+    before = snapshot(root)
+
+    def full(*_given: object, **_named: object) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    def begin(txn: str) -> None:
+        (tmp_path / txn).mkdir()
+        site = structs.replace(site_of(root), journal_dir=str(tmp_path / txn))
+        apply(root, (PutAway(path="containers/c1"),), site=site, txn=txn)
+
+    with monkeypatch.context() as less:
+        less.setattr(writer, "reserve", full)
+        with pytest.raises(Refused, match="no journal can be made"):
+            begin("20240102T000000Z-ab12")
+        spares.set_aside(Tree(str(root)))
+        less.setattr(os, "symlink", full)  # there is no room for a link either: the file that was set aside takes the path
+        with pytest.raises(Refused, match="no journal can be made"):
+            begin("20240102T000001Z-ab12")
+    begin(LATER)
+    assert [(LATER, "applied")] == [(record.txn, record.state) for record in history(str(root))]
+    undo(site_of(root), LATER)
     assert before == snapshot(root)
 
 

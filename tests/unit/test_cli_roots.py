@@ -66,6 +66,12 @@ def test_daemon_json_comes_next(places: roots.Places, key: str) -> None:
     assert ("/from/file", places.daemon_json, False) == chosen(places)
 
 
+@pytest.mark.parametrize("text", [b'\xef\xbb\xbf{"data-root": "/a"}', b'{"data-root": "/a", "labels": ["J\xf6rg"]}'])
+def test_a_daemon_json_is_read_as_the_engine_reads_it(places: roots.Places, text: bytes) -> None:
+    Path(places.daemon_json).write_bytes(text)
+    assert ("/a", places.daemon_json, False) == chosen(places)
+
+
 @pytest.mark.parametrize("text", ["", " \n", "{}", '{"debug": true}'])
 def test_a_daemon_json_that_names_no_root_is_passed_over(places: roots.Places, text: str) -> None:
     daemon_json(places, text)

@@ -153,6 +153,17 @@ def test_what_a_tar_cannot_say_is_told_and_sets_8(box: Box) -> None:
     assert "lacks" in ended.out
 
 
+@pytest.mark.parametrize("key", [b"trusted.\xff", b"trusted.a=b", b"trusted.a\nb"])
+def test_an_attribute_whose_name_a_tar_cannot_hold_is_told_and_the_rest_kept(box: Box, key: bytes) -> None:
+    (box.top / "odd").write_bytes(b"x")
+    os.setxattr(box.top / "odd", key, b"1")
+    os.setxattr(box.top / "odd", "trusted.good", b"2")
+    assert (8, b"x") == (box.export().status, box.read("layer/odd"))
+    (lack,) = box.told()["lacks"]
+    assert lack.startswith("odd: no tar can hold an attribute of the name 'trusted.")
+    assert ["SCHILY.xattr.trusted.good"] == [name for name in box.members()["layer/odd"].pax_headers if "xattr" in name]
+
+
 def test_the_configuration_is_taken_as_it_is(box: Box) -> None:
     place = box.root.container_dir(box.id)
     assert 0 == box.export().status

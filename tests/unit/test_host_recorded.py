@@ -184,6 +184,13 @@ def test_the_data_root_is_read_from_the_configuration_file(root: Path, proc: Rec
     assert [42, 43] == [user.pid for user in engine_processes(str(root), proc=str(proc))]
 
 
+@pytest.mark.parametrize("text", [b'\xef\xbb\xbf{"data-root": "%b"}', b'{"data-root": "%b", "labels": ["owner=J\xf6rg"]}'])
+def test_a_configuration_is_read_as_the_engine_reads_it(root: Path, proc: Recorded, tmp_path: Path, text: bytes) -> None:
+    (tmp_path / "daemon.json").write_bytes(text % str(root).encode())
+    proc.process(42, "dockerd", "--config-file", str(tmp_path / "daemon.json"))
+    assert [42] == [user.pid for user in engine_processes(str(root), proc=str(proc))]
+
+
 def test_a_configuration_that_is_not_json_leaves_the_default(proc: Recorded, tmp_path: Path) -> None:
     (tmp_path / "daemon.json").write_text("[1")
     proc.process(42, "dockerd", "--config-file", str(tmp_path / "daemon.json"))

@@ -83,6 +83,12 @@ def test_names_with_spaces_and_bytes_that_are_no_text_are_found(tmp_path: Path) 
     assert {"a b", "\udcff"} == foreign_mounts(ROOT, table)
 
 
+@pytest.mark.parametrize("name", ["公共", "Åben", "a\x0bb", "a\x1cb", "a\rb"])
+def test_a_name_may_hold_what_ends_a_line_elsewhere(tmp_path: Path, name: str) -> None:
+    table = mountinfo(tmp_path / "mountinfo", HOST, ("0:9", "/", f"{ROOT}/{name}"), ("0:9", "/", f"{ROOT}/x"))
+    assert {name, "x"} == foreign_mounts(ROOT, table)
+
+
 @pytest.mark.parametrize(
     ("field", "path"),
     [

@@ -1,6 +1,7 @@
 """The planner: one remedy for a finding, actions that go together or not at all, and an order that is safe to stop in."""
 
 import base64
+import errno
 import hashlib
 import os
 from collections.abc import Sequence
@@ -11,7 +12,10 @@ from msgspec import json, structs
 from test_engine import NOW, Seen, away, fault, judged, yielding
 
 from docker_fsck import planner
+from docker_fsck.facts import Weight
+from docker_fsck.reader import Reader
 from docker_fsck.records import repositories
+from docker_fsck.store import Store
 from docker_fsck.testing.builder import DataRoot
 from docker_fsck.values import (
     Action,
@@ -28,6 +32,7 @@ from docker_fsck.values import (
     SavedPlan,
     SetMeta,
     Step,
+    Trouble,
     WriteFile,
 )
 
@@ -197,6 +202,44 @@ def test_all_that_rewrites_the_tag_store_is_one_action(root: DataRoot) -> None:
     assert ({"app:1", "b:1"}, 1, 0o600) == ({key[1] for key in dict(repositories.parse(step.data, "p"))}, step.rank, step.mode)  # type: ignore[arg-type, call-overload]
     assert (("a:1", "c:1"), ("a:1", "c:1"), 2) == (action.loses, seen.plan.pull, len(action.findings))
     assert [(action.id,), (action.id,)] == [each.actions for each in seen.findings]
+
+
+def test_tags_are_written_as_they_were_judged_whatever_a_later_read_gives(
+    root: DataRoot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys, path = tagged(root, "a:1", "b:1"), "image/overlay2/repositories.json"
+    read, seen = Reader.read, 0
+
+    def once(self: Reader, asked: str, limit: int = 1 << 20) -> bytes | Trouble:
+        nonlocal seen
+        seen += asked == path
+        return Trouble(path, "unreadable", "cannot allocate memory") if asked == path and seen > 1 else read(self, asked, limit)
+
+    monkeypatch.setattr(Reader, "read", once)
+    (step,) = steps(planned(root, mending(remedy(LOSSY, retag=(keys["a:1"],)))).plan)
+    assert isinstance(step, WriteFile)
+    assert {"app:1", "b:1"} == {key[1] for key in dict(repositories.parse(step.data, "p"))}  # type: ignore[arg-type, call-overload]
+
+
+def test_an_error_of_the_disk_that_is_met_while_trees_are_weighed_stops_everything(
+    root: DataRoot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weigh = Store.weigh
+
+    def failing(self: Store, path: str) -> Weight | Trouble:
+        if path != "tmp":
+            return weigh(self, path)
+        fault = Trouble("tmp/x", "unreadable", os.strerror(errno.EIO).lower())
+        self.reader.unread["tmp/x"] = fault
+        return fault
+
+    root.write("tmp/x", b"x")
+    monkeypatch.setattr(Store, "weigh", failing)
+    seen = planned(root, mending(remedy(LOSSLESS, write("trust/x"))), mending(remedy(RECLAIM, away("tmp")), subject=Y))
+    assert ((), 2) == (seen.plan.actions, len(seen.plan.blocked))
+    assert any("the file system reports errors (tmp/x: input/output error)" in why for why in seen.reasons)
+    assert {LOSSLESS, RECLAIM} == {each.cls for each in seen.plan.blocked}
+    assert [(), ()] == [each.actions for each in seen.findings]
 
 
 def test_tags_of_two_trees_are_two_files(root: DataRoot) -> None:

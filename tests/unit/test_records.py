@@ -534,15 +534,6 @@ def test_the_remains_of_a_broken_tag_store_are_its_whole_entries(data: bytes, ke
     assert dict.fromkeys(keys, "sha256:" + "1" * 64) == repositories.remains(data)
 
 
-def test_tags_are_dropped_and_a_repository_without_tags_goes_too() -> None:
-    data = json.dumps({"Repositories": {"a": {"a:1": "x", "a:2": "y"}, "b": {"b:1": "z"}, "c": None}}).encode()
-    assert b'{"Repositories":{"a":{"a:2":"y"}}}' == repositories.without(data, {("a", "a:1"), ("b", "b:1"), ("no", "no:1")})
-
-
-def test_a_tag_store_that_cannot_be_parsed_is_not_rewritten() -> None:
-    assert b'{"Repositories":{}}' != repositories.without(b'{"Repositories":{"a":{"a:1":', {("a", "a:1")})
-
-
 def test_the_sources_of_a_layer_are_told_as_a_person_types_them(root: DataRoot, reader: Reader) -> None:
     image = root.image("x:1", 1, digest_ref=True)
     diff = root.images[image].diffs[0]

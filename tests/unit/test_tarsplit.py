@@ -54,6 +54,7 @@ def test_a_hard_link_that_states_a_size_has_no_content() -> None:
         (gzipped(b""), "it holds no entries"),
         (gzipped(b"{}\n"), "entry 0 or one behind it cannot be read"),
         (gzipped(ENTRY + b"nonsense\n"), "entry 0 or one behind it cannot be read"),
+        (gzipped(ENTRY + b'{"type":1,"name":"h\xffsts","position":1}\n'), "entry 0 or one behind it cannot be read"),
         (gzipped(ENTRY + ENTRY[:20]), "entry 1 or one behind it cannot be read"),
         (gzipped(ENTRY + line(2)), "entry 1 is missing: 2 stands in its place"),
         (gzipped(ENTRY + line(0)), "entry 1 is missing: 0 stands in its place"),

@@ -223,7 +223,7 @@ def _purged(tree: Tree) -> dict[str, Record]:
     except OSError:
         return {}
     for line in lines:
-        with suppress(msgspec.DecodeError):
+        with suppress(msgspec.DecodeError, UnicodeDecodeError):
             record = msgspec.json.decode(line, type=Record)
             found[record.txn] = record
     return found

@@ -7,7 +7,7 @@ undo takes back where the disk has not a single byte or inode left.
 import os
 from contextlib import suppress
 
-from docker_fsck.apply.journal import AT, FRESH
+from docker_fsck.apply.journal import AT, FRESH, LINK
 from docker_fsck.apply.kernel import flush, reserve, write_all
 from docker_fsck.apply.shelves import NAMES, Shelves, quarantine
 from docker_fsck.apply.tree import FOLDER, Tree
@@ -73,22 +73,27 @@ def set_aside(tree: Tree) -> None:
     """Make the root's folders of the next transaction while there is room; that there is none any more is nobody's fault."""
     with suppress(OSError, Refused), quarantine(tree, "") as around:
         _complete(around, SPARE)
-        folder = os.open(SPARE, FOLDER, dir_fd=around)
-        try:
-            fd = os.open(AT, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=folder)
-            try:
-                write_all(fd, b"\n" * _ROOM)
-                os.fsync(fd)
-            finally:
-                os.close(fd)
-        finally:
-            os.close(folder)
+        _blank(around, SPARE, os.O_CREAT)
         flush(around)
 
 
+def _blank(around: int, name: str, how: int) -> None:
+    """Give the file that is set aside for the path of a journal its room, and nothing in it."""
+    fd = os.open(f"{name}/{AT}", os.O_WRONLY | how | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=around)
+    try:
+        write_all(fd, b"\n" * _ROOM)
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
 def give_back(tree: Tree, txn: str) -> None:
-    """Set the folders aside again of a transaction that could not begin."""
+    """Set the folders aside again of a transaction that could not begin, less what leads to its journal."""
     with suppress(OSError, Refused), quarantine(tree, "") as around:
+        with suppress(FileNotFoundError):
+            os.rename(f"{txn}/{LINK}", f"{txn}/t/{LINK}", src_dir_fd=around, dst_dir_fd=around)
+        with suppress(FileNotFoundError):
+            _blank(around, txn, 0)
         rename_new(txn, SPARE, around, around)
         flush(around)
 

@@ -108,7 +108,7 @@ def read(file: BinaryIO, name: str) -> Story:
     for line in file:
         try:
             record = decoder.decode(line) if line.endswith(b"\n") else None
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             if file.read().strip(b"\0"):
                 raise Refused(f"the journal {name} is damaged: {error}") from None
             break
@@ -141,7 +141,7 @@ def ends(fd: int) -> tuple[Opened | None, Record | None]:
 
 
 def _decoded(line: bytes) -> Record | None:
-    with suppress(msgspec.DecodeError):
+    with suppress(msgspec.DecodeError, UnicodeDecodeError):
         return decoder.decode(line)
     return None
 
@@ -152,11 +152,11 @@ def find(tree: Tree, folder: str, txn: str, journal_dir: str | None, flags: int 
     with suppress(FileNotFoundError), tree.parent(f"{base}/{NAME}") as (fd, name):
         return open_noatime(name, flags, fd)
     places = [f"{journal_dir}/{txn}.jsonl"] if journal_dir else []
-    with suppress(OSError):
-        places.insert(0, tree.target(f"{base}/{LINK}"))
     with suppress(OSError), tree.parent(f"{base}/{AT}") as (fd, name), open(open_noatime(name, READING, fd), "rb") as file:
         if told := file.read(_HEAD).partition(b"\n")[0]:
             places.insert(0, os.fsdecode(told))
+    with suppress(OSError):
+        places.insert(0, tree.target(f"{base}/{LINK}"))
     for place in places:
         with suppress(OSError):
             return open_noatime(place, flags)

@@ -126,7 +126,7 @@ def _is_folder(path: Path) -> bool:
 
 def _of_daemon_json(path: str) -> tuple[str, str] | None:
     try:
-        data = Path(path).read_bytes()
+        data = Path(path).read_bytes().decode("utf-8-sig", "replace")
         settings: dict[str, Any] = msgspec.json.decode(data, type=dict[str, Any]) if data.strip() else {}
     except FileNotFoundError:
         return None

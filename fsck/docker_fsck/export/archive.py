@@ -76,6 +76,11 @@ def storable(entry: Entry) -> bool:
     return stat.S_IFMT(entry.info.st_mode) in _TYPES
 
 
+def sayable(key: str) -> bool:
+    """Whether a PAX header can hold an attribute of this name."""
+    return "=" not in key and key.isprintable()
+
+
 def _member(name: str, entry: Entry) -> tarfile.TarInfo:
     info = entry.info
     member = tarfile.TarInfo(name)
@@ -85,7 +90,8 @@ def _member(name: str, entry: Entry) -> tarfile.TarInfo:
         member.devmajor, member.devminor = os.major(info.st_rdev), os.minor(info.st_rdev)
     member.pax_headers = {"mtime": _seconds(info.st_mtime_ns)}
     for key, value in sorted(entry.attributes.items()):
-        member.pax_headers[f"SCHILY.xattr.{key}"] = value.decode("utf-8", "surrogateescape")
+        if sayable(key):
+            member.pax_headers[f"SCHILY.xattr.{key}"] = value.decode("utf-8", "surrogateescape")
     return member
 
 

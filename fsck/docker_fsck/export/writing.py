@@ -7,7 +7,7 @@ from typing import IO
 
 import msgspec
 
-from docker_fsck.export.archive import Archive, storable
+from docker_fsck.export.archive import Archive, sayable, storable
 from docker_fsck.export.belongings import Belongings
 from docker_fsck.export.spelling import SPELLINGS, Deleted, Lost
 from docker_fsck.reader import Reader
@@ -66,6 +66,8 @@ class _Writing:
     def _entry(self, name: str, entry: Entry) -> None:
         if not storable(entry):
             return  # a socket means nothing without the process that made it
+        unsaid = [key for key in entry.attributes if not sayable(key)]
+        self.lacks += [printable(f"{entry.name or '/'}: no tar can hold an attribute of the name {key!r}") for key in unsaid]
         if self.archive.linked(name, entry):
             return
         if not stat.S_ISREG(entry.info.st_mode):

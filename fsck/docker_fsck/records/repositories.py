@@ -81,15 +81,6 @@ def remains(data: bytes) -> Tags:
     return found
 
 
-def without(data: bytes, drop: set[tuple[str, str]]) -> bytes:
-    """The tag store `data` less the tags `drop`, in the engine's own form; a repository without tags goes too.
-
-    One that cannot be parsed stays as it is.
-    """
-    tags = parse(data, NAME)
-    return data if isinstance(tags, Trouble) else encode({key: image for key, image in tags.items() if key not in drop})
-
-
 def encode(tags: Tags) -> bytes:
     """The file that holds `tags`: one object, sorted as Go sorts maps, no line end."""
     outer: dict[str, dict[str, str]] = {}

@@ -43,7 +43,7 @@ class Memory:
     def _take(self, line: bytes) -> None:
         try:
             seen = msgspec.json.decode(line, type=Seen)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeDecodeError):
             return
         self.seen[seen.chain] = seen
 
