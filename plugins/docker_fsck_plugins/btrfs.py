@@ -21,12 +21,13 @@ from docker_fsck.api import (
     rule,
 )
 from docker_fsck_plugins.orphans import knowing_of
+from docker_fsck_plugins.parts import FullCopies, lacking, outside
 from docker_fsck_plugins.remedies import reclaim
 
 DIRS, QUOTAS = "btrfs/subvolumes", "btrfs/quotas"
 
 
-class BtrfsHome:
+class BtrfsHome(FullCopies):
     """What btrfs keeps: one subvolume a driver id, a snapshot of its parent's, on which it does not depend any more."""
 
     name = "btrfs"
@@ -53,33 +54,11 @@ class BtrfsHome:
         """The subvolume of `ident`."""
         return f"{DIRS}/{ident}"
 
-    def content(self, ident: str) -> str:
-        """The same."""
-        return self.path(ident)
-
     def missing(self, ident: str) -> Part | None:
         """The subvolume, unless it is there; a folder in its place has the content too."""
-        path = self.path(ident)
-        if "/" in ident or ident in {".", ".."}:
-            return Part("id", path, Trouble(path, "wrong", "not a driver id: it would lead out of the driver's home"))
-        facts = self.entries.get(ident)
-        if facts is None:
-            return Part("dir", path, Trouble(path, "absent", "no such subvolume"))
-        return None if facts.kind == "dir" else Part("dir", path, Trouble(path, "wrong", f"a {facts.kind} stands there"))
-
-    def needs(self, ident: str) -> tuple[str, ...]:
-        """Nothing: a snapshot is a full copy."""
-        del ident
-        return ()
-
-    def vague(self, ident: str) -> bool:
-        """Never."""
-        del ident
-        return False
-
-    def aliases(self, ident: str) -> tuple[str, ...]:
-        """The subvolume."""
-        return (self.path(ident),)
+        path, facts = self.path(ident), self.entries.get(ident)
+        kind = facts.kind if facts else None
+        return outside(ident, path) or (None if kind == "dir" else lacking("dir", path, kind, "subvolume"))
 
     def holdings(self, ident: str) -> tuple[str, ...]:
         """The limit, if there is one, and the subvolume."""

@@ -7,7 +7,7 @@ import msgspec
 
 from docker_fsck.api import DRIVER_ID, Driver, Part, Reader, Recorded, Rule, Trouble, gojson, hookimpl
 from docker_fsck_plugins import devicemapper_rules
-from docker_fsck_plugins.parts import has_state, lacking, outside
+from docker_fsck_plugins.parts import FullCopies, has_state, lacking, outside
 
 METADATA = "devicemapper/metadata"
 SET, TRANSACTION = f"{METADATA}/deviceset-metadata", f"{METADATA}/transaction-metadata"
@@ -34,7 +34,7 @@ class Pool(msgspec.Struct, frozen=True):
     numbers: frozenset[int]
 
 
-class DevicemapperHome:
+class DevicemapperHome(FullCopies):
     """What devicemapper keeps: a thin device for each layer, and `metadata/<id>` with its number.
 
     `rows`: all that the engine loads as a device at its start, the base device included; `left`: temporary files.
@@ -79,16 +79,6 @@ class DevicemapperHome:
         """The file, unless it is there; what it says is another matter."""
         path = self.path(ident)
         return outside(ident, path) or (None if ident in self.devices else lacking("dir", path, None, "file"))
-
-    def needs(self, ident: str) -> tuple[str, ...]:
-        """Nothing: a thin snapshot outlives what it was made of."""
-        del ident
-        return ()
-
-    def vague(self, ident: str) -> bool:
-        """Never."""
-        del ident
-        return False
 
     def aliases(self, ident: str) -> tuple[str, ...]:
         """The mount point."""

@@ -5,6 +5,32 @@ from typing import Literal
 from docker_fsck.api import Model, Part, Reader, Trouble
 
 
+class FullCopies:
+    """The home of a driver whose layers stand for themselves: none needs another, each has one path."""
+
+    def path(self, ident: str) -> str:
+        """Where `ident` is."""
+        raise NotImplementedError
+
+    def content(self, ident: str) -> str:
+        """The same folder."""
+        return self.path(ident)
+
+    def needs(self, ident: str) -> tuple[str, ...]:
+        """Nothing."""
+        del ident
+        return ()
+
+    def vague(self, ident: str) -> bool:
+        """Never."""
+        del ident
+        return False
+
+    def aliases(self, ident: str) -> tuple[str, ...]:
+        """The same folder."""
+        return (self.path(ident),)
+
+
 def has_state(reader: Reader, name: str) -> bool:
     """Whether the driver `name` has a home or an image tree on the root."""
     return any(not isinstance(reader.facts(path), Trouble) for path in (name, f"image/{name}"))

@@ -3,10 +3,10 @@
 from collections.abc import Collection, Iterator
 
 from docker_fsck.api import DRIVER_ID, Driver, Part, Reader, Trouble, hookimpl
-from docker_fsck_plugins.parts import has_state, lacking, outside
+from docker_fsck_plugins.parts import FullCopies, has_state, lacking, outside
 
 
-class VfsHome:
+class VfsHome(FullCopies):
     """What vfs keeps: one folder a driver id, no parents."""
 
     name = "vfs"
@@ -27,29 +27,11 @@ class VfsHome:
         """The folder of `ident`."""
         return f"vfs/dir/{ident}"
 
-    def content(self, ident: str) -> str:
-        """The same folder."""
-        return self.path(ident)
-
     def missing(self, ident: str) -> Part | None:
         """The folder, unless it is there."""
         path = self.path(ident)
         kind = self.entries.get(ident)
         return outside(ident, path) or (None if kind == "dir" else lacking("dir", path, kind))
-
-    def needs(self, ident: str) -> tuple[str, ...]:
-        """Nothing: each folder is a full copy."""
-        del ident
-        return ()
-
-    def vague(self, ident: str) -> bool:
-        """Never."""
-        del ident
-        return False
-
-    def aliases(self, ident: str) -> tuple[str, ...]:
-        """The folder."""
-        return (self.path(ident),)
 
     def holdings(self, ident: str) -> tuple[str, ...]:
         """The folder."""

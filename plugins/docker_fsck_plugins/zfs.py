@@ -4,14 +4,14 @@ from collections.abc import Collection, Iterable, Iterator
 
 from docker_fsck.api import DRIVER_ID, Driver, Part, Reader, Recorded, Rule, Trouble, hookimpl
 from docker_fsck_plugins import zfs_rules
-from docker_fsck_plugins.parts import has_state, outside
+from docker_fsck_plugins.parts import FullCopies, has_state, outside
 from docker_fsck_plugins.zfslist import PROBE, Dataset, parse
 
 GRAPH = "zfs/graph"
 LAYERS, MOUNTS = "image/zfs/layerdb/sha256", "image/zfs/layerdb/mounts"
 
 
-class ZfsHome:
+class ZfsHome(FullCopies):
     """What zfs keeps: a dataset `<parent>/<id>` for each layer, a clone of its parent's; `zfs/graph/<id>` are mount points.
 
     `parent`: the dataset that holds them, empty if it is not known. `rows`: everything in the list, by name.
@@ -83,10 +83,6 @@ class ZfsHome:
         """Where its dataset is mounted while it is used."""
         return f"{GRAPH}/{ident}"
 
-    def content(self, ident: str) -> str:
-        """The same folder: the content is there only while it is mounted."""
-        return self.path(ident)
-
     def missing(self, ident: str) -> Part | None:
         """The dataset, unless the list has it."""
         path = self.path(ident)
@@ -100,15 +96,6 @@ class ZfsHome:
         row = self.datasets.get(ident)
         origin = self.rows.get(row.origin.partition("@")[0]) if row else None
         return (origin.base,) if origin is not None and origin.base in self.datasets and origin.above == self.parent else ()
-
-    def vague(self, ident: str) -> bool:
-        """Never: the list has the origin of every dataset."""
-        del ident
-        return False
-
-    def aliases(self, ident: str) -> tuple[str, ...]:
-        """The mount point."""
-        return (self.path(ident),)
 
     def holdings(self, ident: str) -> tuple[str, ...]:
         """Nothing: no rename takes a dataset away."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from docker_fsck.testing import subvolumes
 from dockerd import Engine
 from population import Populated
 
@@ -36,16 +37,8 @@ def close(found: dict[str, Any], said: int) -> bool:
 @pytest.fixture
 def btrfs(workplace: Path) -> Iterator[Engine]:
     """A btrfs engine on a subvolume of a fresh btrfs, not started."""
-    disk, point = workplace / "disk", workplace / "btrfs"
-    with disk.open("wb") as file:
-        file.truncate(512 << 20)
-    point.mkdir()
-    subprocess.run(["mkfs.btrfs", "-q", disk], check=True, capture_output=True)
-    if subprocess.run(["mount", "-o", "loop", disk, point], check=False, capture_output=True).returncode:
-        pytest.skip("btrfs cannot be mounted here")
-    with Engine(workplace, "btrfs", point / "root") as engine:
+    with subvolumes.btrfs(workplace) as point, Engine(workplace, "btrfs", point / "root") as engine:
         yield engine
-    subprocess.run(["umount", "-R", point], check=True)
 
 
 def test_the_root_of_a_live_engine_adds_up_and_its_mounts_are_left_out(engine: Engine) -> None:

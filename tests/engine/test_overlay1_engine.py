@@ -22,12 +22,13 @@ from test_builder_engine import (
 )
 from test_builder_engine import test_the_engine_makes_the_same_files_with_the_same_modes as same_files
 
+FUSE = shutil.which("fuse-overlayfs") and Path("/dev/fuse").exists()
+only_overlay = pytest.mark.parametrize("driver", ["overlay"], indirect=True)
 
-@pytest.fixture(scope="session", params=["overlay", "fuse-overlayfs"])
+
+@pytest.fixture(scope="session", params=["overlay", "fuse-overlayfs"] if FUSE else ["overlay"])
 def driver(request: pytest.FixtureRequest) -> str:
-    """The storage driver of the engine."""
-    if request.param == "fuse-overlayfs" and (shutil.which("fuse-overlayfs") is None or not Path("/dev/fuse").exists()):
-        pytest.skip("fuse-overlayfs is not installed")
+    """The storage driver of the engine; fuse-overlayfs where its program is."""
     return str(request.param)
 
 
@@ -37,15 +38,14 @@ def test_what_the_engine_made_gives_nothing(driver: str, workplace: Path) -> Non
     assert [] == clean(run(made.root))
 
 
+@only_overlay
 def test_the_engine_makes_the_same_files_on_overlay(driver: str, workplace: Path) -> None:
-    if driver != "overlay":
-        pytest.skip("the program fuse-overlayfs leaves marks of its own in every new folder")
+    """The program fuse-overlayfs leaves marks of its own in every new folder."""
     same_files(DataRoot(workplace / "built", driver), workplace)
 
 
+@only_overlay
 def test_a_container_whose_lower_id_and_work_folder_are_lost_runs_again_after_the_repair(driver: str, workplace: Path) -> None:
-    if driver != "overlay":
-        pytest.skip("only overlay (v1) has a lower-id")
     made = DataRoot(workplace / "built", driver)
     shell = Path(shutil.which("busybox") or "").read_bytes()
     image = made.image("app:1", [{"bin/sh": shell}, {"etc/issue": b"hello\n"}])

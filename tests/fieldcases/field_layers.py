@@ -9,11 +9,14 @@ from pathlib import Path
 from fieldkit import CRITICAL, ERROR, INFO, LOSSLESS, LOSSY, RECLAIM, WARNING, Case, Paths, Whole
 
 from docker_fsck.host import HostView
+from docker_fsck.testing.buildcache import write_buildkit
+from docker_fsck.values import Level
 
 ONLY_LOSSLESS, ONLY_RECLAIM, ONLY_LOSSY = frozenset({LOSSLESS}), frozenset({RECLAIM}), frozenset({LOSSY})
-DEEP = "contents of layers are compared by deep verification"
 CONTAINERD = "the containerd image store is not judged by this version"
 DAY = 86400.0
+STANDING = ("layer-parent-missing", "prune-hazard")
+"""Containers stand on what was put away: until the pull they have nothing to stand on."""
 
 
 def base_dir(store: Whole, part: str = "") -> Path:
@@ -67,6 +70,12 @@ def shadow(store: Whole) -> None:
     store.root.shadow_parent()
 
 
+def unseen(store: Whole) -> None:
+    """No cache record is left of what BuildKit's snapshots name: FC-07 (a)."""
+    store.root.buildkit.records.clear()
+    write_buildkit(store.root)
+
+
 def image_gone(store: Whole) -> None:
     """Forced removal of an image: its configuration and names are gone, the container stays."""
     store.root.delete(store.root.image_file(store.web))
@@ -102,6 +111,12 @@ def nameless(store: Whole) -> None:
     """The tag store is lost and made anew, a container still knows a name: FC-17."""
     store.root.container(store.web, "knows", config={"Config": {"Image": "web:1"}})
     store.root.write(store.root.tags, b'{"Repositories":{}}')
+
+
+def tagless(store: Whole) -> None:
+    """The tag store is lost, a container still knows a name: FC-17."""
+    nameless(store)
+    store.root.delete(store.root.tags)
 
 
 def dangling(store: Whole) -> None:
@@ -169,28 +184,29 @@ CASES: tuple[Case, ...] = (
     Case(id="FC-01", what="(b) a writable layer with its -init that nothing names", how=lambda s: s.root.orphan_pair(), finds={"driver-orphan": INFO}, classes=ONLY_RECLAIM, keeps=all_layers),
     Case(id="FC-01", what="(d) a short link without its folder", how=lambda s: shutil.rmtree(s.root.driver_dir(s.root.orphan_dir())), finds={"ovl-link-dangling": INFO}, classes=ONLY_RECLAIM, keeps=link_folder),
     Case(id="FC-01", what="a folder that only another folder's lower names", how=shadow, keeps=all_layers),
-    Case(id="FC-01", what="one that is younger than the grace period", how=lambda s: s.root.orphan_dir(), finds={"driver-orphan": INFO}, grace=DAY, keeps=all_layers),
+    Case(id="FC-01", what="one that is younger than the grace period", how=lambda s: s.root.orphan_dir(), finds={"driver-orphan": INFO}, grace=DAY, refused="grace period", keeps=all_layers),
     Case(id="FC-02", what="(a) an ancestor's link is empty", how=lambda s: s.root.empty(base_dir(s, "link")), finds={"ovl-link-file": ERROR}, classes=ONLY_LOSSLESS, keeps=link_folder),
     Case(id="FC-02", what="(b) a layer's lower is empty", how=lambda s: s.root.empty(s.root.driver_dir(s.dir_of(s.app)) / "lower"), finds={"ovl-lower": ERROR}, classes=ONLY_LOSSLESS, keeps=link_folder),
     Case(id="FC-02", what="(d) NUL bytes in place of a link", how=lambda s: s.root.nul(base_dir(s, "link")), finds={"ovl-link-file": ERROR}, classes=ONLY_LOSSLESS, keeps=link_folder),
-    Case(id="FC-03", what="(a) a base layer's folder is gone", how=lambda s: shutil.rmtree(base_dir(s)), finds={"layer-driverdir-missing": ERROR}, classes=ONLY_LOSSY, keeps=user_data ),
-    Case(id="FC-03", what="(b) a top layer's folder is gone", how=lambda s: shutil.rmtree(s.root.driver_dir(s.dir_of(s.web))), finds={"layer-driverdir-missing": ERROR}, classes=ONLY_LOSSY, keeps=layers_below ),
-    Case(id="FC-03", what="(c) the folder is there, its diff is gone", how=lambda s: shutil.rmtree(base_dir(s, "diff")), finds={"ovl-diff-missing": ERROR}, classes=ONLY_LOSSY, leaves=("ovl-diff-missing",), keeps=user_data ),
-    Case(id="FC-04", what="(a) a file of a layer is emptied", how=lambda s: s.root.empty(content(s)), finds={"layer-content-mismatch": ERROR}, classes=ONLY_LOSSY, keeps=user_data),
-    Case(id="FC-04", what="(c) one bit of a file of a layer is flipped", how=lambda s: s.root.flip(content(s)), lacks=DEEP, keeps=all_layers),
+    Case(id="FC-03", what="(a) a base layer's folder is gone", how=lambda s: shutil.rmtree(base_dir(s)), finds={"layer-driverdir-missing": ERROR}, classes=ONLY_LOSSY, pulls={"base", "web"}, leaves=STANDING, keeps=user_data),
+    Case(id="FC-03", what="(b) a top layer's folder is gone", how=lambda s: shutil.rmtree(s.root.driver_dir(s.dir_of(s.web))), finds={"layer-driverdir-missing": ERROR}, classes=ONLY_LOSSY, pulls={"web"}, leaves=STANDING, keeps=layers_below),
+    Case(id="FC-03", what="(c) the folder is there, its diff is gone", how=lambda s: shutil.rmtree(base_dir(s, "diff")), finds={"ovl-diff-missing": ERROR}, classes=ONLY_LOSSY, pulls={"base", "web"}, leaves=STANDING, keeps=user_data),
+    Case(id="FC-04", what="(a) a file of a layer is emptied", how=lambda s: s.root.empty(content(s)), finds={"layer-content-mismatch": ERROR}, classes=ONLY_LOSSY, pulls={"base", "web"}, leaves=STANDING, keeps=user_data),
+    Case(id="FC-04", what="(c) one bit of a file of a layer is flipped", how=lambda s: s.root.flip(content(s)), level=Level.DEEP, finds={"layer-content-mismatch": ERROR}, classes=ONLY_LOSSY, pulls={"base", "web"}, leaves=STANDING, keeps=user_data),
     Case(id="FC-05", what="a containerd store lies in the root", how=snapshotted, lacks=CONTAINERD, incomplete="containerd image store", keeps=all_layers),
-    Case(id="FC-06", what="(a) a layer record is an empty folder", how=lambda s: s.root.empty(record(s)), finds={"layer-record-incomplete": ERROR}, classes=ONLY_LOSSY, keeps=user_data),
+    Case(id="FC-06", what="(a) a layer record is an empty folder", how=lambda s: s.root.empty(record(s)), finds={"layer-record-incomplete": ERROR}, classes=ONLY_LOSSY, pulls={"base", "web"}, leaves=(*STANDING, "buildkit-db-missing", "driver-orphan"), keeps=user_data),
     Case(id="FC-06", what="(c) diff of a layer record is gone", how=lambda s: s.root.delete(record(s, "diff")), finds={"layer-record-incomplete": ERROR}, classes=ONLY_LOSSLESS, keeps=user_data),
     Case(id="FC-06", what="(d) size of a layer record is no number", how=lambda s: s.root.write(record(s, "size"), b"many"), finds={"layer-record-incomplete": ERROR}, classes=ONLY_LOSSLESS, keeps=user_data),
     Case(id="FC-06", what="(e) cache-id of a layer record is empty", how=lambda s: s.root.empty(record(s, "cache-id")), finds={"layer-record-incomplete": ERROR}, classes=ONLY_LOSSLESS, keeps=user_data),
     Case(id="FC-06", what="(g) only tar-split is gone", how=lambda s: s.root.delete(record(s, "tar-split.json.gz")), finds={"layer-tarsplit-missing": ERROR}, keeps=user_data, lacks="found; a pull brings it back only after the repairs of layer records"),
+    Case(id="FC-07", what="(a) BuildKit knows it and no prune sees it", how=unseen, finds={"buildkit-unseen": INFO}, classes=ONLY_LOSSY, keeps=all_layers),
     Case(id="FC-07", what="(b) a build snapshot that no database names", how=lambda s: s.root.orphan_dir(name="0" * 25), finds={"driver-orphan": INFO}, classes=ONLY_RECLAIM, keeps=lambda s: (s.root.driver_dir(s.cache.committed_dir), s.root.driver_dir(s.cache.active))),
     Case(id="FC-07", what="(c) one that the databases name", how=lambda _: None, keeps=lambda s: (s.root.driver_dir(s.cache.committed_dir), s.root.driver_dir(s.cache.active))),
-    Case(id="FC-08", what="a build record whose folder is gone", how=lambda s: shutil.rmtree(s.root.driver_dir(s.cache.committed_dir)), by=("buildkit-ref-dangling",), keeps=all_layers),
+    Case(id="FC-08", what="a build record whose folder is gone", how=lambda s: shutil.rmtree(s.root.driver_dir(s.cache.committed_dir)), finds={"buildkit-ref-dangling": ERROR}, classes=ONLY_LOSSY, keeps=all_layers),
     Case(id="FC-09", what="a half-removed folder of aufs", how=aufs_removing, finds={"aufs-removing": INFO}, classes=ONLY_RECLAIM, driver="aufs", keeps=all_layers),
-    Case(id="FC-10", what="a dead container whose root is mounted in some namespace", how=dead, host=mounted_elsewhere, by=("container-dead",), keeps=all_layers),
+    Case(id="FC-10", what="a dead container whose root is mounted in some namespace", how=dead, host=mounted_elsewhere, consents=True, finds={"container-dead": WARNING}, refused="in use", keeps=all_layers),
     Case(id="FC-11", what="snapshots of containerd lie in the root", how=snapshotted, lacks=CONTAINERD, incomplete="containerd image store", keeps=all_layers),
-    Case(id="FC-12", what="the record of a layer in the middle is gone", how=lambda s: shutil.rmtree(record(s)), finds={"image-layer-missing": ERROR}, classes=ONLY_LOSSY, keeps=layers_below),
+    Case(id="FC-12", what="the record of a layer in the middle is gone", how=lambda s: shutil.rmtree(record(s)), finds={"image-layer-missing": ERROR}, classes=ONLY_LOSSY, pulls={"base", "web"}, leaves=STANDING, keeps=layers_below),
     Case(id="FC-13", what="a layer that nothing needs", how=lambda s: s.root.unreferenced_layers(2), finds={"layer-unreferenced": INFO}, classes=ONLY_RECLAIM, keeps=all_layers_of_images),
     Case(id="FC-14", what="(a) a removal that was cut short, its folder still there", how=lambda s: s.root.removing(), finds={"layer-removing": INFO}, classes=ONLY_RECLAIM, keeps=all_layers),
     Case(id="FC-14", what="(c) one without a cache-id", how=removing_lost, finds={"layer-removing-no-cacheid": INFO, "driver-orphan": INFO}, classes=ONLY_RECLAIM, keeps=all_layers),
@@ -201,10 +217,10 @@ CASES: tuple[Case, ...] = (
     Case(id="FC-16", what="(e) the tag store is of another shape", how=lambda s: s.root.write(s.root.tags, b'{"Repositories": []}'), finds={"tags-unparsable": CRITICAL}, classes=ONLY_LOSSY, keeps=all_layers),
     Case(id="FC-16", what="(f) it is empty and a whole temporary copy is there", how=sibling, finds={"tags-unparsable": CRITICAL}, classes=ONLY_LOSSLESS, keeps=all_layers),
     Case(id="FC-17", what="the tag store names nothing", how=nameless, finds={"tags-empty": ERROR}, classes=ONLY_LOSSLESS, keeps=all_layers),
-    Case(id="FC-17", what="the tag store is gone", how=lambda s: s.root.delete(s.root.tags), finds={"tags-unparsable": ERROR}, keeps=all_layers, lacks="found; tags that containers tell of are not restored yet"),
-    Case(id="FC-18", what="a tag names an image that is not there", how=dangling, finds={"tags-dangling": WARNING}, classes=ONLY_LOSSY, keeps=all_layers),
-    Case(id="FC-19", what="(a) an image configuration is empty", how=lambda s: s.root.empty(s.root.image_file(s.web)), finds={"image-hash-mismatch": ERROR}, classes=ONLY_LOSSY, keeps=all_layers),
-    Case(id="FC-19", what="(c) an image configuration has another digest", how=lambda s: s.root.flip(s.root.image_file(s.web), 80), finds={"image-hash-mismatch": ERROR}, classes=ONLY_LOSSY, keeps=all_layers),
+    Case(id="FC-17", what="the tag store is gone", how=tagless, finds={"tags-unparsable": ERROR}, classes=ONLY_LOSSY, keeps=all_layers),
+    Case(id="FC-18", what="a tag names an image that is not there", how=dangling, finds={"tags-dangling": WARNING}, classes=ONLY_LOSSY, pulls={"lost:1"}, keeps=all_layers),
+    Case(id="FC-19", what="(a) an image configuration is empty", how=lambda s: s.root.empty(s.root.image_file(s.web)), finds={"image-hash-mismatch": ERROR}, classes=ONLY_LOSSY, pulls={"web"}, keeps=all_layers),
+    Case(id="FC-19", what="(c) an image configuration has another digest", how=lambda s: s.root.flip(s.root.image_file(s.web), 80), finds={"image-hash-mismatch": ERROR}, classes=ONLY_LOSSY, pulls={"web"}, keeps=all_layers),
     Case(id="FC-19", what="(e) the parent of an image is not there", how=lambda s: s.root.write(s.root.image_metadata(s.app) / "parent", b"sha256:" + b"5" * 64), finds={"image-parent-broken": INFO}, classes=ONLY_RECLAIM, keeps=all_layers),
     Case(id="FC-19", what="(g) a file whose name is no digest", how=lambda s: s.root.write(s.root.image_file(s.web).with_name("notes"), b"x"), finds={"image-foreign-entry": INFO}, keeps=all_layers),
     Case(id="FC-41", what="the content store of containerd is in use", how=snapshotted, lacks=CONTAINERD, incomplete="containerd image store", keeps=all_layers),
@@ -212,8 +228,8 @@ CASES: tuple[Case, ...] = (
     Case(id="FC-46", what="an image of 127 layers", how=deep_chain, finds={"layer-too-deep": INFO}, keeps=all_layers),
     Case(id="FC-52", what="an image with children: healthy, `why` lists them", how=lambda _: None, keeps=all_layers),
     Case(id="FC-53", what="(a) tar-split is gone", how=lambda s: s.root.delete(record(s, "tar-split.json.gz")), finds={"layer-tarsplit-missing": ERROR}, keeps=user_data, lacks="found; a pull brings it back only after the repairs of layer records"),
-    Case(id="FC-53", what="(b) tar-split is empty", how=lambda s: tar_split(s, b""), by=("layer-tarsplit-corrupt",), lacks="tar-split is read by deep verification", keeps=user_data),
-    Case(id="FC-53", what="(c) tar-split is cut off", how=lambda s: tar_split(s, gzip.compress(b'{"type":2}\n' * 99)[:40]), by=("layer-tarsplit-corrupt",), lacks="tar-split is read by deep verification", keeps=user_data),
-    Case(id="FC-54", what="a file of the distribution cache is no JSON", how=lambda s: s.root.write(next((s.root.image_home / "distribution/v2metadata-by-diffid/sha256").iterdir()), b"{"), by=("dist-corrupt",), keeps=all_layers),
+    Case(id="FC-53", what="(b) tar-split is empty", how=lambda s: tar_split(s, b""), finds={"layer-tarsplit-corrupt": ERROR}, classes=ONLY_LOSSY, level=Level.DEEP, leaves=STANDING, keeps=user_data),
+    Case(id="FC-53", what="(c) tar-split is cut off", how=lambda s: tar_split(s, gzip.compress(b'{"type":2}\n' * 99)[:40]), finds={"layer-tarsplit-corrupt": ERROR}, classes=ONLY_LOSSY, level=Level.DEEP, leaves=STANDING, keeps=user_data),
+    Case(id="FC-54", what="a file of the distribution cache is no JSON", how=lambda s: s.root.write(next((s.root.image_home / "distribution/v2metadata-by-diffid/sha256").iterdir()), b"{"), finds={"dist-corrupt": INFO}, classes=ONLY_RECLAIM, keeps=all_layers),
 )
 # fmt: on

@@ -11,6 +11,7 @@ from field_layers import (
     CONTAINERD,
     DAY,
     ONLY_LOSSLESS,
+    ONLY_LOSSY,
     ONLY_RECLAIM,
     all_layers,
     dead,
@@ -19,7 +20,7 @@ from field_layers import (
     removing_twin,
     user_data,
 )
-from fieldkit import CRITICAL, ERROR, INFO, LOSSY, RECLAIM, WARNING, Case, Paths, Whole
+from fieldkit import CRITICAL, ERROR, INFO, LOSSY, RECLAIM, USER, WARNING, Case, Paths, Whole
 
 from docker_fsck.host import HostView
 from docker_fsck.testing import boltfile
@@ -30,6 +31,7 @@ OPTIONS = {"MountType": "nfs", "MountOpts": "addr=192.0.2.7", "MountDevice": ":/
 GARBAGE = b"\x00\xff" * 8192
 BROKEN_CONFIG = {"container-config-corrupt": ERROR}
 ENGINE_29 = Version(29)
+ONLY_USER = frozenset({USER})
 
 
 def config(store: Whole, name: str = "config.v2.json") -> Path:
@@ -200,6 +202,12 @@ def everything(store: Whole) -> Paths:
     yield from (store.root.image_home / "layerdb/sha256").iterdir()
 
 
+def beside_an_emptied_link(store: Whole) -> None:
+    """Garbage, and what could be mended without a loss: FC-49."""
+    store.root.orphan_dir()
+    store.root.empty(store.root.driver_dir(store.dir_of(store.base, 0)) / "link")
+
+
 def data_link(store: Whole) -> None:
     """The data of a volume is a link out of the root: FC-59."""
     outside = store.root.path.with_name("outside")
@@ -217,7 +225,7 @@ def linked_orphan(store: Whole) -> None:
 
 # fmt: off
 CASES: tuple[Case, ...] = (
-    Case(id="FC-20", what="(a) the configuration of a container is gone", how=lambda s: s.root.delete(config(s)), finds=BROKEN_CONFIG, keeps=hidden_container),
+    Case(id="FC-20", what="(a) the configuration of a container is gone", how=lambda s: s.root.delete(config(s)), finds=BROKEN_CONFIG, refused="needs consent", keeps=hidden_container),
     Case(id="FC-20", what="(b) it is empty", how=lambda s: s.root.empty(config(s)), finds=BROKEN_CONFIG, keeps=hidden_container),
     Case(id="FC-20", what="(c) it is cut off", how=lambda s: s.root.cut(config(s)), finds=BROKEN_CONFIG, keeps=hidden_container),
     Case(id="FC-20", what="(d) it is NUL bytes", how=lambda s: s.root.nul(config(s)), finds=BROKEN_CONFIG, keeps=hidden_container),
@@ -228,50 +236,50 @@ CASES: tuple[Case, ...] = (
     Case(id="FC-21", what="hostconfig.json is gone", how=lambda s: s.root.delete(config(s, "hostconfig.json")), finds={"container-hostconfig-missing": WARNING}, keeps=hidden_container),
     Case(id="FC-22", what="(a) a container without mount record and writable layer", how=lambda s: drop_record(s, s.ran), finds={"container-record-missing": ERROR}, keeps=lambda s: (s.root.container_dir(s.ran), s.root.path / "volumes")),
     Case(id="FC-22", what="(b) the writable layer is gone", how=lambda s: shutil.rmtree(s.root.driver_dir(s.root.mount_id(s.ran))), finds={"mount-rwdir-missing": ERROR}, keeps=lambda s: (s.root.container_dir(s.ran), s.root.path / "volumes")),
-    Case(id="FC-23", what="a half-removed container has the name of another", how=name_twice, by=("container-name-duplicate",), keeps=hidden_container),
+    Case(id="FC-23", what="a half-removed container has the name of another", how=name_twice, consents=True, finds={"container-name-duplicate": ERROR}, classes=ONLY_USER, keeps=lambda s: (s.root.container_dir(s.ran), s.root.mount_record(s.ran), s.root.driver_dir(s.root.mount_id(s.ran)), s.root.path / "volumes")),
     Case(id="FC-24", what="all of a mount record is empty", how=emptied_record, finds={"mount-record-broken": ERROR}, classes=ONLY_LOSSLESS, keeps=hidden_container),
-    Case(id="FC-25", what="(a) a dead container that still has its layer", how=dead, by=("container-dead",), keeps=hidden_container),
-    Case(id="FC-26", what="(a) the network database is garbage", how=lambda s: local_kv(s, GARBAGE), by=("network-db-unreadable",), keeps=user_data),
+    Case(id="FC-25", what="(a) a dead container that still has its layer", how=dead, consents=True, finds={"container-dead": WARNING}, classes=ONLY_USER, keeps=lambda s: (s.root.container_dir(s.busy), s.root.container_dir(s.made), s.root.path / "volumes")),
+    Case(id="FC-26", what="(a) the network database is garbage", how=lambda s: local_kv(s, GARBAGE), finds={"network-db-unreadable": CRITICAL}, classes=ONLY_LOSSY, keeps=user_data),
     Case(id="FC-26", what="(f) it is empty: the engine makes a new one", how=lambda s: local_kv(s, b""), keeps=user_data),
     Case(id="FC-27", what="(a) two networks with one bridge", how=networks, finds={"network-bridge-duplicate": CRITICAL}, keeps=user_data),
-    Case(id="FC-28", what="(b) the volume database is garbage", how=lambda s: s.root.write("volumes/metadata.db", GARBAGE), by=("volume-db-unreadable",), keeps=lambda s: (s.root.volume_dir(s.data), s.root.volume_dir(s.anonymous))),
+    Case(id="FC-28", what="(b) the volume database is garbage", how=lambda s: s.root.write("volumes/metadata.db", GARBAGE), finds={"volume-db-unreadable": CRITICAL}, classes=ONLY_LOSSY, keeps=lambda s: (s.root.volume_dir(s.data), s.root.volume_dir(s.anonymous))),
     Case(id="FC-29", what="the database of the engine's containerd is garbage", how=lambda s: containerd_file(s, "io.containerd.metadata.v1.bolt/meta.db", GARBAGE), finds={"containerd-db-unreadable": CRITICAL}, classes=frozenset({LOSSY}), keeps=user_data),
-    Case(id="FC-30", what="snapshots.db of BuildKit is garbage", how=lambda s: s.root.write("buildkit/snapshots.db", GARBAGE), finds={"buildkit-db-unreadable": CRITICAL, "driver-orphan": INFO}, classes=frozenset({LOSSY}), keeps=all_layers),
-    Case(id="FC-31", what="the options of a volume are empty", how=lambda s: s.root.write(s.root.volume_dir(s.data) / "opts.json", b""), by=("volume-opts-corrupt",), keeps=lambda s: (s.root.volume_dir(s.data) / "_data",)),
-    Case(id="FC-31", what="the options of a network volume are cut off", how=lambda s: s.root.write(s.root.volume_dir(s.data) / "opts.json", json.dumps(OPTIONS).encode()[:20]), by=("volume-opts-corrupt",), keeps=lambda s: (s.root.volume_dir(s.data) / "_data",)),
-    Case(id="FC-32", what="(a) a volume without its data", how=lambda s: s.root.delete(s.root.volume_dir(s.data) / "_data"), by=("volume-data-missing",), keeps=lambda s: (s.root.path / "volumes",)),
-    Case(id="FC-33", what="(b) a volume that only a hidden container names", how=lambda s: s.root.empty(config(s)), finds=BROKEN_CONFIG, by=("prune-hazard",), keeps=lambda s: (s.root.path / "volumes",)),
+    Case(id="FC-30", what="snapshots.db of BuildKit is garbage", how=lambda s: s.root.write("buildkit/snapshots.db", GARBAGE), finds={"buildkit-db-unreadable": CRITICAL, "driver-orphan": INFO}, classes=frozenset({LOSSY}), refused="references of BuildKit unknown", keeps=all_layers),
+    Case(id="FC-31", what="the options of a volume are empty", how=lambda s: s.root.write(s.root.volume_dir(s.data) / "opts.json", b""), finds={"volume-opts-corrupt": CRITICAL}, classes=ONLY_LOSSY, keeps=lambda s: (s.root.volume_dir(s.data) / "_data",)),
+    Case(id="FC-31", what="the options of a network volume are cut off", how=lambda s: s.root.write(s.root.volume_dir(s.data) / "opts.json", json.dumps(OPTIONS).encode()[:20]), finds={"volume-opts-corrupt": CRITICAL}, classes=ONLY_LOSSY, keeps=lambda s: (s.root.volume_dir(s.data) / "_data",)),
+    Case(id="FC-32", what="(a) a volume without its data", how=lambda s: s.root.delete(s.root.volume_dir(s.data) / "_data"), finds={"volume-data-missing": ERROR}, keeps=lambda s: (s.root.path / "volumes",)),
+    Case(id="FC-33", what="(b) a volume that only a hidden container names", how=lambda s: s.root.empty(config(s)), finds={**BROKEN_CONFIG, "prune-hazard": CRITICAL}, keeps=lambda s: (s.root.path / "volumes",)),
     Case(id="FC-34", what="(a) a plugin without config.json", how=lambda s: folder(s, f"plugins/{'3' * 64}", note=b"x"), finds={"plugin-config-damaged": ERROR}, classes=frozenset({LOSSY}), keeps=user_data),
-    Case(id="FC-34", what="(c) a plugin in removal", how=lambda s: folder(s, f"plugins/{'3' * 64}-removing"), by=("plugin-residue",), keeps=user_data),
-    Case(id="FC-35", what="engine-id is empty", how=lambda s: s.root.write("engine-id", b""), by=("engine-id-empty",), keeps=user_data),
-    Case(id="FC-36", what="daemon.json is empty", how=lambda _: None, by=("daemon-json",), engine=Settings(file="/etc/docker/daemon.json", fault="the file is empty"), keeps=user_data),
+    Case(id="FC-34", what="(c) a plugin in removal", how=lambda s: folder(s, f"plugins/{'3' * 64}-removing"), finds={"plugin-residue": INFO}, classes=ONLY_RECLAIM, keeps=user_data),
+    Case(id="FC-35", what="engine-id is empty", how=lambda s: s.root.write("engine-id", b""), finds={"engine-id-empty": WARNING}, classes=ONLY_LOSSY, keeps=user_data),
+    Case(id="FC-36", what="daemon.json is empty", how=lambda _: None, finds={"daemon-json": ERROR}, engine=Settings(file="/etc/docker/daemon.json", fault="the file is empty"), keeps=user_data),
     Case(id="FC-37", what="temporary files beside what they were meant for", how=lambda s: s.root.write(config(s, ".tmp-config.v2.json7"), b"{"), finds={"container-temp-residue": INFO}, classes=ONLY_RECLAIM, keeps=user_data_of_others),
     Case(id="FC-37", what="an unfinished registration", how=lambda s: s.root.layer_tmp(), finds={"layer-tmp": INFO}, classes=ONLY_RECLAIM, keeps=all_layers),
     Case(id="FC-37", what="a temporary copy of a damaged file is evidence", how=config_sibling, finds=BROKEN_CONFIG, classes=ONLY_LOSSLESS),
-    Case(id="FC-38", what="(a) a log with NUL bytes at its end", how=lambda s: log_of(s, b'{"log":"a"}\n' + bytes(4096)), by=("container-log-damaged",), keeps=hidden_container),
-    Case(id="FC-38", what="(b) a log whose last line is half", how=lambda s: log_of(s, b'{"log":"a"}\n{"log":"b'), by=("container-log-damaged",), keeps=hidden_container),
+    Case(id="FC-38", what="(a) a log with NUL bytes at its end", how=lambda s: log_of(s, b'{"log":"a"}\n' + bytes(4096)), finds={"container-log-damaged": WARNING}, keeps=hidden_container),
+    Case(id="FC-38", what="(b) a log whose last line is half", how=lambda s: log_of(s, b'{"log":"a"}\n{"log":"b'), finds={"container-log-damaged": WARNING}, keeps=hidden_container),
     Case(id="FC-39", what="a tree of aufs, and the engine is to be 24", how=lambda _: None, finds={"upgrade-driver-removed": CRITICAL}, driver="aufs", target=Version(24), keeps=all_layers),
     Case(id="FC-39", what="a tree of aufs, and the engine is to be 23", how=lambda _: None, finds={"upgrade-driver-unchosen": CRITICAL}, driver="aufs", target=Version(23), keeps=all_layers),
     Case(id="FC-40", what="only vfs has state, and the engine is to be 29", how=lambda _: None, finds={"upgrade-store-hidden": CRITICAL}, driver="vfs", target=ENGINE_29),
     Case(id="FC-40", what="the feature is on, and the engine is to be 29", how=lambda _: None, finds={"upgrade-store-hidden": ERROR}, target=ENGINE_29, engine=Settings(snapshotter=True, origin="daemon.json", file="daemon.json"), keeps=all_layers),
-    Case(id="FC-43", what="the uuid of containerd is empty", how=lambda s: containerd_file(s, "io.containerd.grpc.v1.introspection/uuid", b""), by=("containerd-uuid",), keeps=user_data),
+    Case(id="FC-43", what="the uuid of containerd is empty", how=lambda s: containerd_file(s, "io.containerd.grpc.v1.introspection/uuid", b""), finds={"containerd-uuid": ERROR}, classes=ONLY_LOSSY, keeps=user_data),
     Case(id="FC-44", what="(a) short links became absolute", how=links_as_folders, finds={"ovl-link-symlink": ERROR}, classes=ONLY_LOSSLESS, keeps=all_layers),
-    Case(id="FC-44", what="(f) a container knows the paths of another place", how=moved_root, by=("container-paths-foreign",), keeps=hidden_container),
+    Case(id="FC-44", what="(f) a container knows the paths of another place", how=moved_root, finds={"container-paths-foreign": WARNING}, keeps=hidden_container),
     Case(id="FC-45", what="overlay2 with d_type, and the engine is to be 29", how=lambda _: None, target=ENGINE_29, keeps=all_layers),
     Case(id="FC-47", what="a subvolume that nothing names", how=lambda s: s.root.orphan_dir(), finds={"driver-orphan": INFO}, classes=ONLY_RECLAIM, driver="btrfs", keeps=lambda s: (s.root.path / "volumes",)),
     Case(id="FC-48", what="a home of zfs beside the tree", how=lambda s: folder(s, "zfs/graph/" + "4" * 64), lacks="datasets are known to the host alone: --probe tells of them", incomplete="zfs", keeps=all_layers),
-    Case(id="FC-49", what="garbage, and one record cannot be read (EIO): nothing at all is written", how=lambda s: s.root.orphan_dir(), denied=lambda s: mount(s, "mount-id"), finds={"file-unreadable": ERROR, "driver-orphan": INFO}, error=errno.EIO, incomplete="mount-id", keeps=everything),
+    Case(id="FC-49", what="garbage, and one record cannot be read (EIO): nothing at all is written", how=beside_an_emptied_link, denied=lambda s: mount(s, "mount-id"), finds={"file-unreadable": ERROR, "driver-orphan": INFO, "ovl-link-file": ERROR}, refused="the file system reports errors", error=errno.EIO, incomplete="mount-id", keeps=everything),
     Case(id="FC-50", what="the root of a remapped user in the root", how=nested, finds={"userns-root-present": INFO}, keeps=lambda s: (*all_layers(s), s.root.path / "100000.100000")),
-    Case(id="FC-51", what="docker-state.json of the swarm is empty", how=lambda s: s.root.write("swarm/docker-state.json", b""), by=("swarm-state",), keeps=lambda s: (s.root.path / "swarm",)),
-    Case(id="FC-55", what="a container of another storage driver", how=lambda s: s.root.container(None, "old", driver="aufs"), by=("container-foreign-driver",), keeps=user_data),
-    Case(id="FC-56", what="a pull and a create are under way", how=pull_in_progress, finds={"driver-orphan": INFO, "layer-tmp": INFO}, grace=DAY, host=running_engine, keeps=everything),
+    Case(id="FC-51", what="docker-state.json of the swarm is empty", how=lambda s: s.root.write("swarm/docker-state.json", b""), finds={"swarm-state": CRITICAL}, keeps=lambda s: (s.root.path / "swarm",)),
+    Case(id="FC-55", what="a container of another storage driver", how=lambda s: s.root.container(None, "old", driver="aufs"), finds={"container-foreign-driver": WARNING}, keeps=user_data),
+    Case(id="FC-56", what="a pull and a create are under way", how=pull_in_progress, finds={"driver-orphan": INFO, "layer-tmp": INFO}, grace=DAY, refused="grace period", host=running_engine, keeps=everything),
     Case(id="FC-57", what="unusual and normal", how=unusual, keeps=everything),
     Case(id="FC-58", what="garbage beside an unreadable container configuration", how=garbage_and(lambda _: None), denied=config, finds={"file-unreadable": ERROR, "driver-orphan": INFO, "layer-unreferenced": INFO}, classes=ONLY_RECLAIM, incomplete="config.v2.json", keeps=all_but_garbage),
-    Case(id="FC-58", what="garbage beside unreadable image configurations", how=garbage_and(lambda _: None), denied=lambda s: s.root.image_file(s.web), finds={"file-unreadable": ERROR, "driver-orphan": INFO, "layer-unreferenced": INFO}, incomplete="imagedb", classes=ONLY_RECLAIM, keeps=all_records),
-    Case(id="FC-58", what="garbage beside snapshots.db that the kernel refuses", how=garbage_and(lambda _: None), denied=lambda s: s.root.path / "buildkit/snapshots.db", finds={"file-unreadable": ERROR, "driver-orphan": INFO, "layer-unreferenced": INFO}, incomplete="snapshots.db", classes=ONLY_RECLAIM, keeps=build_cache),
-    Case(id="FC-58", what="garbage beside a damaged image configuration", how=garbage_and(lambda s: s.root.cut(s.root.image_file(s.web))), finds={"image-hash-mismatch": ERROR, "driver-orphan": INFO, "layer-unreferenced": INFO}, classes=frozenset({LOSSY, RECLAIM}), keeps=lambda s: (s.root.record(chain) for chain in s.root.layers)),
-    Case(id="FC-59", what="the data of a volume is a link out of the root", how=data_link, by=("volume-data-link",), keeps=lambda s: (s.root.path / "volumes",)),
+    Case(id="FC-58", what="garbage beside unreadable image configurations", how=garbage_and(lambda _: None), denied=lambda s: s.root.image_file(s.web), finds={"file-unreadable": ERROR, "driver-orphan": INFO, "layer-unreferenced": INFO}, incomplete="imagedb", refused="references of images unknown", classes=ONLY_RECLAIM, keeps=all_records),
+    Case(id="FC-58", what="garbage beside snapshots.db that the kernel refuses", how=garbage_and(lambda _: None), denied=lambda s: s.root.path / "buildkit/snapshots.db", finds={"file-unreadable": ERROR, "driver-orphan": INFO, "layer-unreferenced": INFO}, incomplete="snapshots.db", refused="references of BuildKit unknown", classes=ONLY_RECLAIM, keeps=build_cache),
+    Case(id="FC-58", what="garbage beside a damaged image configuration", how=garbage_and(lambda s: s.root.cut(s.root.image_file(s.web))), finds={"image-hash-mismatch": ERROR, "driver-orphan": INFO, "layer-unreferenced": INFO}, classes=frozenset({LOSSY, RECLAIM}), pulls={"web"}, refused="references of images unknown", keeps=lambda s: (s.root.record(chain) for chain in s.root.layers)),
+    Case(id="FC-59", what="the data of a volume is a link out of the root", how=data_link, finds={"volume-data-link": WARNING}, keeps=lambda s: (s.root.path / "volumes",)),
     Case(id="FC-59", what="garbage that holds a link to the top of the host", how=linked_orphan, finds={"driver-orphan": INFO}, classes=ONLY_RECLAIM, keeps=all_layers),
-    Case(id="FC-60", what="layers that only a container needs", how=image_gone, keeps=everything),
+    Case(id="FC-60", what="layers that only a container needs", how=image_gone, finds={"container-image-missing": INFO}, keeps=everything),
 )
 # fmt: on

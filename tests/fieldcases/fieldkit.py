@@ -1,7 +1,6 @@
 """How a field case becomes a test: a whole store, what the case does to it, what a check must say, and what must never happen.
 
-A row says all of it. What no rule of this version judges is marked as such in the row: then the test asks only for what holds
-all the same, that nothing is planned which the case forbids. A rule that comes later changes the row, nothing else.
+A row says all of it. What no rule of this version judges is marked as such in the row (`lacks`).
 """
 
 import errno
@@ -18,7 +17,7 @@ from docker_fsck.host import HostView
 from docker_fsck.reader import QUARANTINE
 from docker_fsck.testing import laws
 from docker_fsck.testing.refusals import refusing
-from docker_fsck.testing.table import STOPPED, Run, registry, run
+from docker_fsck.testing.table import CONSEQUENT, STOPPED, Run, run
 from docker_fsck.testing.tree import changes, snapshot
 from docker_fsck.testing.whole import Whole, whole
 from docker_fsck.upgrade.settings import Settings
@@ -27,15 +26,6 @@ from docker_fsck.values import ActionClass, Level, PutAway, Severity
 
 INFO, WARNING, ERROR, CRITICAL = Severity.INFO, Severity.WARNING, Severity.ERROR, Severity.CRITICAL
 LOSSLESS, RECLAIM, LOSSY, USER = ActionClass.LOSSLESS, ActionClass.RECLAIM, ActionClass.LOSSY, ActionClass.LOSSY_USER
-ANY = None
-CONSEQUENT = frozenset(
-    {
-        "prune-hazard", "container-image-missing", "container-unclean", "container-dead", "container-volume-missing", "multiple-drivers",
-        "half-store", "container-foreign-driver", "volume-unreferenced-anonymous", "dist-corrupt", "dist-pair-mismatch",
-        "volume-record-stale", "buildkit-ref-dangling", "layer-content-mismatch", "tmp-old-stuck", "backing-fs",
-    }
-)  # fmt: skip
-"""Rules that say what follows from the damage of a case, beside the rule that names it; a row that means one of them names it."""
 
 Paths = Iterable[Path]
 
@@ -53,18 +43,22 @@ def everything_else(_: Whole) -> Paths:
 class Case(Struct, frozen=True, kw_only=True):
     """One state of a field case.
 
-    `finds`: the rules that must have findings, with the gravest of their severities (None: any), and no other. `classes`: the
-    classes of the actions that are planned for them. `by`: rules of work that is not there yet; each must find the state as
-    soon as it exists. `lacks`: why this version cannot judge the state yet. `incomplete`: a part of the reason for which the
-    verdict is incomplete. `keeps`: what no plan may put away. `denied`: what the kernel refuses to give, with `error`. `leaves`: rules that still find it after apply.
+    `finds`: the rules that must have findings, with the gravest of their severities, and no other. `classes`: the classes of
+    all actions that are planned. `pulls`: what the list of pulls names. `refused`: a part of the reason for which something is
+    not planned. `lacks`: why this version cannot judge the state yet. `incomplete`: a part of the reason for which the verdict
+    is incomplete. `keeps`: what no plan may put away. `consents`: to the loss of any container. `denied`: what the kernel
+    refuses to give, with `error`. `leaves`: rules that find something of their own after apply.
     """
 
     id: str
     what: str
     how: Callable[[Whole], object]
-    finds: dict[str, Severity | None] = {}
+    finds: dict[str, Severity] = {}
     classes: frozenset[ActionClass] = frozenset()
-    by: tuple[str, ...] = ()
+    pulls: frozenset[str] | set[str] = frozenset()
+    refused: str = ""
+    consents: bool = False
+    level: Level = Level.STANDARD
     lacks: str = ""
     incomplete: str = ""
     keeps: Callable[[Whole], Paths] = everything_else
@@ -83,21 +77,13 @@ class Case(Struct, frozen=True, kw_only=True):
         return f"{self.id} {self.what}"
 
     @property
-    def missing(self) -> tuple[str, ...]:
-        """The rules that are to judge it and that this version does not have."""
-        known = {rule.name for rule in registry().rules if rule.level.rank <= Level.STANDARD.rank}
-        return tuple(name for name in self.by if name not in known)
-
-    @property
     def state(self) -> str:
         """How far this version judges it, in words."""
         if self.lacks.startswith("found; "):
             return f"{', '.join(sorted(self.finds))}; cannot be mended yet: {self.lacks.removeprefix('found; ')}"
         if self.lacks:
             return f"cannot be judged yet: {self.lacks}"
-        if self.missing:
-            return f"cannot be judged yet: {', '.join(self.missing)} is not there"
-        told = ", ".join(sorted({*self.finds, *self.by}))
+        told = ", ".join(sorted(self.finds))
         return told or ("verdict incomplete" if self.incomplete else "silent, as it must be")
 
 
@@ -112,13 +98,14 @@ def breaches(case: Case, place: Path) -> Iterator[str]:
     yield from (f"the check changed {name}" for name in before.keys() | after.keys() if before.get(name) != after.get(name))
     yield from (f"{each.rule} failed: {each.reason}" for each in outcome.checked.outcomes if each.state == "failed")
     yield from _verdict(case, outcome)
+    yield from _planned(case, outcome)
     yield from _never(kept, outcome)
     if case.denied is None and outcome.plan.actions:
         yield from _there_and_back(case, store, outcome)
 
 
 def judged(case: Case, store: Whole) -> Run:
-    """Check and plan, with consent to nothing."""
+    """Check and plan."""
     denied = case.denied(store) if case.denied else None
     with refusing(denied, case.error) if denied else nullcontext():
         return run(
@@ -128,6 +115,8 @@ def judged(case: Case, store: Whole) -> Run:
             grace=case.grace,
             target=case.target,
             engine_settings=case.engine,
+            level=case.level,
+            consents=(store.ran, store.busy, store.made) if case.consents else (),
         )
 
 
@@ -135,23 +124,29 @@ def _verdict(case: Case, outcome: Run) -> Iterator[str]:
     found: dict[str, Severity] = {}
     for each in outcome.findings:
         found[each.rule] = max(found.get(each.rule, each.severity), each.severity, key=lambda severity: severity.rank)
-    present = [name for name in case.by if name not in case.missing]
-    for name, severity in {**dict.fromkeys(present), **case.finds}.items():
+    for name, severity in case.finds.items():
         if name not in found:
             yield f"{name} does not find it; found is {sorted(found)}"
-        elif severity is not None and found[name] is not severity:
+        elif found[name] is not severity:
             yield f"{name} calls it {found[name]}, not {severity}"
-    more = sorted(found.keys() - case.finds.keys() - set(case.by) - CONSEQUENT)
-    if more and not (case.lacks or case.missing):
+    more = sorted(found.keys() - case.finds.keys() - CONSEQUENT)
+    if more:
         yield f"found besides: {[(each.rule, each.message) for each in outcome.findings if each.rule in more]}"
     if case.incomplete and not any(case.incomplete in why for why in outcome.checked.incomplete):
         yield f"the verdict is not incomplete because of {case.incomplete!r}, but {outcome.checked.incomplete}"
     if not case.incomplete and not case.lacks and outcome.checked.incomplete:
         yield f"the verdict is incomplete: {outcome.checked.incomplete}"
-    marks = {each.fingerprint for each in outcome.findings if each.rule in case.finds}
-    classes = {action.cls for action in outcome.plan.actions if marks & set(action.findings)}
-    if classes != case.classes and not case.missing:
+
+
+def _planned(case: Case, outcome: Run) -> Iterator[str]:
+    classes = {action.cls for action in outcome.plan.actions}
+    if classes != case.classes:
         yield f"planned are {sorted(classes)}, not {sorted(case.classes)}; blocked: {[each.why for each in outcome.plan.blocked]}"
+    if (pulls := {each.partition("@")[0] for each in outcome.plan.pull}) != case.pulls:
+        yield f"to be pulled are {sorted(pulls)}, not {sorted(case.pulls)}"
+    reasons = [each.why for each in outcome.plan.blocked]
+    if bool(reasons) != bool(case.refused) or not any(case.refused in each for each in reasons or [""]):
+        yield f"blocked is {reasons}, not because of {case.refused!r}"
 
 
 def _never(kept: set[str], outcome: Run) -> Iterator[str]:
@@ -172,12 +167,12 @@ def _there_and_back(case: Case, store: Whole, first: Run) -> Iterator[str]:
     site = laws.site(path, case.host(store))
     applied = execute(first.plan, site, txn=laws.TXN, now=laws.MOMENT)
     yield from (f"{skip.path} was skipped: {skip.why}" for skip in applied.skipped)
+    second = judged(case, store)
     mended = {mark for action in first.plan.actions for mark in action.findings}
-    again = [
-        each.rule
-        for each in judged(case, store).findings
-        if each.fingerprint in mended and each.rule in {*case.finds} - {*case.leaves}
-    ]
-    yield from (f"{name} is found again after apply" for name in again)
+    known = {each.fingerprint for each in first.findings} - mended
+    left = [each for each in second.findings if each.fingerprint not in known]
+    yield from (f"found after apply: {each.rule}: {each.message}" for each in left if each.rule not in case.leaves)
+    marks = {each.fingerprint for each in left}
+    yield from (f"planned again: {action.does}" for action in second.plan.actions if not marks & set(action.findings))
     undo(site, laws.TXN)
     yield from (f"undo did not give back {name}" for name in changes(before, snapshot(path, {QUARANTINE})))

@@ -1,5 +1,6 @@
 """The table of what only deep verification sees: files of layers against the archives that they came from (classic-store 6)."""
 
+import gzip
 import os
 import stat
 from pathlib import Path
@@ -130,14 +131,18 @@ DEEP: tuple[Row, ...] = (
     fires(SPLIT, "the record is empty", split_hurt("empty"), drivers=UNION, cls=LOSSY, leaves=LEFT),
     fires(SPLIT, "the record is cut", split_hurt("cut"), drivers=UNION, cls=LOSSY, leaves=LEFT),
     fires(SPLIT, "the record is lost in part and the image runs", split_hurt("cut"), drivers=VFS, cls=LOSSY, refused="still run"),
-    silent(SPLIT, "folders have other times", unusual),
+    silent(SPLIT, "the record is compressed in another way", lambda store: split(store).write_bytes(
+        gzip.compress(gzip.decompress(split(store).read_bytes()), 1))),
     fires(LOOSE, "a file is kept in another layer by overlay", lazy),
-    silent(LOOSE, "folders have other times", unusual),
+    silent(LOOSE, "overlay notes on a file where its copy came from", lambda store: os.setxattr(
+        some_file(store), "user.overlay.origin", b"")),
     fires(EXTRA, "a file lies there that no archive has", with_more, drivers=UNION),
     silent(EXTRA, "a container has written", of_a_container),
     fires(DRIFT, "a file has another mode", chmodded),
     fires(DRIFT, "a file has another time", aged),
     silent(DRIFT, "folders have other times", unusual),
+    silent(DRIFT, "a time has other fractions of a second", lambda store: os.utime(some_file(store), ns=(
+        0, some_file(store).stat().st_mtime_ns // 10**9 * 10**9 + 999_999_999))),
 )  # fmt: skip
 ROWS: tuple[Row, ...] = (
     *(structs.replace(row, level=Level.DEEP) for row in DEEP),

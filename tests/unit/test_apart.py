@@ -77,15 +77,22 @@ def test_a_table_read_apart_is_the_same_and_so_is_what_the_kernel_refused(tmp_pa
     assert f"True True {diffs} 0" == said(TABLES, str(tmp_path / "root"), where, "distribution", "diffs")
 
 
+REFUSED = """
+from docker_fsck import ahead
+from docker_fsck.reader import Reader
+from docker_fsck.values import Trouble
+ahead.WORTH_A_PROCESS = 1
+reader = Reader(sys.argv[1])
+def read(each):
+    each.unread["x"] = Trouble("x", "unreadable", "input/output error")
+    return os.getpid()
+found = ahead.begin(reader, read, int, 1)()
+print(found != os.getpid(), reader.unread["x"].why)
+"""
+
+
 def test_what_the_second_process_may_not_read_is_known_to_the_first(tmp_path: Path) -> None:
-    program = "\n".join((
-        "from docker_fsck import ahead", "from docker_fsck.reader import Reader", "from docker_fsck.values import Trouble",
-        "ahead.WORTH_A_PROCESS = 1", "reader = Reader(sys.argv[1])",
-        "def read(each):", "    each.unread['x'] = Trouble('x', 'unreadable', 'input/output error')", "    return os.getpid()",
-        "found = ahead.begin(reader, read, int, 1)()",
-        "print(found != os.getpid(), reader.unread['x'].why)",
-    ))  # fmt: skip
-    assert "True input/output error" == said(program, str(tmp_path))
+    assert "True input/output error" == said(REFUSED, str(tmp_path))
 
 
 def test_a_table_with_names_that_cannot_be_sent_is_read_here(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from docker_fsck.errors import Incomplete
 from docker_fsck.reader import Reader
 from docker_fsck.space import crew
 from docker_fsck.tally import OUTSIDE, Plot, Share, Tally
+from docker_fsck.testing import subvolumes
 from docker_fsck.testing.tree import changes, snapshot_with_atimes
 from docker_fsck.treewalk import Walker
 
@@ -209,28 +210,16 @@ def test_a_file_that_is_mounted_is_not_counted(root: Path, tmp_path: Path) -> No
             assert du(root) == taken(root)
 
 
-@as_root
+@pytest.mark.skipif(bool(subvolumes.lacks()), reason=subvolumes.lacks() or "all is there")
 def test_subvolumes_of_btrfs_are_counted_mounts_in_them_are_not(tmp_path: Path) -> None:
-    if shutil.which("mkfs.btrfs") is None:
-        pytest.skip("btrfs-progs is not installed")
-    disk, point = tmp_path / "disk", tmp_path / "point"
-    with disk.open("wb") as file:
-        file.truncate(256 << 20)
-    point.mkdir()
-    subprocess.run(["mkfs.btrfs", "-q", disk], check=True, capture_output=True)
-    if subprocess.run(["mount", "-o", "loop", disk, point], check=False, capture_output=True).returncode:
-        pytest.skip("btrfs cannot be mounted here")
-    try:
+    with subvolumes.btrfs(tmp_path) as point:
         for name in ("one", "one/two"):
-            subprocess.run(["btrfs", "-q", "subvolume", "create", point / name], check=True)
-            fill(point / name / "files", 3, 1)
+            fill(subvolumes.create(point / name) / "files", 3, 1)
         os.sync()
         assert du(point, "-x") < du(point, "--count-links") == taken(point)
         with mounted("-t", "tmpfs", "none", str(point / "one/two/files/folder0")):
             fill(point / "one/two/files/folder0")
             assert taken(point) < du(point, "--count-links")
-    finally:
-        subprocess.run(["umount", point], check=True)
 
 
 def test_what_goes_away_while_it_is_counted_is_no_error(root: Path) -> None:
