@@ -189,6 +189,7 @@ def _hidden(
     found[DIRS] += gone
     found[DIRS] += [f"references of layers unknown: {fault.path}: {fault.why}" for fault in model.layers.faults]
     found[LAYERS] += [f"references of layers unknown: {fault.path}: {fault.why}" for fault in model.layers.faults]
+    found[DIRS] += [f"references of layers unknown: {why}" for why in model.store.wanted.astray]
     found[DIRS] += list(_dirs_unknown(model, live, dirs))
     found[LAYERS] += list(_parents_unknown(model, live))
     found[DIRS] += [f"driver dirs unknown: {fault.path}: {fault.why}" for fault in model.home.partial]

@@ -76,6 +76,10 @@ def test_where_layers_are_whole_copies_a_lost_cache_id_is_not_guessed(stock: Sto
     found = survey(stock.root)
     assert [stock.hurt("layer-record-incomplete", chain, f"layer {chain}", "lossy")] == told(found, "warning")
     assert [] == [each for each in found.report["plan"]["actions"] if each["class"] == "lossless"]
+    with mended(stock, "lossy", 4):
+        plan = survey(stock.root).report["plan"]
+        assert [] == [each for each in plan["actions"] if each["class"] == "reclaim"], "one of these folders was the layer's own"
+        assert [True] == [f"{chain.partition(':')[2]} did not tell its folder" in each["why"] for each in plan["blocked"]]
 
 
 @pytest.mark.parametrize("driver", ["overlay2"], indirect=True)

@@ -594,6 +594,60 @@ def test_a_transaction_without_a_whole_journal_hides_which_layers_are_wanted(roo
     assert () != quarantine.read(reader).unknown
 
 
+def put_away(root: DataRoot, cache_id: bytes | None, *, journal: bool = True) -> str:
+    """A layer record in the quarantine; returns the folder in `q`."""
+    record = root.record(root.chains_of(root.image(None, 2))[-1])
+    folder = root.path / ".docker-fsck" / "T1"
+    (folder / "q").mkdir(parents=True)
+    step = {"op": "quarantine", "path": str(record.relative_to(root.path)), "n": 4}
+    if journal:
+        (folder / "journal.jsonl").write_bytes(msgspec.json.encode({"rec": "planned", "actions": [{"steps": [step]}]}) + b"\n")
+    record.rename(folder / "q" / "4")
+    if cache_id is None:
+        root.delete(folder / "q/4/cache-id")
+    else:
+        root.write(folder / "q/4/cache-id", cache_id)
+    return ".docker-fsck/T1/q/4"
+
+
+@pytest.mark.parametrize("journal", [True, False])
+@pytest.mark.parametrize("cache_id", [b"", b"no driver id", None])
+def test_a_record_in_the_quarantine_that_does_not_tell_its_folder_may_mean_any(
+    root: DataRoot, reader: Reader, cache_id: bytes | None, *, journal: bool
+) -> None:
+    place = put_away(root, cache_id, journal=journal)
+    (why,) = quarantine.read(reader).astray
+    assert ("did not tell its folder: pull its image, then purge the transaction T1" in why) == journal
+    assert (place in why) == (not journal)
+
+
+@pytest.mark.parametrize("journal", [True, False])
+def test_a_record_in_the_quarantine_that_tells_its_folder_means_no_other(
+    root: DataRoot, reader: Reader, *, journal: bool
+) -> None:
+    put_away(root, b"a" * 64 + b"\n", journal=journal)
+    assert () == quarantine.read(reader).astray
+
+
+def test_a_record_that_was_taken_back_is_none_of_the_quarantine(root: DataRoot, reader: Reader) -> None:
+    place = put_away(root, b"")
+    (root.path / place).rename(root.path / IMAGE / "layerdb/sha256" / ("b" * 64))
+    assert () == quarantine.read(reader).astray
+
+
+def test_other_things_in_a_quarantine_without_a_journal_are_no_records(root: DataRoot, reader: Reader) -> None:
+    put_away(root, b"a" * 64, journal=False)
+    for name in ("5/diff", "6/mount-id", "7"):
+        (root.path / ".docker-fsck/T1/q" / name).mkdir(parents=True)
+    assert [".docker-fsck/T1/q/7 may be a layer record that does not tell its folder"] == list(quarantine.read(reader).astray)
+
+
+def test_a_quarantine_that_cannot_be_listed_may_hold_such_a_record(root: DataRoot) -> None:
+    put_away(root, b"")
+    with Reader(str(root.path)) as reader, refusing(root.path / ".docker-fsck", errno.EIO):
+        assert () != quarantine.read(reader).astray
+
+
 @pytest.mark.parametrize(
     ("data", "words"),
     [
