@@ -1,7 +1,6 @@
 """Work that a second process does meanwhile: it only reads, and its answer is a value that comes through a pipe."""
 
 import os
-import threading
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -16,6 +15,8 @@ def begin(work: Callable[[], T], kind: type[T]) -> Callable[[], T | None] | None
     The answer is None where that process could not give one. None instead of a function where there is nothing to be won:
     with one processor, or beside other threads, which a fork would cut in half. In both cases the work is to be done here.
     """
+    import threading  # noqa: PLC0415 - small roots have no need of it
+
     if len(os.sched_getaffinity(0)) == 1 or threading.active_count() > 1:
         return None
     source, sink = os.pipe()

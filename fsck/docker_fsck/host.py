@@ -207,8 +207,8 @@ def _known(ask: Callable[[], tuple[T, ...]], doubts: list[str]) -> tuple[T, ...]
 def _owned(scene: _Scene) -> list[Owner]:
     """Who holds which of the locks of the root."""
     top, doubts = scene.top, scene.doubts
-    locks = _known(lambda: hostproc.flocks(scene.proc), doubts)
     known = _known(lambda: tuple(hostlocks.databases(scene.proc, top.path, top.fd, top.roots, scene.own)), doubts)
+    locks = _known(lambda: hostproc.flocks(scene.proc), doubts) if known else ()  # the kernel takes 10 ms to tell
     answers = [*hostlocks.collisions(known), *hostlocks.owners(known, locks, scene.crowd)]
     doubts.extend(answer for answer in answers if isinstance(answer, str))
     return [answer for answer in answers if isinstance(answer, Owner)]

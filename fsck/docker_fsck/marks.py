@@ -253,20 +253,22 @@ def _has_pair(model: "Model") -> bool:
 
 def _dirs_unknown(model: "Model", live: frozenset[str], dirs: frozenset[str]) -> Iterator[str]:
     for layer in model.layers.layers.values():
-        if isinstance(layer.cache_id, str):
-            if not ids.DRIVER_ID.fullmatch(layer.cache_id):
-                yield f"references of layers unknown: {layer.path}/cache-id: no driver id"
-            if model.dir_claims[layer.cache_id] > 1:
-                yield f"references of layers unknown: two records claim {model.home.path(layer.cache_id)}"
-            continue
-        yield f"references of layers unknown: {layer.cache_id.path}: {layer.cache_id.why}"
+        named = layer.cache_id
+        if not isinstance(named, str):
+            yield f"references of layers unknown: {named.path}: {named.why}"
+        elif not ids.DRIVER_ID.fullmatch(named):
+            yield f"references of layers unknown: {layer.path}/cache-id: no driver id"
+    for twice in sorted(each for each, claims in model.dir_claims.items() if claims > 1):
+        yield f"references of layers unknown: two records claim {model.home.path(twice)}"
     derivable = {ident for mount in model.mounts.mounts.values() for ident in mount.dir_ids}
     derivable |= {ident for chain in live if (ident := model.layers.layers[chain].dir_id) is not None}
     for ident in sorted(dirs & set(model.home.ids())):
-        built = ids.BUILDKIT_ID.fullmatch(ident)
+        built, vague = ids.BUILDKIT_ID.fullmatch(ident), model.home.vague(ident)
+        if not built and not vague:
+            continue
         owner = model.dir_owner.get(ident)
         emptied = built and model.home.union and owner and owner.parent is not None and not model.home.needs(ident)
-        if emptied or (model.home.vague(ident) and (built or ident not in derivable)):
+        if emptied or (vague and (built or ident not in derivable)):
             yield f"parents of {model.home.path(ident)} unknown"
 
 

@@ -88,13 +88,18 @@ class Model:
         return depths(table, lambda chain: table[chain].parent_id if chain in table else None)
 
     @cached_property
+    def damaged(self) -> dict[str, "Layer"]:
+        """Layer records with a file that keeps the engine from loading them, by chain id."""
+        return {chain: layer for chain, layer in self.layers.layers.items() if layer.troubles}
+
+    @cached_property
     def loadable(self) -> frozenset[str]:
         """Chain ids that the engine would load: whole records on whole ancestors (classic-store 5.4)."""
         table = self.layers.layers
         good: set[str] = set()
         for chain in sorted(table, key=lambda each: self.depth[each]):
             layer = table[chain]
-            if not layer.troubles and self.depth[chain] >= 0 and (layer.parent is None or layer.parent in good):
+            if chain not in self.damaged and self.depth[chain] >= 0 and (layer.parent is None or layer.parent in good):
                 good.add(chain)
         return frozenset(good)
 

@@ -83,11 +83,13 @@ def normal(name: str) -> str:
 
 
 def _origin(point: importlib.metadata.EntryPoint, names: dict[int, str]) -> str:
-    """The distribution that a plugin comes from; its name is read once, that takes a millisecond."""
+    """The distribution that a plugin comes from; its name is read once, and without the description: that takes milliseconds."""
     if point.dist is None:
         return ""
     if id(point.dist) not in names:
-        names[id(point.dist)] = normal(point.dist.name)
+        head = (point.dist.read_text("METADATA") or "").partition("\n\n")[0]
+        named = re.search(r"^Name:(.+)$", head, re.MULTILINE)
+        names[id(point.dist)] = normal(named[1].strip() if named else point.dist.name)
     return names[id(point.dist)]
 
 

@@ -45,6 +45,7 @@ class Store:
         self.verify: Callable[[Task], Verdict] | None = None  # compares one folder with an archive, where contents may be read
         self._verdicts: dict[str, dict[str, Verdict]] = {}
         self._coming: dict[str, Callable[[], dict[str, Verdict]]] = {}
+        self._containers: Callable[[], containers.ContainerTable] = lambda: containers.read(reader)
         self._lone: dict[tuple[str, str], marks.Marks] = {}
         self._caches: dict[str, distribution.Distribution] = {}
         self._begun: dict[str, Callable[[], distribution.Distribution]] = {}
@@ -77,6 +78,7 @@ class Store:
 
     def read_ahead(self) -> None:
         """Start what takes long, for a run of all rules."""
+        self._containers = containers.begin(self.reader)
         for model in self.models:
             model.read_ahead()
             self._begun[model.image_dir] = distribution.begin(self.reader, model.image_dir, len(model.home.ids()))
@@ -106,7 +108,7 @@ class Store:
     @cached_property
     def containers(self) -> containers.ContainerTable:
         """The containers of all drivers."""
-        return containers.read(self.reader)
+        return self._containers()
 
     @cached_property
     def foreign(self) -> tuple[str, ...]:

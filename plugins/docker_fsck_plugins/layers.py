@@ -28,8 +28,7 @@ def record_incomplete(model: Model) -> Iterator[Fault]:
     Daemon says: rename …/layerdb/tmp/write-set-N …/layerdb/sha256/<chain>: file exists
     Seen in: FC-06
     """
-    table = model.layers.layers.values()
-    damaged = [layer for layer in table if any(each.state != "unreadable" for each in layer.troubles)]
+    damaged = [layer for layer in model.damaged.values() if any(each.state != "unreadable" for each in layer.troubles)]
     identities = identity.Identities(model, damaged)
     for layer in sorted(damaged, key=lambda each: (model.depth[each.chain], each.chain)):
         broken = [each for each in layer.troubles if each.state != "unreadable"]

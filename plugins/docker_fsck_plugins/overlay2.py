@@ -82,10 +82,15 @@ class OverlayHome:
         """The folder `diff`."""
         return f"{self.name}/{ident}/diff"
 
+    @cached_property
+    def _whole(self) -> frozenset[str]:
+        return frozenset(ident for ident, row in self.dirs.items() if row.entries.get("diff") == "dir")
+
     def missing(self, ident: str) -> Part | None:
         """The whole folder or its `diff`."""
-        row = self.rows.get(ident)
-        path = self.path(ident)
+        if ident in self._whole:
+            return None
+        row, path = self.rows.get(ident), self.path(ident)
         if stray := outside(ident, path, ("l",)):
             return stray
         if row is None:
@@ -93,9 +98,7 @@ class OverlayHome:
         if isinstance(row, Trouble):
             return Part("dir", path, row)
         kind = row.entries.get("diff")
-        if kind == "dir":
-            return None
-        return lacking("diff", f"{path}/diff", kind)
+        return None if kind == "dir" else lacking("diff", f"{path}/diff", kind)
 
     @cached_property
     def _links(self) -> dict[str, str | Trouble]:
@@ -124,14 +127,13 @@ class OverlayHome:
         return known
 
     def _text(self, ident: str, name: str, good: Callable[[str], bool]) -> str | Trouble:
-        path = f"{self.path(ident)}/{name}"
         data = self.dirs[ident].files.pop(name, None)  # each is asked for once: the text takes the place of the bytes
         if data is None:
-            return Trouble(path, "absent", "no such file")
+            return Trouble(f"{self.path(ident)}/{name}", "absent", "no such file")
         if isinstance(data, Trouble):
             return data
         text = data.decode("utf-8", "backslashreplace")
-        return text if good(text) else Trouble(path, "malformed", shown(data))
+        return text if good(text) else Trouble(f"{self.path(ident)}/{name}", "malformed", shown(data))
 
     def link(self, ident: str) -> str | Trouble:
         """The short name that `link` gives."""
@@ -159,17 +161,21 @@ class OverlayHome:
         return self._resolved.get(ident, ())
 
     @cached_property
+    def _broken(self) -> frozenset[str]:
+        return frozenset(ident for ident, found in self._resolved.items() if None in found)
+
+    @cached_property
     def _needs(self) -> dict[str, tuple[str, ...]]:
-        return {ident: tuple(each for each in found if each) for ident, found in self._resolved.items() if None in found}
+        known = cast("dict[str, tuple[str, ...]]", self._resolved)
+        return {**known, **{ident: tuple(each for each in known[ident] if each) for ident in self._broken}}
 
     def needs(self, ident: str) -> tuple[str, ...]:
         """The driver ids of all elements that lead somewhere."""
-        found = self._needs.get(ident)
-        return cast("tuple[str, ...]", self._resolved.get(ident, ())) if found is None else found
+        return self._needs.get(ident, ())
 
     def vague(self, ident: str) -> bool:
         """Whether an element leads nowhere, or the `lower` that is due cannot be read."""
-        return isinstance(self._lowers.get(ident), Trouble) or None in self.resolved(ident)
+        return ident in self._broken or isinstance(self._lowers.get(ident), Trouble)
 
     def aliases(self, ident: str) -> tuple[str, ...]:
         """The folder, the links in `l/` that point to it, and the one that its own `link` names."""
@@ -189,6 +195,9 @@ class OverlayHome:
 
     def short(self, ident: str) -> str | None:
         """The short name that `ident` has or should have: from `link`, else the link in `l/` that lowers use, else None."""
+        link = self._links.get(ident)
+        if isinstance(link, str) and self.target.get(link) == ident:
+            return link
         if ident not in self._names:
             self._names[ident] = self._short(ident)
         return self._names[ident]

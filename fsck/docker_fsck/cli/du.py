@@ -1,6 +1,5 @@
 """The command du: where the space of a root is; takes no lock, changes nothing, and works beside a running engine."""
 
-import gc
 import os
 from collections.abc import Callable, Iterator
 
@@ -32,7 +31,6 @@ SHAPES: dict[str, Callable[[Du, View], Iterator[Line]]] = {
 def du(call: Call) -> int:
     """`du [--by image|container|kind] [--jobs N]`."""
     form, shape, jobs = call.simple_format(), _shape(call), call.config.jobs or len(os.sched_getaffinity(0))
-    gc.disable()  # as for a check: many small values, no cycles
     registry = session.load(call)
     root = roots.choose(call.config)
     with roots.opened(root) as reader:

@@ -1,16 +1,18 @@
 """Containers, `containers/<id>/` (classic-store 10)."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
 
-from docker_fsck import ids
+from docker_fsck import ahead, ids
 from docker_fsck.reader import BIG, Reader
 from docker_fsck.records.gojson import first, ill_typed, labels, member, text
 from docker_fsck.values import Trouble
 
 BASE = "containers"
+LAYERS_WORTH = 4
+"""A container takes as long to read as this many layer records."""
 CONFIG = "config.v2.json"
 HOSTCONFIG = "hostconfig.json"
 
@@ -99,6 +101,12 @@ class ContainerTable(msgspec.Struct, frozen=True):
     foreign: dict[str, str]
     faults: tuple[Trouble, ...]
     absent: bool = False
+
+
+def begin(reader: Reader) -> Callable[[], ContainerTable]:
+    """Start to read in a second process where there are many; what comes back ends it."""
+    names = reader.names(BASE)
+    return ahead.begin(reader, read, ContainerTable, LAYERS_WORTH * len(names) if isinstance(names, dict) else 0)
 
 
 def read(reader: Reader) -> ContainerTable:

@@ -83,13 +83,16 @@ def read(reader: Reader, image_dir: str) -> ImageTable:
     images: dict[str, Image] = {}
     foreign: dict[str, str] = {}
     residue: list[str] = []
+    known: dict[str, str] = {}  # images share most of their layers: one text for each saves megabytes
     base = f"{image_dir}/imagedb/content/sha256"
     names = reader.names(base)
     faults = [names] if isinstance(names, Trouble) and names.state != "absent" else []
     for name, kind in ({} if isinstance(names, Trouble) else names).items():
         path = f"{base}/{name}"
         if ids.HEX64.fullmatch(name) and kind != "dir":
-            images[f"sha256:{name}"] = load(path, f"sha256:{name}", reader.read(path, CONFIG_LIMIT))
+            image = load(path, f"sha256:{name}", reader.read(path, CONFIG_LIMIT))
+            diffs, chains = (tuple([known.setdefault(each, each) for each in row]) for row in (image.diffs, image.chains))
+            images[image.id] = msgspec.structs.replace(image, diffs=diffs, chains=chains)
         elif is_temp(name):
             residue.append(path)
         else:
