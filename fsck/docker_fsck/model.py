@@ -106,11 +106,7 @@ class Model:
     @cached_property
     def children(self) -> dict[str, list[str]]:
         """Chain ids of the layer records directly above each chain id."""
-        found: dict[str, list[str]] = {}
-        for chain, layer in self.layers.layers.items():
-            if layer.parent_id is not None:
-                found.setdefault(layer.parent_id, []).append(chain)
-        return found
+        return reverse({chain: [each] for chain, layer in self.layers.layers.items() if (each := layer.parent_id) is not None})
 
     @cached_property
     def dir_owner(self) -> "dict[str, Layer]":
@@ -129,11 +125,7 @@ class Model:
     @cached_property
     def dir_layers(self) -> dict[str, list[str]]:
         """The chain ids of all records that claim each cache-id."""
-        found: dict[str, list[str]] = {}
-        for chain, layer in self.layers.layers.items():
-            if layer.dir_id is not None:
-                found.setdefault(layer.dir_id, []).append(chain)
-        return found
+        return reverse({chain: [each] for chain, layer in self.layers.layers.items() if (each := layer.dir_id) is not None})
 
     @cached_property
     def dir_mounts(self) -> "dict[str, list[Mount]]":
