@@ -8,8 +8,8 @@ import msgspec
 from docker_fsck.beside import alone, living, others_unknown
 from docker_fsck.graph import reach
 from docker_fsck.impact import sufferers
-from docker_fsck.records import distribution
-from docker_fsck.values import ActionClass, PutAway, Ref, Remedy, Step, spell
+from docker_fsck.records import distribution, repositories
+from docker_fsck.values import ActionClass, PutAway, Ref, Remedy, Step, Trouble, WriteFile, spell
 
 if TYPE_CHECKING:
     from docker_fsck.model import Model
@@ -20,7 +20,10 @@ LOCKFILE = "volumes/metadata.db"
 
 
 class Draft(msgspec.Struct, kw_only=True):
-    """An action in the making: steps with their place in the order, and which objects go with it."""
+    """An action in the making: steps with their place in the order, and which objects go with it.
+
+    `names`: what the tag store says once this is done, where it is written anew. `known`: the names that images then have.
+    """
 
     model: "Model"
     cls: ActionClass
@@ -33,6 +36,8 @@ class Draft(msgspec.Struct, kw_only=True):
     mounts: set[str] = set()
     stores: set[str] = set()
     retag: set[tuple[str, str]] = set()
+    names: repositories.Tags | None = None
+    known: repositories.Tags = {}
     knowing: tuple[str, ...] = ()
     ages: tuple[int, ...] = ()
     consent: str | None = None
@@ -41,11 +46,15 @@ class Draft(msgspec.Struct, kw_only=True):
     pull: list[str] = []
 
 
-def draft(model: "Model", fingerprint: str, remedy: Remedy) -> Draft:
-    """The draft of `remedy` alone. A manual one has no step: what is to be done stands in `next`, word for word."""
+def draft(model: "Model", fingerprint: str, remedy: Remedy, names: repositories.Tags | None = None) -> Draft:
+    """The draft of `remedy` alone. A manual one has no step: what is to be done stands in `next`, word for word.
+
+    `names`: what the same plan writes into the tag store, if it does.
+    """
     made = Draft(
         model=model, cls=remedy.cls, does=[remedy.does], findings=[fingerprint], retag=set(remedy.retag), knowing=remedy.knowing,
         ages=remedy.ages, consent=remedy.consent, loses=list(remedy.loses), next=list(remedy.next), pull=list(remedy.pull),
+        known=model.tags.tags if names is None else names,
     )  # fmt: skip
     if remedy.cls is ActionClass.MANUAL:
         return made
@@ -54,9 +63,18 @@ def draft(model: "Model", fingerprint: str, remedy: Remedy) -> Draft:
         away = isinstance(step, PutAway) and remedy.cls is not ActionClass.LOSSLESS
         place = LOCK if step.raw == LOCKFILE else last if away else WRITE
         made.steps.append(((place, number), step))
+        if isinstance(step, WriteFile) and step.raw == model.tags.path:
+            made.names = _written(step)
     for ref in remedy.forget:
         _forget(made, ref, remedy.forget)
     return made
+
+
+def _written(step: WriteFile) -> repositories.Tags:
+    tags = repositories.parse(step.data, step.raw)
+    if isinstance(tags, Trouble):
+        raise ValueError(f"a tag store that cannot be read would be written: {tags.why}")  # noqa: TRY004 - a plugin's mistake
+    return tags
 
 
 def _forget(made: Draft, ref: Ref, together: tuple[Ref, ...]) -> None:
@@ -189,16 +207,17 @@ def _image(made: Draft, ident: str) -> None:
     metadata = model.images.metadata.get(ident)
     if metadata is not None:
         _away(made, (IMAGE, 1), metadata.path)
-    keys = [key for key, value in sorted(model.tags.tags.items()) if value == ident]
+    keys = [key for key, value in sorted(made.known.items()) if value == ident]
+    references = [key[1] for key in keys]
     made.retag.update(keys)
-    pull = _pull(model, ident, [key[1] for key in keys])
+    pull = _pull(model, ident, references)
     made.pull += pull
-    made.loses += [f"the image {name}" for name in model.image_names(ident)]
+    names = [each for each in references if "@" not in each] or references or model.image_names(ident)
+    made.loses += [f"the image {name}" for name in names]
     if pinned := next((name for name in pull if "@" in name), None):
         made.next += [f"after the pull, give it its name back: docker tag {pinned} {key[1]}" for key in keys if "@" not in key[1]]
     if not pull:
-        names = ", ".join(model.image_names(ident))
-        made.loses.append(f"{names} for good: it was made on this host and no registry is known to hold it")
+        made.loses.append(f"{', '.join(names)} for good: it was made on this host and no registry is known to hold it")
 
 
 def _pull(model: "Model", ident: str, names: list[str]) -> list[str]:

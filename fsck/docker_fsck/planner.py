@@ -11,7 +11,8 @@ from docker_fsck.contain import Crash, attempt
 from docker_fsck.engine import Checked, Offer
 from docker_fsck.expand import TAG, WRITE, Draft, draft
 from docker_fsck.facts import Facts
-from docker_fsck.records import repositories
+from docker_fsck.joining import agreeing, joined, refusal, rewrites, tag_step
+from docker_fsck.records.repositories import Tags
 from docker_fsck.safety import TAKES_AWAY, Gone, errors, freed_by, inner_of, needed, objection
 from docker_fsck.values import (
     Action,
@@ -45,18 +46,18 @@ def make(
     drafts: list[Draft] = []
     withheld: list[Draft] = []
     refused: list[Blocked] = []
-    for finding in checked.findings:
-        offer = _gentlest(checked.offers.get(finding.fingerprint, ()))
-        if offer is None:
-            continue
-        made, why = _judged(checked, store, finding, offer)
+    names: dict[str, Tags] = {}
+    for finding, offer in _offered(checked):
+        made, why = _judged(checked, store, finding, offer, names)
         if why is not None:
             refused.append(why)
         if made is not None:
             (drafts if why is None else withheld).append(made)
+            if why is None and made.names is not None:
+                names.setdefault(made.model.tags.path, made.names)
     plan, left = _arranged(store, drafts, refused, wanted)
     if drafts and (broken := next(errors(store), "")):  # to weigh is to read on: it may be met after the first were judged
-        refused += [_refusal(each, mark, broken) for each in drafts for mark in each.findings]
+        refused += [refusal(each, mark, broken) for each in drafts for mark in each.findings]
         withheld, drafts = [*withheld, *drafts], []
         plan, left = _arranged(store, drafts, refused, wanted)
     vetoed = {each.fingerprint: each for each in veto(plan, store)}
@@ -75,15 +76,24 @@ def make(
     return plan, findings
 
 
+def _offered(checked: Checked) -> list[tuple[Finding, Offer]]:
+    """What is offered for each finding; a tag store that is written anew comes first: it tells the names of what else goes."""
+    found = ((each, _gentlest(checked.offers.get(each.fingerprint, ()))) for each in checked.findings)
+    offered = [(each, offer) for each, offer in found if offer is not None]
+    return sorted(offered, key=lambda pair: not rewrites(pair[1].model, pair[1].remedy))
+
+
 def _gentlest(offers: tuple[Offer, ...]) -> Offer | None:
     """The steps of an operator (manual) rank behind all that this program can do itself."""
     return min(offers, key=lambda offer: offer.remedy.cls.rank, default=None)
 
 
-def _judged(checked: Checked, store: "Store", finding: Finding, offer: Offer) -> tuple[Draft | None, Blocked | None]:
+def _judged(
+    checked: Checked, store: "Store", finding: Finding, offer: Offer, names: dict[str, Tags]
+) -> tuple[Draft | None, Blocked | None]:
     """The draft of a remedy, and why it is none of the plan's; one that cannot even be drawn up is a plugin's mistake."""
     mark, remedy = finding.fingerprint, offer.remedy
-    drawn = attempt(_drawn, store, mark, offer)
+    drawn = attempt(_drawn, store, mark, offer, names)
     if isinstance(drawn, Crash):
         store.crashes.append(f"{finding.rule}: its remedy cannot be drawn up: {drawn.why}")
         return None, _blocked(remedy, mark, f"its remedy cannot be drawn up: {drawn.why}")
@@ -95,8 +105,8 @@ def _judged(checked: Checked, store: "Store", finding: Finding, offer: Offer) ->
     return made, None if why is None else _blocked(remedy, mark, why)
 
 
-def _drawn(store: "Store", mark: str, offer: Offer) -> tuple[Draft, str | None]:
-    made = draft(offer.model, mark, offer.remedy)
+def _drawn(store: "Store", mark: str, offer: Offer, names: dict[str, Tags]) -> tuple[Draft, str | None]:
+    made = draft(offer.model, mark, offer.remedy, names.get(offer.model.tags.path))
     return made, offer.remedy.refused or objection(store, made)
 
 
@@ -110,57 +120,13 @@ def _arranged(store: "Store", drafts: list[Draft], refused: list[Blocked], wante
     Those of one tag store are joined last, so that a blow to one spares the rest.
     """
     blocked = list(refused)
-    kept = _closed(_agreeing(drafts, blocked), blocked)
+    kept = _closed(agreeing(drafts, blocked), blocked)
     left: list[Draft] = []
     if wanted is not None:
         kept, left = target.chosen(store, kept, wanted)
         kept = _closed(kept, blocked)
-        blocked += [_refusal(made, mark, target.reason(wanted)) for made in left for mark in made.findings]
-    return _plan(store, _joined(kept), blocked), left
-
-
-def _refusal(made: Draft, mark: str, why: str) -> Blocked:
-    return Blocked(fingerprint=mark, why=printable(why), cls=made.cls, does=printable("; ".join(made.does)))
-
-
-def _agreeing(drafts: list[Draft], blocked: list[Blocked]) -> list[Draft]:
-    """The drafts, gentle ones first, of which no two say different things of one path; of two that do the gentler stays."""
-    kept: list[Draft] = []
-    owner: dict[str, object] = {}
-    for made in sorted(drafts, key=lambda each: each.cls.rank):
-        wants: dict[str, object] = {step.raw: step for _, step in made.steps}
-        if made.retag:
-            wants[made.model.tags.path] = (made.cls, made.consent)
-        clash = next((path for path, what in wants.items() if owner.get(path, what) != what), None)
-        if clash is None:
-            owner.update(wants)
-            kept.append(made)
-        else:
-            why = f"{clash} is changed by another action: run again afterwards"
-            blocked += [_refusal(made, mark, why) for mark in made.findings]
-    return kept
-
-
-def _joined(drafts: list[Draft]) -> list[Draft]:
-    """One draft for all that rewrites one tag store."""
-    first: dict[str, int] = {}
-    found: list[Draft] = []
-    for made in drafts:
-        place = first.setdefault(made.model.tags.path, len(found)) if made.retag else len(found)
-        if place < len(found):
-            found[place] = _sum(found[place], made)
-        else:
-            found.append(made)
-    return found
-
-
-def _sum(first: Draft, other: Draft) -> Draft:
-    lists = {
-        name: list(dict.fromkeys((*getattr(first, name), *getattr(other, name))))
-        for name in ("findings", "loses", "next", "pull")
-    }
-    sets = {name: getattr(first, name) | getattr(other, name) for name in ("layers", "dirs", "images", "mounts", "retag")}
-    return msgspec.structs.replace(first, does=first.does + other.does, steps=first.steps + other.steps, **lists, **sets)
+        blocked += [refusal(made, mark, target.reason(wanted)) for made in left for mark in made.findings]
+    return _plan(store, joined(kept), blocked), left
 
 
 def _closed(drafts: list[Draft], blocked: list[Blocked]) -> list[Draft]:
@@ -171,7 +137,7 @@ def _closed(drafts: list[Draft], blocked: list[Blocked]) -> list[Draft]:
         bad = [(each, why) for each, why in reasons if why is not None]
         if not bad:
             return drafts
-        blocked += [_refusal(each, mark, why) for each, why in bad for mark in each.findings]
+        blocked += [refusal(each, mark, why) for each, why in bad for mark in each.findings]
         drafts = [each for each, why in reasons if why is None]
 
 
@@ -184,7 +150,7 @@ def _plan(store: "Store", drafts: list[Draft], blocked: list[Blocked]) -> Plan:
     rows: list[tuple[tuple[int, int], int, Step]] = []
     for number, made in enumerate(drafts):
         if made.retag:
-            rows.append(((TAG, 0), number, _tag_step(made)))
+            rows.append(((TAG, 0), number, tag_step(made)))
         for place, step in made.steps:
             if step.raw not in done:
                 around = _around_it(step.raw, away, drafts, made)
@@ -221,13 +187,6 @@ def _around_it(path: str, away: dict[str, int], drafts: list[Draft], made: Draft
 def _absent(store: "Store", path: str) -> bool:
     facts = store.reader.facts(path)
     return isinstance(facts, Trouble) and facts.state == "absent"
-
-
-def _tag_step(made: Draft) -> Step:
-    """From the tags that were judged: a second read could fail, and an empty file keeps the engine from starting."""
-    store = made.model.tags
-    kept = {key: image for key, image in store.tags.items() if key not in made.retag}
-    return WriteFile(path=store.path, data=repositories.encode(kept), mode=0o600, rank=WRITE)
 
 
 def _owned(store: "Store", step: Step) -> Step:

@@ -25,7 +25,7 @@ from repairkit import OURS, Stock
 MOST_RUNS = 4
 """What a broken neighbour kept from being told for certain is mended, or told as garbage, by the run after it."""
 LOSSLESS, RECLAIM = ActionClass.LOSSLESS, ActionClass.RECLAIM
-WAITING = frozenset({"layer-parent-missing", "ovl-lower"})
+WAITING = frozenset({"layer-parent-missing", "ovl-lower", "driver-orphan", "driver-orphan-init"})
 Shot = dict[str, tree.Entry]
 MOST_SECONDS = 90.0
 ASKED = int(os.environ.get("DOCKER_FSCK_HAVOC", "0"))
@@ -79,7 +79,10 @@ def judged(stock: Stock, kept: Path, seed: int) -> list[str]:
 
 
 def lasting(outcome: Run) -> list[str]:
-    """The findings, less those that tell of containers that wait for their image to be pulled: a lost layer may have several."""
+    """The findings, less those that wait for a pull: containers on a lost layer may be several; so may be folders that it may own.
+
+    A folder is called nobody's only when all records tell theirs, and stays while a record in the quarantine does not.
+    """
     return [
         f"{each.rule} {each.object.kind} {each.object.id[:19]}"
         for each in outcome.findings

@@ -258,6 +258,31 @@ def test_a_tag_store_that_is_restored_is_not_rewritten_in_the_same_plan(root: Da
     assert ([restored.data], 1) == ([step.data for step in steps(seen.plan) if isinstance(step, WriteFile)], len(seen.reasons))
 
 
+def test_names_that_come_back_do_not_come_back_for_an_image_that_the_same_plan_puts_away(root: DataRoot) -> None:
+    image, other = root.image("a:1", 1), root.image("b:1", 1)
+    names = {("a", "a:1"): image, ("b", "b:1"): other}
+    root.write("image/overlay2/repositories.json", b"")
+    restored = mending(remedy(LOSSLESS, write("image/overlay2/repositories.json", repositories.encode(names))))
+    lost = mending(remedy(LOSSY, forget=(Ref("image", image),)), subject=Y)
+    seen = planned(root, lost, restored)
+    (action,) = seen.plan.actions
+    (written,) = (step.data for step in action.steps if isinstance(step, WriteFile))
+    assert ({("b", "b:1"): other}, LOSSY) == (repositories.parse(written, "p"), action.cls)
+    assert {"the image a:1", "a:1 for good: it was made on this host and no registry is known to hold it"} == {*action.loses}
+    assert [(action.id,)] * 2 == [each.actions for each in seen.findings]
+    gentle = planned(root, lost, restored, policy=structs.replace(NOW, classes=frozenset({LOSSLESS})))
+    assert [repositories.encode(names)] == [step.data for step in steps(gentle.plan) if isinstance(step, WriteFile)]
+    nameless = mending(remedy(LOSSY, forget=(Ref("image", root.repositories["app"]["app:1"]),)), subject=Y)
+    apart = planned(root, nameless, restored)
+    assert [LOSSLESS, LOSSY] == [each.cls for each in apart.plan.actions]
+
+
+def test_a_tag_store_that_would_be_written_broken_is_a_mistake_of_its_plugin(root: DataRoot) -> None:
+    seen = planned(root, mending(remedy(LOSSLESS, write("image/overlay2/repositories.json", b"{"))))
+    assert ((), 1) == (seen.plan.actions, len(seen.plan.blocked))
+    assert "cannot be drawn up: ValueError: a tag store that cannot be read would be written" in seen.plan.blocked[0].why
+
+
 def test_an_objection_to_one_tag_leaves_the_others(root: DataRoot) -> None:
     keys = tagged(root, "a:1", "b:1")
     faults = (mending(remedy(LOSSY, retag=(keys["a:1"],))), mending(remedy(LOSSY, retag=(keys["b:1"],)), subject=Y))
