@@ -43,6 +43,7 @@ from docker_fsck.records import (
 )
 from docker_fsck.records.fields import shown
 from docker_fsck.rules import Rule, rule
+from docker_fsck.steps import Origin, Unpack
 from docker_fsck.store import Store
 from docker_fsck.upgrade import timeline
 from docker_fsck.upgrade.choice import Choice, choose
@@ -67,7 +68,7 @@ from docker_fsck.values import (
     WriteFile,
     spell,
 )
-from docker_fsck.verdicts import Damage, Verdict
+from docker_fsck.verdicts import Damage, Task, Verdict
 
 __all__ = [
     "BUILDKIT_ID",
@@ -96,6 +97,7 @@ __all__ = [
     "MakeDir",
     "Model",
     "Node",
+    "Origin",
     "Part",
     "Plan",
     "ProbedDriver",
@@ -116,7 +118,9 @@ __all__ = [
     "Source",
     "Step",
     "Store",
+    "Task",
     "Trouble",
+    "Unpack",
     "Verdict",
     "Version",
     "Weight",

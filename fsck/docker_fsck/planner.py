@@ -14,6 +14,7 @@ from docker_fsck.facts import Facts
 from docker_fsck.joining import agreeing, joined, refusal, rewrites, tag_step
 from docker_fsck.records.repositories import Tags
 from docker_fsck.safety import TAKES_AWAY, Gone, errors, freed_by, inner_of, needed, objection
+from docker_fsck.steps import Unpack
 from docker_fsck.values import (
     Action,
     ActionClass,
@@ -194,6 +195,10 @@ def _owned(store: "Store", step: Step) -> Step:
     if isinstance(step, PutAway | SetMeta):
         return step
     facts = store.reader.facts(step.raw)
+    if isinstance(step, Unpack):
+        if isinstance(facts, Trouble) or facts.kind != "dir":
+            return step
+        return msgspec.structs.replace(step, mode=facts.mode & 0o7777, uid=facts.uid, gid=facts.gid)
     if isinstance(step, WriteFile) and isinstance(facts, Facts) and facts.kind == "file":
         return msgspec.structs.replace(step, mode=facts.mode & 0o7777, uid=facts.uid, gid=facts.gid)
     around = _around(store, step.raw)

@@ -16,7 +16,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     what stands on a kept image or container, or below one, is protected from every loss.
 
     `classes` is what the plan may hold; the bare run shows every class. `engine`: how the engine of this root is configured.
-    `target`: the engine version that the gate asks about; without it no rule of the gate runs.
+    `target`: the engine version that the gate asks about; without it no rule of the gate runs. `sources`: archives, folders and
+    data roots from which layers may be restored.
     """
 
     now: float
@@ -30,6 +31,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     fail_on: Severity | None = Severity.ERROR
     engine: Settings = Settings()
     target: Version | None = None
+    sources: tuple[str, ...] = ()
 
     def young(self, ctime_ns: int) -> bool:
         """Whether something changed at `ctime_ns` is inside the grace period; a time in the future counts as young."""

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 import msgspec
 
 from docker_fsck.host import Recorded
+from docker_fsck.steps import Origin
 from docker_fsck.values import MakeDir, PutAway, Ref, Relink, Report, Source, Trouble, WriteFile
+from docker_fsck.verdicts import Task
 
 if TYPE_CHECKING:
     from docker_fsck.reader import Reader
@@ -154,6 +156,24 @@ class Reporter(Protocol):
 
     def render(self, report: Report) -> bytes:
         """The whole document, ready to be written."""
+        ...
+
+
+class Supplier(Protocol):
+    """Layers that the operator has elsewhere, by diff id. `told` takes why one cannot be had, by chain id."""
+
+    told: dict[str, str]
+
+    def find(self, diff: str) -> tuple[Origin, int] | str:
+        """Where a tar with this digest lies and its length; why there is none."""
+        ...
+
+    def split(self, diff: str) -> bytes | str:
+        """A tar-split.json.gz for it; why there is none."""
+        ...
+
+    def fits(self, reader: "Reader", task: Task, split: bytes) -> bool:
+        """Whether the files of a layer are, by this record, what its diff id says."""
         ...
 
 

@@ -10,6 +10,7 @@ from docker_fsck.graph import reach
 from docker_fsck.keeping import means, relative
 from docker_fsck.marks import held_dirs
 from docker_fsck.policy import MASS_FLOOR, MASS_SHARE
+from docker_fsck.steps import Unpack
 from docker_fsck.values import Action, ActionClass, PutAway, Trouble
 from docker_fsck.weight import together
 
@@ -40,7 +41,8 @@ def _objections(store: "Store", draft: "Draft") -> Iterator[str]:
         yield f"class {draft.cls} is not selected"
     paths = [step.raw for _, step in draft.steps]
     yield from _in_use(store, paths)
-    held = reach(held_dirs(draft.model), draft.model.home.needs) & draft.dirs
+    anew = {step.raw.split("/")[1] for _, step in draft.steps if isinstance(step, Unpack)}
+    held = reach(held_dirs(draft.model), draft.model.home.needs) & (draft.dirs | anew)
     yield from (f"in use: {draft.model.home.path(ident)} is mounted or open" for ident in sorted(held))
     yield from _kept(store, draft, paths)
     if draft.cls in TAKES_AWAY:

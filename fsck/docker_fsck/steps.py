@@ -1,6 +1,7 @@
 """What a plan is made of: paths as they leave the program, steps, guards, actions; values only, nothing is decided here."""
 
 import os
+from typing import Literal
 
 import msgspec
 
@@ -91,7 +92,42 @@ class SetMeta(At, frozen=True, tag_field="op", tag="setmeta"):
     rank: int = 0
 
 
-Step = PutAway | WriteFile | Relink | MakeDir | SetMeta
+class Origin(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """Where the archive of a layer lies that the operator supplied.
+
+    `source` is what was named, an absolute path: an image archive (unpacked itself, of its bytes `length` from `at` on are
+    the layer's), a folder with an unpacked one, or a second data root. `member` is the layer's name in it, in a data root its
+    driver and chain id. `size` and `mtime_ns` are those of the file that is read.
+    """
+
+    kind: Literal["archive", "folder", "root"]
+    source: str
+    member: str
+    at: int = 0
+    length: int = 0
+    size: int = 0
+    mtime_ns: int = 0
+
+
+class Unpack(At, frozen=True, tag_field="op", tag="unpack"):
+    """Unpack the layer whose tar has the digest `diff`, a folder, to `path`. What was there is kept in the quarantine.
+
+    It is unpacked beside and hashed on the way: with another digest nothing is put in place. `mode`, `uid` and `gid` are those of
+    the folder itself, `shift` is added to the owners in the tar; `bytes` is the length of the tar.
+    """
+
+    diff: str
+    origin: Origin
+    bytes: int = 0
+    mode: int = 0o755
+    uid: int = 0
+    gid: int = 0
+    shift: tuple[int, int] = (0, 0)
+    n: int = -1
+    rank: int = 0
+
+
+Step = PutAway | WriteFile | Relink | MakeDir | SetMeta | Unpack
 """One step of a plan. `n` numbers the steps of a plan in the order in which they are done, from 0; `rank` is the
 group (a sync lies between two ranks): lossless writes 0, tag 1, image 2, container 3, mount 4, layer 5, link 6,
 driver dir 7, residue 8, the file that is the engine's lock 9."""

@@ -11,7 +11,7 @@ from docker_fsck.host import HostView
 from docker_fsck.keeping import Kept, keep
 from docker_fsck.model import IMAGES, Model
 from docker_fsck.policy import Policy
-from docker_fsck.protocols import Driver, ProbedHome, References, ReferenceSource
+from docker_fsck.protocols import Driver, ProbedHome, References, ReferenceSource, Supplier
 from docker_fsck.reader import Reader
 from docker_fsck.records import containerd, containers, distribution, nested, networks, plugindirs, quarantine, swarm, volumes
 from docker_fsck.values import Source, Trouble
@@ -43,6 +43,7 @@ class Store:
         self._weights: dict[str, Weight | Trouble] = {}
         self._kept: dict[str, Kept] = {}
         self.verify: Callable[[Task], Verdict] | None = None  # compares one folder with an archive, where contents may be read
+        self.supply: Supplier | None = None  # where layers can be had that are lost or damaged here
         self._verdicts: dict[str, dict[str, Verdict]] = {}
         self._coming: dict[str, Callable[[], dict[str, Verdict]]] = {}
         self._containers: Callable[[], containers.ContainerTable] = lambda: containers.read(reader)

@@ -219,7 +219,7 @@ class Summary(msgspec.Struct, frozen=True):
 class Note(msgspec.Struct, frozen=True):
     """What the user wished for and what does not do what it says: a part of a baseline or of the settings."""
 
-    about: Literal["baseline-expired", "baseline-unused", "baseline-outgrown", "severity-unused", "rule-unused"]
+    about: Literal["baseline-expired", "baseline-unused", "baseline-outgrown", "severity-unused", "rule-unused", "source"]
     subject: str
     message: str
 

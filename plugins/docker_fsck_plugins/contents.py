@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from docker_fsck.api import ActionClass, Fault, Level, Model, Ref, Rule, Severity, Verdict, hookimpl, rule, short
 from docker_fsck_plugins.remedies import forget
+from docker_fsck_plugins.restored import damaged, unrecorded
 
 TOLD = 20
 
@@ -24,7 +25,7 @@ def _several(words: list[str], count: int) -> str:
     return "; ".join(words) + more
 
 
-@rule("layer-content-mismatch", Severity.ERROR, level=Level.STANDARD, actions=(ActionClass.LOSSY,))
+@rule("layer-content-mismatch", Severity.ERROR, level=Level.STANDARD, actions=(ActionClass.LOSSLESS, ActionClass.LOSSY))
 def content_mismatch(model: Model) -> Iterator[Fault]:
     """Files of a layer are not what was pulled or built: lost, cut, emptied or changed.
 
@@ -33,7 +34,8 @@ def content_mismatch(model: Model) -> Iterator[Fault]:
     Why it matters: programs crash or do not start ("exec format error"), and nothing else ever notices: images that share the
         layer are all hit, a pull says "Already exists", only save and push fail.
     How it comes about: a power cut before the kernel wrote the files (no engine syncs them), a bad disk, edits by hand.
-    Repair: the layer and what stands on it are put away, so that a pull fetches it again; then verify once more.
+    Repair: with `--source`, an archive that has the layer, all of it is unpacked again in its place on overlay2 (lossless).
+        Otherwise the layer and what stands on it are put away, so that a pull fetches it again; then verify once more.
     Never: repair one of the images that share the layer; call it repaired without another deep check.
     Daemon says: file integrity checksum failed for "<path>"
     Seen in: FC-04
@@ -46,17 +48,18 @@ def content_mismatch(model: Model) -> Iterator[Fault]:
             _paths(model, verdict, (each.name for each in some)),
             _several([f"{each.name}: {each.expected}" for each in some], len(verdict.damages)),
             _several([f"{each.name}: {each.found}" for each in some], len(verdict.damages)),
-            (forget(model, verdict.chain),),
+            (*damaged(model, verdict.chain), forget(model, verdict.chain)),
         )
 
 
-@rule("layer-tarsplit-corrupt", Severity.ERROR, level=Level.DEEP, actions=(ActionClass.LOSSY,))
+@rule("layer-tarsplit-corrupt", Severity.ERROR, level=Level.DEEP, actions=(ActionClass.LOSSLESS, ActionClass.LOSSY))
 def tarsplit_corrupt(model: Model) -> Iterator[Fault]:
     """The record from which a layer's archive is put together again is damaged, or its diff id is.
 
     Why it matters: containers run, but the image can be neither saved nor pushed, and its files cannot be verified.
     How it comes about: power loss, a full disk while the layer was registered, a changed `diff`.
-    Repair: the layer and what stands on it are put away, so that a pull fetches it again.
+    Repair: with `--source`, an archive that has the layer, the record is made anew from it, and files that do not fit are
+        unpacked again (lossless). Otherwise the layer and what stands on it are put away, so that a pull fetches it again.
     Never: make a new record from the folder: its digest cannot be the same.
     Daemon says: could not verify layer data for: sha256:<diff>
     Seen in: FC-53
@@ -65,7 +68,8 @@ def tarsplit_corrupt(model: Model) -> Iterator[Fault]:
         layer = model.layers.layers[verdict.chain]
         message = f"layer {short(verdict.chain)} cannot be put together again"
         paths = (f"{layer.path}/tar-split.json.gz", f"{layer.path}/diff")
-        yield Fault(Ref("layer", verdict.chain), message, paths, str(layer.diff), verdict.why, (forget(model, verdict.chain),))
+        remedies = (*unrecorded(model, verdict.chain), forget(model, verdict.chain))
+        yield Fault(Ref("layer", verdict.chain), message, paths, str(layer.diff), verdict.why, remedies)
 
 
 @rule("layer-content-unverifiable", Severity.INFO, level=Level.DEEP)

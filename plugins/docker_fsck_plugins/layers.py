@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from docker_fsck.api import ActionClass as Class
 from docker_fsck.api import Fault, Model, Ref, Rule, Severity, Trouble, chain_id, hookimpl, layerdb, rule, short
-from docker_fsck_plugins import identity
+from docker_fsck_plugins import identity, restored
 from docker_fsck_plugins.parts import lost_half
 from docker_fsck_plugins.remedies import forget, surely_gone
 
@@ -115,13 +115,14 @@ def _gaps(model: Model) -> Iterator[tuple[str, Ref, str]]:
             yield mount.parent_id, Ref("mount", name), f"{mount.path}/parent"
 
 
-@rule("layer-driverdir-missing", Severity.ERROR, actions=(Class.LOSSY,), after=("layer-record-incomplete",))
+@rule("layer-driverdir-missing", Severity.ERROR, actions=(Class.LOSSLESS, Class.LOSSY), after=("layer-record-incomplete",))
 def driverdir_missing(model: Model) -> Iterator[Fault]:
     """A layer's cache-id names a directory that the graph driver does not hold.
 
     Why it matters: no container can be made from any image above the layer, and a pull says "Already exists".
     How it comes about: directories were deleted by hand, or power was lost after the record was written.
-    Repair: the record and what stands on it are put away, so that a pull fetches what is missing. Where each layer is a
+    Repair: with `--source`, an archive that has the layer, it is unpacked in its old place on overlay2 (lossless). Otherwise
+        the record and what stands on it are put away, so that a pull fetches what is missing. Where each layer is a
         whole copy (vfs), images and containers above still run, and nothing is put away while one of them is there.
     Never: make an empty directory to silence the error.
     Daemon says: stat …/overlay2/<id>: no such file or directory
@@ -134,7 +135,8 @@ def driverdir_missing(model: Model) -> Iterator[Fault]:
         if part is not None and part.name in {"dir", "id"} and part.trouble.state != "unreadable":
             message = f"the content of layer {short(layer.chain)} is gone: {part.trouble.why}"
             paths = (part.path, f"{layer.path}/cache-id") if part.name == "dir" else (f"{layer.path}/cache-id",)
-            remedies = (forget(model, layer.chain),) if surely_gone(model, part) else ()
+            back = restored.lost(model, layer.dir_id, part)
+            remedies = (*back, forget(model, layer.chain)) if surely_gone(model, part) else ()
             said = f"stat …/{model.home.path('<id>')}: no such file or directory"
             ref = Ref("layer", layer.chain)
             yield Fault(ref, message, paths, "a folder", part.trouble.why, remedies, daemon_error=said)
@@ -159,20 +161,22 @@ def cacheid_duplicate(model: Model) -> Iterator[Fault]:
             yield Fault(Ref("driverdir", ident), message, paths, "one layer", ", ".join(short(chain) for chain in sorted(chains)))
 
 
-@rule("layer-tarsplit-missing", Severity.ERROR)
+@rule("layer-tarsplit-missing", Severity.ERROR, actions=(Class.LOSSLESS,))
 def tarsplit_missing(model: Model) -> Iterator[Fault]:
     """A layer record has no tar-split.json.gz.
 
     Why it matters: containers run, but the layer can be neither saved, pushed nor verified.
     How it comes about: damage, or an image that was migrated by an engine before 1.10.
-    Repair: none yet in this version; a pull of the layer brings the file.
+    Repair: with `--source`, an archive that has the layer, the file is made anew from it. Otherwise none: a pull says
+        "Already exists" and brings nothing.
     Daemon says: open …/tar-split.json.gz: no such file or directory
     Seen in: FC-53
     """
     for layer in model.layers.layers.values():
         if not layer.tarsplit and not isinstance(layer.size, Trouble):
             path = f"{layer.path}/tar-split.json.gz"
-            yield Fault(Ref("file", path), f"layer {short(layer.chain)} cannot be exported", (path,), "a file", "no such file")
+            message, remedies = f"layer {short(layer.chain)} cannot be exported", restored.unrecorded(model, layer.chain)
+            yield Fault(Ref("file", path), message, (path,), "a file", "no such file", remedies)
 
 
 @rule("layer-too-deep", Severity.INFO)

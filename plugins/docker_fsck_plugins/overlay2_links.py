@@ -1,6 +1,7 @@
 """The short links of overlay2: files `link`, symlinks in l/, names that only children still tell (classic-store 9.2)."""
 
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, cast
 
 from docker_fsck.api import (
@@ -100,7 +101,12 @@ def _made_on(model: Model, ident: str, short: str | None) -> tuple[Ref, ...] | N
 def from_children(model: Model) -> dict[str, str]:
     """Short names that only children still tell: by layer without one, what stands at its position in the lower of a child."""
     home = home_of(model)
-    broken = home.nameless.intersection(model.living) if home.nameless else frozenset[str]()
+    return told_of(model, home.nameless.intersection(model.living) if home.nameless else frozenset())
+
+
+def told_of(model: Model, broken: AbstractSet[str]) -> dict[str, str]:
+    """The same of any layers, whether their folders are there or not."""
+    home = home_of(model)
     found: dict[str, str] = {}
     for child in sorted(home.dirs) if broken else ():
         expected, elements = model.expected_parents(child), home.elements(child)

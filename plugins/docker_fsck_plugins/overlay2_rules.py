@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from docker_fsck.api import ActionClass, Fault, MakeDir, Model, Ref, Remedy, Rule, Severity, Trouble, reach, rule
-from docker_fsck_plugins import overlay2_links
+from docker_fsck_plugins import overlay2_links, restored
 from docker_fsck_plugins.overlay2_links import DRIVERS, from_children, home_of, ref, write
 from docker_fsck_plugins.remedies import lost_content, put_away, reclaim
 
@@ -174,13 +174,14 @@ def _written(model: Model, ident: str) -> bool:
     return ident not in model.dir_owner and "committed" not in home_of(model).dirs[ident].entries
 
 
-@rule("ovl-diff-missing", Severity.ERROR, actions=(ActionClass.LOSSY,), drivers=DRIVERS)
+@rule("ovl-diff-missing", Severity.ERROR, actions=(ActionClass.LOSSLESS, ActionClass.LOSSY), drivers=DRIVERS)
 def diff_missing(model: Model) -> Iterator[Fault]:
     """The folder of a layer is there, its content `diff` is not.
 
     Why it matters: nothing above the layer can be mounted.
     How it comes about: cleaning by hand, a wrong copy, file system damage.
-    Repair: the records of the layer and of what stands on it are put away, so that a pull fetches what is missing; of a
+    Repair: with `--source`, an archive that has the layer, it is unpacked in its old place (lossless). Otherwise
+        the records of the layer and of what stands on it are put away, so that a pull fetches what is missing; of a
         container's own writable layer nothing can be had back.
     Never: make an empty folder in its place.
     Daemon says: error creating overlay mount to …/merged: no such file or directory
@@ -192,7 +193,7 @@ def diff_missing(model: Model) -> Iterator[Fault]:
         if part is None or part.name != "diff":
             continue
         layer, mount = model.dir_owner.get(ident), model.dir_mount.get(ident)
-        remedies = lost_content(model, ident, part)
+        remedies = (*restored.lost(model, ident, part), *lost_content(model, ident, part))
         refers = (layer.path,) if layer else (mount.path,) if mount else ()
         yield Fault(ref(ident), f"the content of {ident} is gone", (part.path, *refers), "a folder", part.trouble.why, remedies)
 

@@ -21,6 +21,7 @@ from docker_fsck.apply.tree import Tree, words
 from docker_fsck.apply.writer import Writer
 from docker_fsck.errors import FsckError, Refused
 from docker_fsck.reader import QUARANTINE
+from docker_fsck.steps import Unpack
 from docker_fsck.values import Action, Guard, MakeDir, Plan, PutAway, Relink, SetMeta, Step, WriteFile, spell
 
 DO: dict[type, Callable[[Writer, Any, Was], int]] = {
@@ -29,6 +30,7 @@ DO: dict[type, Callable[[Writer, Any, Was], int]] = {
     Relink: Writer.relink,
     MakeDir: Writer.make_dir,
     SetMeta: Writer.set_meta,
+    Unpack: Writer.unpack,
 }
 UNDO: dict[type, Callable[[Writer, Any, Was], None]] = {
     PutAway: Writer.unput,
@@ -36,6 +38,7 @@ UNDO: dict[type, Callable[[Writer, Any, Was], None]] = {
     Relink: Writer.unwrite,
     MakeDir: Writer.unwrite,
     SetMeta: Writer.unset,
+    Unpack: Writer.unstage,
 }
 _NAMED = 5
 

@@ -16,6 +16,7 @@ from docker_fsck.apply.tree import Tree, words
 from docker_fsck.errors import Refused
 from docker_fsck.facts import kind_of
 from docker_fsck.mounttable import UNLISTED
+from docker_fsck.steps import Unpack
 from docker_fsck.values import MakeDir, PutAway, Relink, SetMeta, Step, WriteFile
 
 _LOST = 0o6000
@@ -59,6 +60,10 @@ class Rewind:
     def kept(self, step: Step, was: Was) -> int:
         """The inode of what the step has put away, 0 for none."""
         return known(self.tree.lstat(self._shelves.kept(step)), was)
+
+    def staged(self, step: Step) -> bool:
+        """Whether what the step makes is not at its path yet."""
+        return self.tree.lstat(self._shelves.draft(step)) is not None
 
     def home(self, step: Step) -> None:
         """From here on, what the step has put away is back at its path."""
@@ -138,6 +143,8 @@ def _state(rewind: Rewind, step: Step, was: Was, made: int) -> State:
             state = _made_dir(rewind, step, was)
         case SetMeta():
             state = _meta(rewind, step, was, made)
+        case Unpack():
+            state = _unpacked(rewind, step, was)
     if state != "before":
         rewind.reachable(step.raw)
     return state
@@ -180,6 +187,24 @@ def _ours(rewind: Rewind, step: WriteFile | Relink, here: os.stat_result) -> boo
             return same and rewind.tree.digest(place) == hashlib.sha256(data).hexdigest()
         case Relink(target=target):
             return stat.S_ISLNK(here.st_mode) and rewind.tree.target(place) == target
+
+
+def _unpacked(rewind: Rewind, step: Unpack, was: Was) -> State:
+    """Whether the new folder is in its place the shelf tells; its owner, mode and time may be those of the old one."""
+    kept, here, staged = rewind.kept(step, was), rewind.lstat(step.raw), rewind.staged(step)
+    if was.kind == "absent" or kept == was.ino:
+        if here is not None and (staged or not stat.S_ISDIR(here.st_mode)):
+            raise StuckError("its place is occupied")
+        if kept:
+            rewind.home(step)
+        else:
+            rewind.gone(step)
+        if here is not None:
+            return "done"
+        return "half" if kept or staged else "before"
+    if kept or known(here, was) != was.ino:
+        raise StuckError("what stood there before is neither in the quarantine nor at its place")
+    return "half" if staged else "before"
 
 
 def _made_dir(rewind: Rewind, step: MakeDir, was: Was) -> State:

@@ -36,6 +36,10 @@ class Shelves(Struct, frozen=True):
         """Where that which the step puts away lies then."""
         return f"{place(self.home(step.raw))}/{self.txn}/q/{step.n}"
 
+    def draft(self, step: Step) -> str:
+        """Where that which the step makes lies before it is put in its place."""
+        return f"{place(self.home(step.raw))}/{self.txn}/t/{step.n}"
+
     @property
     def places(self) -> tuple[str, ...]:
         """The driver homes with folders of the transaction, the root itself (empty) first."""

@@ -13,8 +13,10 @@ from docker_fsck.apply.journal import AT, FRESH, FULL, HISTORY, LINK, NAME, PURG
 from docker_fsck.apply.kernel import copy_label, flush, inode, renameat2, reserve, within, write_all
 from docker_fsck.apply.observe import CAPABILITY
 from docker_fsck.apply.shelves import Shelf, Shelves, opened, quarantine
+from docker_fsck.apply.staging import clear, stage
 from docker_fsck.apply.tree import READING, Tree
 from docker_fsck.errors import Refused
+from docker_fsck.steps import Unpack
 from docker_fsck.values import MakeDir, PutAway, Relink, SetMeta, Step, WriteFile
 
 _MOVED = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
@@ -150,6 +152,12 @@ class Writer:
                 os.close(fd)
             return self._exchange(was, folder, name, shelf)
 
+    def unpack(self, step: Unpack, was: Was) -> int:
+        """Put a folder with the files of a supplied layer in place, once all of it is there and proved."""
+        with self._at(step) as (folder, name, shelf):
+            stage(step, was, shelf.t, within(folder, name if was.kind == "dir" else "."))
+            return self._exchange(was, folder, name, shelf)
+
     def set_meta(self, step: SetMeta, was: Was) -> int:
         """Change mode, owner, mtime; a file capability survives."""
         wanted = Was(
@@ -166,7 +174,7 @@ class Writer:
             if was.ino and inode(shelf.q, str(step.n)) == was.ino:
                 rename_new(str(step.n), name, shelf.q, folder)
 
-    def unwrite(self, step: WriteFile | Relink | MakeDir, was: Was) -> None:
+    def unwrite(self, step: WriteFile | Relink | MakeDir | Unpack, was: Was) -> None:
         """Take back `write`, `relink`, `make_dir`: the new thing goes to the shelf `u`, the old one comes home."""
         number = str(step.n)
         with self._at(step) as (folder, name, shelf):
@@ -185,6 +193,12 @@ class Writer:
                 self._bring_home(was, kept, folder, name, shelf)
             else:
                 os.rename(number, name, src_dir_fd=shelf.q, dst_dir_fd=folder)
+
+    def unstage(self, step: Unpack, was: Was) -> None:
+        """Take back `unpack`; what was not put in place goes for good, since it is neither whole nor anybody's."""
+        self.unwrite(step, was)
+        with self._at(step) as (_, _, shelf):
+            clear(shelf.t, str(step.n))
 
     def unset(self, step: SetMeta, was: Was) -> None:
         """Take back `set_meta`."""

@@ -9,9 +9,11 @@ import msgspec
 
 from docker_fsck.cli.edge import Call
 from docker_fsck.log import Event
+from docker_fsck.policy import Policy
+from docker_fsck.protocols import Supplier
 from docker_fsck.reports import files
 from docker_fsck.store import Store
-from docker_fsck.values import Level
+from docker_fsck.values import Level, Note
 from docker_fsck.verdicts import Task, Verdict
 
 if TYPE_CHECKING:
@@ -46,6 +48,21 @@ def one(store: Store, task: Task) -> Verdict:
 
     shifted = msgspec.structs.replace(task, shift=outward.shift_of(store.reader.root))
     return layer.verify(store.reader, shifted, lambda _count: None)
+
+
+def supply(allowed: Policy, root: str) -> Supplier | None:
+    """What the operator supplies of layers, for a plan. Raises `UsageError`."""
+    if not allowed.sources:
+        return None
+    from docker_fsck.restore.supply import Supply  # noqa: PLC0415 - only with --source
+
+    return Supply(allowed.sources, root)
+
+
+def unsupplied(store: Store) -> Iterator[Note]:
+    """What is lost or damaged and was not found there."""
+    told = store.supply.told if store.supply else {}
+    return (Note("source", chain, why) for chain, why in sorted(told.items()))
 
 
 def doubted(store: Store) -> Iterator[str]:

@@ -78,6 +78,13 @@ OPTIONS: dict[str, Callable[[Add], object]] = {
         metavar="SIZE|PERCENT",
         help="reclaim only as much as it takes to have this much of the file system free, the largest first",
     ),
+    "source": lambda add: add(
+        "--source",
+        metavar="FILE|DIR",
+        action="append",
+        help="take lost or damaged layers from here: an image archive (docker save, OCI), a folder with one, or another data root"
+        " (repeatable)",
+    ),
     "target": lambda add: add("--target", metavar="X[.Y]", help="the version of the engine that is to be started on this root"),
     "daemon_json": lambda add: add(
         "--daemon-json", metavar="FILE", help="the configuration that engine will have (default: that of the root's own engine)"

@@ -52,7 +52,7 @@ GLOBAL = (
 )
 DEEP = ("subset", "max_duration", "max_age", "limit", "jobs", "state_dir")
 CHECK = ("report", "level", "rule", "skip", "probe", *DEEP)
-PLAN = (*CHECK, "classes", "consent", "allow_mass")
+PLAN = (*CHECK, "classes", "consent", "allow_mass", "source")
 
 COMMANDS = {
     "": Command(

@@ -77,6 +77,7 @@ def policy(call: Call, classes: frozenset[ActionClass] = frozenset(ActionClass))
         keep_images=config.keep_images,
         keep_labels=config.keep_labels,
         keep_paths=config.keep_paths,
+        sources=tuple(getattr(call.given, "source", ())),
         fail_on=config.fail_on,
     )
 
@@ -121,7 +122,7 @@ def surveyed(call: Call, allowed: Policy, only: Only = everything, goal: str | N
             ran = {outcome.rule for outcome in checked.outcomes if outcome.state == "ran"}
             names = {rule.name for rule in registry.rules}
             notes = (*baseline.notes(entries, findings, ran, names, call.now.date()), *notes)
-        report = msgspec.structs.replace(report, notes=notes)
+        report = msgspec.structs.replace(report, notes=(*notes, *deep.unsupplied(store)))
         yield Survey(report=report, root=root, host=seen, registry=registry, policy=allowed), store
 
 
@@ -132,11 +133,14 @@ def _checked(
     """One pass over a root at rest; over one that may be in use, as many as it takes until what is found stays found."""
     doubtful: set[str] = set()  # layers that one pass over a live root found damaged: the next one looks at them alone
 
+    supply = deep.supply(allowed, root.path)
+
     def look() -> Passed:
         reader = Reader(root.path)
         try:
             store = open_store(reader, registry.drivers, registry.sources, seen, allowed)
             store.verify = functools.partial(deep.one, store)
+            store.supply = supply
             if not call.config.rules_only:
                 store.read_ahead()
             left = deep.verify(call, store, doubtful)

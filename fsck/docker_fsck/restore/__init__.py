@@ -1,0 +1,1 @@
+"""Layers that the operator supplies: found in archives, folders and other data roots, proved by digest."""

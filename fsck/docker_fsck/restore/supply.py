@@ -1,0 +1,109 @@
+"""What the operator supplies of layers: asked by diff id, believed by digest. Nothing is written."""
+
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+
+from docker_fsck.errors import UsageError
+from docker_fsck.layertree import LayerTree
+from docker_fsck.reader import Reader
+from docker_fsck.restore import holders, splitting
+from docker_fsck.restore.members import Members, inside
+from docker_fsck.restore.stream import BrokenError, Stream
+from docker_fsck.steps import Origin
+from docker_fsck.tarsplit import TarSplitError, entries
+from docker_fsck.values import Trouble, printable
+from docker_fsck.verdicts import Task
+from docker_fsck.verify.hashing import Differs, digest, named
+
+
+class Supply:
+    """All sources of a run. `told`: why a layer that was asked for cannot be had from them, by its chain id."""
+
+    def __init__(self, sources: Iterable[str], root: str) -> None:
+        """Look what each source holds. `UsageError` for one that is none."""
+        self._root = root
+        self._holders = {path: _holder(path, root) for path in dict.fromkeys(map(os.path.realpath, sources))}
+        self._found: dict[str, tuple[Origin, int] | str] = {}
+        self._splits: dict[str, bytes | str] = {}
+        self.told: dict[str, str] = {}
+
+    def find(self, diff: str) -> tuple[Origin, int] | str:
+        """Where a tar with this digest lies and its length; why there is none."""
+        if diff not in self._found:
+            self._found[diff] = self._search(diff)
+        return self._found[diff]
+
+    def _search(self, diff: str) -> tuple[Origin, int] | str:
+        why = f"no --source holds {diff}"
+        for holder in self._holders.values():
+            try:
+                for origin in holder.origins(diff):
+                    found, length = self._checked(origin)
+                    if found == diff:
+                        return origin, length
+                    why = f"{origin.member} in {origin.source} should be {diff} and has the digest {found}"
+            except BrokenError as error:
+                why = f"{diff} in a --source cannot be used: {error}"
+            except OSError as error:
+                why = f"{diff} in a --source cannot be read: {(error.strerror or str(error)).lower()}"
+        return printable(why)
+
+    def _checked(self, origin: Origin) -> tuple[str, int]:
+        """Digest and length of a tar whose members can all be unpacked."""
+        disk = os.statvfs(self._root)
+        stream = Stream(holders.tar(origin), disk.f_bavail * disk.f_frsize)
+        for member in Members(stream):
+            inside(member.name)
+        found = stream.digest()
+        return found, stream.at
+
+    def split(self, diff: str) -> bytes | str:
+        """The tar-split.json.gz of a layer that `find` finds; why there is none."""
+        if diff not in self._splits:
+            self._splits[diff] = self._split(diff)
+        return self._splits[diff]
+
+    def _split(self, diff: str) -> bytes | str:
+        found = self.find(diff)
+        if isinstance(found, str):
+            return found
+        stream = Stream(holders.tar(found[0]))
+        try:
+            made = splitting.split(stream)
+            found_now = stream.digest()
+        except BrokenError as error:
+            return printable(f"{found[0].member} in {found[0].source}: {error}")
+        return made if found_now == diff else f"{found[0].source} was changed meanwhile"
+
+    def fits(self, reader: Reader, task: Task, split: bytes) -> bool:
+        """Whether the files of a layer are, by this record, what its diff id says."""
+        own = reader.folder(task.content)
+        if isinstance(own, Trouble):
+            return False
+        below = [(lambda path=path: _opened(reader, path)) for path in task.below]
+        tree = LayerTree(own, below, reader.noatime)
+        try:
+            with suppress(Differs, TarSplitError, OSError):
+                return digest(named(entries([split])), tree, lambda _count: None)[0] == task.diff
+        finally:
+            tree.close()
+        return False
+
+
+def _opened(reader: Reader, path: str) -> int | None:
+    found = reader.folder(path)
+    return None if isinstance(found, Trouble) else found
+
+
+def _holder(path: str, root: str) -> holders.Holder:
+    if printable(path) != path:
+        raise UsageError(f"--source {printable(path)}: a plan cannot name a path that is not UTF-8")
+    if f"{path}/".startswith(f"{root.rstrip('/')}/"):
+        raise UsageError(f"--source {path}: lies in the data root that is to be mended")
+    try:
+        return holders.holder(path)
+    except BrokenError as error:
+        raise UsageError(f"--source {path}: {error}") from None
+    except OSError as error:
+        raise UsageError(f"--source {path}: {(error.strerror or str(error)).lower()}") from None
