@@ -200,9 +200,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SavedPlan(Plan, frozen=True, kw_only=True):
-    """A plan as `plan -o` writes it."""
+    """A plan as `plan -o` writes it; `sources` are what layers come from that it restores."""
 
     root: str
     layout: tuple[str, ...]
     made: str
     tool: dict[str, str]
+    sources: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET

@@ -17,7 +17,6 @@ from docker_fsck.reports import changes, text
 from docker_fsck.reports.lines import BLANK
 from docker_fsck.reports.plantext import action_lines, asked_lines
 from docker_fsck.safety import brake
-from docker_fsck.steps import Unpack
 from docker_fsck.values import Action, ActionClass, Plan
 
 LOSSLESS = frozenset({ActionClass.LOSSLESS})
@@ -78,8 +77,7 @@ def _of_plan(call: Call, source: str, classes: frozenset[ActionClass]) -> Work:
     """
     saved = plans.read(source)
     policy = session.policy(call, classes | MANUAL)
-    sources = {step.origin.source for action in saved.actions for step in action.steps if isinstance(step, Unpack)}
-    policy = msgspec.structs.replace(policy, sources=(*policy.sources, *sorted(sources)))
+    policy = msgspec.structs.replace(policy, sources=(*policy.sources, *(saved.sources or ())))
     found = session.survey(call, msgspec.structs.replace(policy, grace=0.0, allow_mass=True))
     plans.fits(saved, found.report.store.root, found.report.store.layouts)
     actions, left = plans.narrowed(saved, classes, policy.consents)

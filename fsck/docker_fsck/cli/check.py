@@ -65,4 +65,11 @@ def saved(found: Survey) -> SavedPlan:
     """The plan of a survey as a file holds it."""
     report = found.report
     fields = {name: getattr(found.plan, name) for name in Plan.__struct_fields__}
-    return SavedPlan(**fields, root=report.store.root, layout=report.store.layouts, made=report.run.started, tool=report.tool)
+    return SavedPlan(
+        **fields,
+        root=report.store.root,
+        layout=report.store.layouts,
+        made=report.run.started,
+        tool=report.tool,
+        sources=found.policy.sources or msgspec.UNSET,
+    )

@@ -4,6 +4,7 @@ import functools
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -77,7 +78,7 @@ def policy(call: Call, classes: frozenset[ActionClass] = frozenset(ActionClass))
         keep_images=config.keep_images,
         keep_labels=config.keep_labels,
         keep_paths=config.keep_paths,
-        sources=tuple(getattr(call.given, "source", ())),
+        sources=tuple(str(Path(each).resolve()) for each in getattr(call.given, "source", ())),
         fail_on=config.fail_on,
     )
 
