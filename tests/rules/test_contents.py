@@ -13,7 +13,7 @@ from docker_fsck.testing.table import Row, Told, disagreements, fires, run, sile
 from docker_fsck.testing.whole import Whole, whole
 from docker_fsck.values import Level
 
-from .cases import DRIVERS, LOSSY, UNION, VFS, How, rows
+from .cases import AUFS, DRIVERS, LOSSLESS, LOSSY, OVERLAY, UNION, VFS, How, rows
 
 CONTENT, SPLIT, LOOSE, EXTRA, DRIFT = (
     "layer-content-mismatch", "layer-tarsplit-corrupt", "layer-content-unverifiable", "layer-extra-files", "layer-metadata-drift",
@@ -125,6 +125,12 @@ DEEP: tuple[Row, ...] = (
     fires(CONTENT, "a file of a layer is lost", hurt("delete"), drivers=UNION, cls=LOSSY, leaves=LEFT),
     fires(CONTENT, "a file is a link to another one", hurt("link_to", "/etc/passwd"), drivers=UNION, cls=LOSSY, leaves=LEFT),
     fires(CONTENT, "a file has other bytes of the same number", swapped, drivers=UNION, cls=LOSSY, leaves=LEFT),
+    fires(CONTENT, "a file of a layer is empty and the layer is supplied", hurt("empty"), drivers=OVERLAY, cls=LOSSLESS, supplied=True),
+    fires(CONTENT, "a file of a layer is empty and what is supplied cannot be unpacked on this driver", hurt("empty"), drivers=AUFS,
+          cls=LOSSY, leaves=LEFT, supplied=True),
+    fires(SPLIT, "the record is cut and the layer is supplied", split_hurt("cut"), cls=LOSSLESS, supplied=True),
+    fires(SPLIT, "record and file are hurt and the layer is supplied", lambda store: (hurt("empty")(store), split_hurt("cut")(store))[1],
+          drivers=OVERLAY, cls=LOSSLESS, supplied=True),
     fires(CONTENT, "a file is empty and the image may run", hurt("empty"), drivers=VFS, cls=LOSSY, refused="still run"),
     silent(CONTENT, "folders have other times", unusual),
     silent(CONTENT, "a container has written", of_a_container),

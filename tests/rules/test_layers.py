@@ -120,6 +120,11 @@ def dir_of(chain: Callable[[Whole], str]) -> Spot:
     return spot("layer", chain, lambda store: store.root.driver_dir(store.root.dir_of(chain(store))))
 
 
+def some_file(store: Whole) -> Path:
+    """A file of that layer."""
+    return next(path for path in sorted(store.root.content(store.root.dir_of(mid(store))).rglob("*")) if path.is_file())
+
+
 def spare(store: Whole) -> Told:
     """The folder of an image that no container has is gone."""
     chain = store.root.chains_of(store.root.image("spare:1", 1, base=store.base))[-1]
@@ -270,6 +275,18 @@ ROWS: tuple[Row, ...] = (
     fires(NO_DIR, "the folder of an image is gone that no container has", spare, cls=LOSSY, drivers=("overlay2", "vfs")),
     *(fires(NO_DIR, f"the cache-id is {text!r}", with_cache_id(text), cls=LOSSY, leaves=AGAIN, drivers=UNION)
       for text in ("../../../etc", "/etc", "..", "a/b")),
+    *(fires(NO_DIR, f"the layer is supplied and {what}", how, cls=LOSSLESS, drivers=OVERLAY, supplied=True) for what, how in (
+        ("the folder below everything is gone", hurting(deleted(dir_of(low)), *EVERYONE)),
+        ("the folder of one image is gone", deleted(dir_of(top))),
+    )),
+    fires(NO_DIR, "the layer is supplied and its short link is gone too, which only children still name", does(
+        dir_of(low), deleted(dir_of(low)), lambda store: store.root.delete(store.root.short_link(store.root.dir_of(low(store))))),
+          cls=LOSSLESS, drivers=OVERLAY, supplied=True, also=("ovl-lower",)),
+    fires(NO_DIR, "the layer is supplied and the one above is gone too", does(dir_of(low), deleted(dir_of(low)), deleted(dir_of(mid))),
+          cls=LOSSLESS, drivers=OVERLAY, supplied=True, also=(NO_DIR,)),
+    fires(NO_DIR, "the layer is supplied and a file stands in its place", written(dir_of(low), b"x"), cls=LOSSY, leaves=AGAIN,
+          drivers=OVERLAY, supplied=True),
+    fires(NO_DIR, "the layer is supplied on a driver of whole copies", spare, cls=LOSSY, drivers=VFS, supplied=True),
     silent(NO_DIR, "a build names a folder that is gone", does(
         record(low), lambda store: store.root.delete(store.root.driver_dir(store.cache.committed_dir))),
           drivers=("overlay2", "vfs"), also=("buildkit-ref-dangling",)),
@@ -280,6 +297,12 @@ ROWS: tuple[Row, ...] = (
     silent(TWICE, "two layers have the same content", does(record(low),
           lambda store: store.root.image("twin:1", [{"a": b"1"}] * 2))),
     fires(NO_SPLIT, "it is gone", deleted(file(lambda store: store.root.record(mid(store)) / "tar-split.json.gz"))),
+    fires(NO_SPLIT, "it is gone and the layer is supplied", deleted(file(
+        lambda store: store.root.record(mid(store)) / "tar-split.json.gz")), cls=LOSSLESS, supplied=True),
+    fires(NO_SPLIT, "it is gone, a file is damaged, and the layer is supplied", does(file(
+        lambda store: store.root.record(mid(store)) / "tar-split.json.gz"), lambda store: store.root.empty(some_file(store)),
+        lambda store: store.root.delete(store.root.record(mid(store)) / "tar-split.json.gz")), cls=LOSSLESS, drivers=OVERLAY,
+        supplied=True),
     fires(NO_SPLIT, "a folder stands there", foldered(file(lambda store: store.root.record(mid(store)) / "tar-split.json.gz"))),
     silent(NO_SPLIT, "it is damaged, which is for a deeper look", flipped(part("tar-split.json.gz"), bit=160)),
     fires(DEEP, "a chain has 126 layers", tower(126)),

@@ -12,6 +12,7 @@ from .cases import (
     LOSSLESS,
     LOSSY,
     OTHER,
+    OVERLAY,
     RECLAIM,
     WARNING,
     How,
@@ -119,7 +120,7 @@ def copied_link(store: Whole) -> Told:
 EVERYONE = (all_images, lambda store: [store.ran, store.busy, store.made])
 NOBODY = (lambda _: (), lambda _: ())
 # fmt: off
-ROWS = only(ONLY, (
+ROWS = (*only(ONLY, (
     *(fires(LINK, f"that of the lowest layer {what}", hurting(blow(part("link")), *NOBODY), cls=LOSSLESS) for what, blow in (
         ("is empty", emptied), ("is all NUL", nulled), ("is cut", cut), ("is gone", deleted), ("is a folder", foldered),
               ("is a pipe", piped))),
@@ -219,7 +220,12 @@ ROWS = only(ONLY, (
           rw).path(store))}))),
     fires(RESIDUE, "the engine was killed", written(file(lambda store: part(".tmp-link12").path(store)), b""), cls=RECLAIM),
     silent(RESIDUE, "it lies in the content", written(part("diff/.tmp-data"), b"")),
-))
+)),
+    fires(DIFF, "it is gone and the layer is supplied", deleted(part("diff", mid)), cls=LOSSLESS, drivers=OVERLAY, supplied=True),
+    fires(DIFF, "link, lower and work are gone too and the layer is supplied", does(
+        part("diff", mid), *(gone(part(name, mid)) for name in ("diff", "link", "lower", "work"))), cls=LOSSLESS, drivers=OVERLAY,
+        supplied=True),
+)
 # fmt: on
 
 

@@ -16,7 +16,7 @@ from docker_fsck.verify.layer import pieces as file_pieces
 
 CONTENT = {
     "overlay2": "overlay2/{}/diff", "fuse-overlayfs": "fuse-overlayfs/{}/diff", "aufs": "aufs/diff/{}", "vfs": "vfs/dir/{}",
-    "btrfs": "btrfs/subvolumes/{}",
+    "btrfs": "btrfs/subvolumes/{}", "overlay": "overlay/{}/root",
 }  # fmt: skip
 """Where each driver keeps the files of a layer. One of whole copies lacks what the same layer removes again."""
 

@@ -28,7 +28,7 @@ from docker_fsck.rules import Rule
 from docker_fsck.testing.table import CONSEQUENT, DRIVERS, Row, Run, Terms, judged, names, run, terms
 from docker_fsck.testing.tree import changes, snapshot
 from docker_fsck.testing.whole import Whole, whole
-from docker_fsck.values import ActionClass, Plan
+from docker_fsck.values import ActionClass, Level, Plan
 
 TXN = "20240506T070809Z-ab12"
 MOMENT = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
@@ -90,11 +90,11 @@ def journey(row: Row, driver: str, path: Path, elsewhere: "Elsewhere") -> list[s
     return breaches
 
 
-def losses(store: Whole, rule: str) -> list[str]:
+def losses(store: Whole, rule: str, source: str = "", level: Level = Level.STANDARD) -> list[str]:
     """Promise 9: a plan of class lossy has nothing for what `rule` found, where that can be mended without a loss."""
     everyone = names(store.root.path / "containers")
     lossy = (ActionClass.LOSSY, ActionClass.LOSSY_USER)
-    outcome = run(store.root.path, consents=everyone, classes=lossy)
+    outcome = run(store.root.path, consents=everyone, classes=lossy, source=source, level=level)
     marks = {finding.fingerprint for finding in outcome.of(rule)}
     found = [f"{rule}: {action.does}" for action in outcome.plan.actions if marks & set(action.findings)]
     return found if marks else [f"{rule} finds nothing"]

@@ -21,6 +21,7 @@ from docker_fsck.host import HostView
 from docker_fsck.model import Model
 from docker_fsck.policy import Policy
 from docker_fsck.reader import Reader
+from docker_fsck.restore.supply import Supply
 from docker_fsck.store import Store, open_store
 from docker_fsck.testing.refusals import refusing
 from docker_fsck.testing.whole import Whole, whole
@@ -72,7 +73,7 @@ class Row(Struct, frozen=True, kw_only=True):
     not planned. `also`: rules that have findings of their own beside this one. `leaves`: rules that find something after the
     plan was applied. `into`: the rule whose finding takes this fault in. `host`: who uses the root. `age`: seconds since the
     damage. `denied`: a path that the kernel refuses, with `error`. `target`: the gate asks about that engine version, configured as
-    `engine` says.
+    `engine` says. `supplied`: layers may be taken from another root that is whole.
     """
 
     kind: Literal["fires", "silent", "folds"]
@@ -94,6 +95,7 @@ class Row(Struct, frozen=True, kw_only=True):
     level: Level = Level.STANDARD
     target: Version | None = None
     engine: Settings = Settings()
+    supplied: bool = False
 
 
 def fires(rule: str, what: str, how: How, **terms: Any) -> Row:  # noqa: ANN401 - the fields of Row, checked by msgspec
@@ -153,6 +155,7 @@ def run(
     target: Version | None = None,
     engine_settings: Settings = Settings(),  # noqa: B008 - a frozen value
     classes: Collection[ActionClass] = tuple(ActionClass),
+    source: str = "",
 ) -> Run:
     """Check the root with every rule of a level, standard unless said otherwise, for a target with those of the gate, and plan
     what is of these classes.
@@ -165,6 +168,7 @@ def run(
     with Reader(str(root)) as reader:
         store = open_store(reader, known.drivers, known.sources, host, policy)
         store.verify = lambda task: verify(reader, task, lambda _count: None)
+        store.supply = Supply([source], reader.root) if source else None
         for model in store.models:
             learn(store, model, level)
         checked = engine.check(store, rules.for_gate(known.rules, chosen) if target else chosen, known.failures)
@@ -185,13 +189,14 @@ class Terms(Struct, frozen=True, kw_only=True):
     level: Level
     target: Version | None = None
     engine: Settings = Settings()
+    source: str = ""
 
     def run(self) -> Run:
         """Check and plan."""
         with refusing(Path(self.denied), self.error) if self.denied else nullcontext():
             return run(
                 Path(self.root), host=self.host, now=self.now, grace=self.grace, consents=self.consents, level=self.level,
-                target=self.target, engine_settings=self.engine,
+                target=self.target, engine_settings=self.engine, source=self.source,
             )  # fmt: skip
 
 
@@ -209,8 +214,14 @@ def terms(row: Row, store: Whole) -> Terms:
     denied, now = row.denied(store), time.time() + row.age
     return Terms(
         root=str(store.root.path), host=row.host(store), now=now, grace=row.grace, consents=consents, denied=str(denied or ""),
-        error=row.error, level=row.level, target=row.target, engine=row.engine,
+        error=row.error, level=row.level, target=row.target, engine=row.engine, source=supply(store) if row.supplied else "",
     )  # fmt: skip
+
+
+def supply(store: Whole) -> str:
+    """Another root beside the damaged one, as that was before."""
+    path = store.root.path.with_name("supply")
+    return str(path if path.exists() else whole(path, store.root.driver).root.path)
 
 
 def judged(row: Row, store: Whole) -> Run:
