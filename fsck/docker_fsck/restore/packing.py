@@ -13,8 +13,8 @@ OTHERS = {b"BZh": "bzip2", b"\xfd7zXZ\0": "xz"}
 
 
 def packed(head: bytes) -> bool:
-    """Whether bytes that begin so are compressed in a way that `plain` unpacks."""
-    return head.startswith((GZIP, ZSTD))
+    """Whether bytes that begin so are compressed, which is for `plain` to unpack or to refuse."""
+    return head.startswith((GZIP, ZSTD, *OTHERS))
 
 
 def plain(pieces: Iterable[bytes]) -> Iterator[bytes]:
