@@ -1,15 +1,23 @@
 """Layers that are lost or damaged come back from an archive, a folder or another root: without a pull, under their old names."""
 
+import hashlib
+import io
+import json
 import os
 import shutil
+import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
+from archives import add_file
 from docker_fsck.testing import tree
-from places import copy
+from docker_fsck.testing.layertar import pack
+from dockerd import Engine
+from places import Places, copy
 from repairkit import OURS, Run, Stock, fsck, refusal, state, take_back, told
 
 pytestmark = pytest.mark.parametrize("driver", ["overlay2"], indirect=True)
@@ -98,3 +106,82 @@ def test_damaged_content_and_a_cut_tar_split_come_back(stock: Stock) -> None:
         assert (0, []) == (fsck(stock.root, "check", *deep(stock)).exit, told(fsck(stock.root, "check", *deep(stock))))
         engine.start()
         assert stock.state == state(engine)
+
+
+def odd_layer() -> bytes:
+    """The tar of a layer with everything that a layer can hold."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for name, fields in {
+            "./": {"type": tarfile.DIRTYPE, "mode": 0o700},
+            "etc/": {"type": tarfile.DIRTYPE, "mode": 0o1777, "uid": 3, "gid": 4},
+            "etc/.wh..wh..opq": {},
+            "srv/.wh.second": {},
+            "srv/a" * 40: {"pax_headers": {"mtime": "1600000000.123456789"}, "mode": 0o4711, "uid": 2_500_000, "gid": 9},
+            "etc/link": {"type": tarfile.SYMTYPE, "linkname": "/etc/motd"},
+            "etc/hard": {"type": tarfile.LNKTYPE, "linkname": "srv/a" * 40},
+            "etc/hard-link-to-a-link": {"type": tarfile.LNKTYPE, "linkname": "etc/link"},
+            "dev/": {"type": tarfile.DIRTYPE, "mode": 0o755},
+            "dev/null": {"type": tarfile.CHRTYPE, "devmajor": 1, "devminor": 3, "mode": 0o666},
+            "dev/loop": {"type": tarfile.BLKTYPE, "devmajor": 7, "devminor": 0, "mode": 0o660},
+            "dev/pipe": {"type": tarfile.FIFOTYPE, "mode": 0o622},
+            "bin/ping": {
+                "pax_headers": {"SCHILY.xattr.user.note": "kept", "SCHILY.xattr.security.capability": CAPABLE},
+                "mode": 0o755,
+            },
+            os.fsdecode(b"etc/odd-\xff\xfe"): {},
+            "old": {"mtime": 0},
+            "implied/by/its/content": {"mode": 0},
+        }.items():
+            info = tarfile.TarInfo(name)
+            info.mtime = 1_500_000_000
+            for key, value in fields.items():
+                setattr(info, key, value)
+            info.size = 7 if info.isreg() and ".wh." not in name else 0
+            tar.addfile(info, io.BytesIO(b"content"[: info.size]))
+    return buffer.getvalue()
+
+
+CAPABLE = bytes.fromhex("0100000200200000000000000000000000000000").decode()
+"""cap_net_raw=ep"""
+
+
+def odd_archive(path: Path) -> list[str]:
+    """An image of a base, the odd layer and one above as an archive; gives the digests that `save` gives of it."""
+    tars = [pack({"etc/motd": b"m\n", "srv/second": b"2\n"}).tar, odd_layer(), pack({"srv/third": b"3\n"}).tar]
+    diffs = ["sha256:" + hashlib.sha256(each).hexdigest() for each in tars]
+    config = json.dumps(
+        {"architecture": "amd64", "os": "linux", "config": {}, "rootfs": {"type": "layers", "diff_ids": diffs}}
+    ).encode()
+    ident = hashlib.sha256(config).hexdigest()
+    names = [f"{diff[7:]}/layer.tar" for diff in diffs]
+    manifest = json.dumps([{"Config": f"{ident}.json", "RepoTags": ["odd:1"], "Layers": names}]).encode()
+    with tarfile.open(path, "w") as tar:
+        for name, data in ((f"{ident}.json", config), *zip(names, tars, strict=True), ("manifest.json", manifest)):
+            add_file(tar, name, data, 0o644)
+    return [f"sha256:{ident}", *diffs]
+
+
+def timeless(found: dict[str, tree.Entry]) -> dict[str, tree.Entry]:
+    """The picture without the times of what the archive does not name: those are of the moment."""
+    return {name: each if each.mtime_ns < ARCHIVED else structs.replace(each, mtime_ns=0) for name, each in found.items()}
+
+
+ARCHIVED = 1_750_000_000 * 10**9
+
+
+def test_a_restored_folder_is_the_one_that_the_engine_had_unpacked(engine: Engine, workplace: Path) -> None:
+    archive = workplace / "odd.tar"
+    digests = odd_archive(archive)
+    engine.docker("load", "-i", str(archive))
+    engine.stop()
+    places = Places(engine.root, engine.driver)
+    for chain in places.chains(digests[0]):
+        folder = places.layer(chain)
+        before = tree.snapshot(folder)
+        shutil.rmtree(folder)
+        done = fsck(engine.root, "apply", "--class", "lossless", "--source", str(archive), "--yes")
+        assert (1, []) == (done.exit, told(done, "warning"))
+        assert {} == tree.changes(timeless(before), timeless(tree.snapshot(folder)))
+    engine.start()
+    assert digests == engine.save_digests("odd:1")

@@ -136,8 +136,8 @@ def test_very_many_folders_need_few_descriptors(tmp_path: Path) -> None:
     links = [entry(f"d{n}/link", type=HARD, linkname=name) for n, name in enumerate(names)]
     top = unpacked(tmp_path / "new", tar(*(entry(name, b"x") for name in names), *links))
     assert [2] * 700 == [(top / name).lstat().st_nlink for name in names]
-    deep = tar(entry("a/" * 1500 + "f", b"x"))
-    assert b"x" == (unpacked(tmp_path / "deep", deep) / ("a/" * 1500 + "f")).read_bytes()
+    deep = tar(entry("a/" * 300 + "f", b"x"))
+    assert b"x" == (unpacked(tmp_path / "deep", deep) / ("a/" * 300 + "f")).read_bytes()
 
 
 def test_another_digest_or_a_cut_tar_is_refused(tmp_path: Path) -> None:
