@@ -1,12 +1,13 @@
 """Layers that are lost or damaged come back from an archive, a folder or another root: without a pull, under their old names."""
 
+import gzip
 import hashlib
 import io
 import json
 import os
 import shutil
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -185,3 +186,40 @@ def test_a_restored_folder_is_the_one_that_the_engine_had_unpacked(engine: Engin
         assert {} == tree.changes(timeless(before), timeless(tree.snapshot(folder)))
     engine.start()
     assert digests == engine.save_digests("odd:1")
+
+
+def pressed(stock: Stock) -> Path:
+    """`docker save | gzip`."""
+    path = stock.root.with_name("saved.tar.gz")
+    path.write_bytes(gzip.compress(stock.archives["lone:1"].read_bytes(), 1))
+    return path
+
+
+def spread(stock: Stock) -> Path:
+    """The archive unpacked into a folder."""
+    path = stock.root.with_name("saved")
+    with tarfile.open(stock.archives["lone:1"]) as tar:
+        tar.extractall(path, filter="data")
+    return path
+
+
+def second(stock: Stock) -> Path:
+    """Another data root with the same layers."""
+    path = stock.root.with_name("second")
+    copy(stock.root, path)
+    return path
+
+
+@pytest.mark.parametrize("make", [pressed, spread, second])
+def test_a_layer_comes_back_from_whatever_has_it(stock: Stock, make: Callable[[Stock], Path]) -> None:
+    source = make(stock)
+    chain = stock.places.chains(stock.images["lone:1"])[1]
+    shutil.rmtree(stock.places.layer(chain) / "diff")
+    try:
+        with restored(stock, "--source", str(source)) as done:
+            assert (1, []) == (done.exit, told(done))
+            stock.engine.start()
+            assert "made\n" == stock.engine.docker("start", "-a", "worker").stdout
+            assert stock.state.images["lone:1"] == stock.engine.save_digests("lone:1")
+    finally:
+        shutil.rmtree(source) if source.is_dir() else source.unlink()
