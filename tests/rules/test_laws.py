@@ -14,9 +14,9 @@ from msgspec import structs
 
 from docker_fsck.testing import laws
 from docker_fsck.testing.builder import DataRoot
-from docker_fsck.testing.table import DRIVERS, SAMPLED, Row, disagreements, registry, run, silent, supply
+from docker_fsck.testing.table import DRIVERS, SAMPLED, Row, disagreements, registry, run, silent
 from docker_fsck.testing.tree import changes, snapshot_with_atimes
-from docker_fsck.testing.whole import Whole, whole
+from docker_fsck.testing.whole import Whole, supply, whole
 from docker_fsck.values import ActionClass, Severity
 
 from . import (

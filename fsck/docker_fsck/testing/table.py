@@ -24,7 +24,7 @@ from docker_fsck.reader import Reader
 from docker_fsck.restore.supply import Supply
 from docker_fsck.store import Store, open_store
 from docker_fsck.testing.refusals import refusing
-from docker_fsck.testing.whole import Whole, whole
+from docker_fsck.testing.whole import Whole, supply, whole
 from docker_fsck.upgrade.settings import Settings
 from docker_fsck.upgrade.version import Version
 from docker_fsck.values import ActionClass, Finding, Level, Plan, Severity, Source
@@ -216,12 +216,6 @@ def terms(row: Row, store: Whole) -> Terms:
         root=str(store.root.path), host=row.host(store), now=now, grace=row.grace, consents=consents, denied=str(denied or ""),
         error=row.error, level=row.level, target=row.target, engine=row.engine, source=supply(store) if row.supplied else "",
     )  # fmt: skip
-
-
-def supply(store: Whole) -> str:
-    """Another root beside the damaged one, as that was before."""
-    path = store.root.path.with_name("supply")
-    return str(path if path.exists() else whole(path, store.root.driver).root.path)
 
 
 def judged(row: Row, store: Whole) -> Run:

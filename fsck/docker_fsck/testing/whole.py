@@ -66,6 +66,12 @@ def whole(path: Path, driver: str) -> Whole:
     return store
 
 
+def supply(store: Whole) -> str:
+    """Another root beside a damaged store, as that was before."""
+    path = store.root.path.with_name("supply")
+    return str(path if path.exists() else whole(path, store.root.driver).root.path)
+
+
 class _Entry(Struct, frozen=True):
     """A path of the store: `data` None for a folder, a str for a link's text; `twin`: the same file under an earlier name."""
 
