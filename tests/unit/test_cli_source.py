@@ -1,0 +1,115 @@
+"""`--source` on the command line: what is planned with it, what a saved plan remembers, what is told where it does not help."""
+
+import json
+import shutil
+from pathlib import Path
+
+import jsonschema
+import pytest
+from restorekit import BASE, BASE_TAR, UPPER, UPPER_TAR, legacy, write
+from test_apply_kit import needs_root, snapshot
+from test_cli_kit import on, run
+
+from docker_fsck import reports
+from docker_fsck.testing.builder import DataRoot
+
+pytestmark = needs_root
+TARS = (BASE_TAR, UPPER_TAR)
+
+
+def damaged(tmp_path: Path, *lost: int, driver: str = "overlay2") -> DataRoot:
+    """A root with one image of which the folders of some layers are gone."""
+    root = DataRoot(tmp_path / "docker", driver)
+    image = root.image("app:1", [BASE, UPPER])
+    root.container(image, "web")
+    for number in lost:
+        root.delete(root.driver_dir(root.dir_of(root.chains_of(image)[number])))
+    return root
+
+
+def test_without_a_source_nothing_is_restored_and_a_plan_names_none(tmp_path: Path) -> None:
+    root = damaged(tmp_path, 0)
+    plain = run(*on(root, "plan", "--format", "json", "-o", str(tmp_path / "plan.json"))).report
+    assert ["lossy"] == [action["class"] for action in plain["plan"]["actions"]]
+    assert [] == plain["notes"]
+    assert "sources" not in json.loads((tmp_path / "plan.json").read_bytes())
+
+
+def test_a_plan_with_a_source_is_lossless_names_it_and_is_carried_out_without_naming_it_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, saved = damaged(tmp_path, 0, 1), str(tmp_path / "plan.json")
+    archive = write(tmp_path / "save.tar", legacy(*TARS))
+    before = snapshot(root.path)
+    monkeypatch.chdir(tmp_path)
+    planned = run(*on(root, "plan", "--source", "save.tar", "-o", saved, "--format", "json")).report
+    schema = json.loads(Path(reports.__file__).with_name("report.schema.json").read_text())
+    jsonschema.validate(planned, schema)
+    actions = planned["plan"]["actions"]
+    assert ["lossless"] * 2 == [action["class"] for action in actions]
+    assert all(f"from {archive} (" in action["does"] for action in actions)
+    assert {"mkdir", "write", "unpack"} == {step["op"] for action in actions for step in action["steps"]}
+    assert [str(archive)] == json.loads(Path(saved).read_bytes())["sources"]
+    assert before == snapshot(root.path)
+    monkeypatch.chdir("/")
+    done = run(*on(root, "apply", saved, "--yes"))
+    assert (1, "") == (done.status, done.err)
+    assert 0 == run(*on(root, "check", "--level", "deep", "--state-dir", str(tmp_path / "state"))).status
+    assert 0 == run(*on(root, "undo", "last")).status
+    assert before == snapshot(root.path)
+
+
+def test_a_source_that_was_changed_or_is_gone_makes_a_plan_stale(tmp_path: Path) -> None:
+    root, saved = damaged(tmp_path, 1), str(tmp_path / "plan.json")
+    archive = write(tmp_path / "save.tar", legacy(*TARS))
+    run(*on(root, "plan", "--source", str(archive), "-o", saved))
+    write(archive, legacy(BASE_TAR))
+    told = run(*on(root, "apply", saved, "--yes"))
+    assert (64, True) == (told.status, "stale plan" in told.err)
+    archive.unlink()
+    told = run(*on(root, "apply", saved, "--yes"))
+    assert (16, True) == (told.status, "no such file" in told.err)
+
+
+def test_what_no_source_has_is_told_in_a_note_and_the_rest_is_restored_all_the_same(tmp_path: Path) -> None:
+    root = damaged(tmp_path, 1)
+    archive = write(tmp_path / "save.tar", legacy(BASE_TAR))
+    planned = run(*on(root, "plan", "--source", str(archive), "--format", "json")).report
+    (note,) = planned["notes"]
+    assert ("source", root.chains_of(next(iter(root.images)))[1]) == (note["about"], note["subject"])
+    assert note["message"].startswith("no --source holds sha256:")
+    assert ["lossy"] == [action["class"] for action in planned["plan"]["actions"]]
+    assert "no --source holds" in run(*on(root, "plan", "--source", str(archive))).out
+
+
+def test_a_layer_on_one_that_stays_lost_is_not_restored(tmp_path: Path) -> None:
+    root = damaged(tmp_path, 0, 1)
+    archive = write(tmp_path / "save.tar", legacy(UPPER_TAR))
+    planned = run(*on(root, "plan", "--source", str(archive), "--format", "json")).report
+    assert {"lossy"} == {action["class"] for action in planned["plan"]["actions"]}
+    assert ["no --source holds", "a layer below it is"] == sorted(
+        (each["message"][:17] if each["message"][0] == "n" else each["message"][:19] for each in planned["notes"]), reverse=True
+    )
+
+
+def test_on_another_driver_it_says_that_it_does_not(tmp_path: Path) -> None:
+    root = damaged(tmp_path, 1, driver="aufs")
+    archive = write(tmp_path / "save.tar", legacy(*TARS))
+    planned = run(*on(root, "plan", "--source", str(archive), "--format", "json")).report
+    assert "unpack" not in {step["op"] for action in planned["plan"]["actions"] for step in action["steps"]}
+
+
+def test_apply_and_preen_take_a_source_themselves(tmp_path: Path) -> None:
+    root = damaged(tmp_path, 1)
+    other = tmp_path / "other"
+    shutil.copytree(damaged(tmp_path / "whole").path, other, symlinks=True)
+    assert 1 == run(*on(root, "-p", "--source", str(other))).status
+    root.delete(root.content(root.dir_of(root.chains_of(next(iter(root.images)))[1])))
+    assert 1 == run(*on(root, "apply", "--class", "lossless", "--source", str(other), "--yes")).status
+    assert 0 == run(*on(root, "check")).status
+
+
+def test_a_wrong_source_is_a_wrong_use(tmp_path: Path) -> None:
+    root = damaged(tmp_path)
+    for source in (tmp_path / "none", root.path / "volumes", root.path):
+        assert 16 == run(*on(root, "plan", "--source", str(source))).status
