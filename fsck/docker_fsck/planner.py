@@ -222,7 +222,7 @@ def _action(store: "Store", ident: str, made: Draft, steps: list[Step], lent: It
         does=printable("; ".join(made.does)),
         steps=tuple(steps),
         pre=tuple(_guard(store, step) for step in steps),
-        bytes=freed_by(store, (step.raw for step in steps if isinstance(step, PutAway))),
+        bytes=freed_by(store, (step.raw for step in steps if isinstance(step, PutAway | Unpack))),
         findings=tuple(dict.fromkeys((*made.findings, *lent))),
         consent=made.consent,
         loses=tuple(printable(each) for each in made.loses),

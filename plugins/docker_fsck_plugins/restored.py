@@ -93,18 +93,24 @@ def _unable(model: Model) -> str:
     if model.name != DRIVER:
         return f"layers of {model.name} are not restored in place by this version, only those of {DRIVER}"
     facts = model.store.reader.facts(model.home.name)
-    if isinstance(facts, Facts) and facts.uid != 0:
+    if isinstance(facts, Facts) and facts.uid not in {0, _shift(model)[0]}:
         return "layers of an engine without root rights are not restored in place by this version"
     return ""
 
 
 def _unpack(model: Model, layer: layerdb.Layer, ident: str, found: tuple[Origin, int]) -> Unpack:
     path, coded = spell(model.home.content(ident))
-    name = model.store.reader.root.rpartition("/")[2]
-    uid, gid = map(int, name.split(".")) if USERNS_ROOT.fullmatch(name) else (0, 0)
+    uid, gid = _shift(model)
     return Unpack(
         path=path, path_b64=coded, diff=str(layer.diff), origin=found[0], bytes=found[1], uid=uid, gid=gid, shift=(uid, gid)
     )
+
+
+def _shift(model: Model) -> tuple[int, int]:
+    """What is added to the owners of an archive: in the root of a user namespace, `<uid>.<gid>`, these."""
+    name = model.store.reader.root.rpartition("/")[2]
+    uid, gid = map(int, name.split(".")) if USERNS_ROOT.fullmatch(name) else (0, 0)
+    return uid, gid
 
 
 def _remedy(layer: layerdb.Layer, found: tuple[Origin, int], steps: tuple[Step, ...]) -> Remedy:

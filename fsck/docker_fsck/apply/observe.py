@@ -10,6 +10,7 @@ from docker_fsck.apply.shelves import Shelves
 from docker_fsck.apply.tree import Tree
 from docker_fsck.facts import Weight, kind_of
 from docker_fsck.reader import Reader
+from docker_fsck.steps import Unpack
 from docker_fsck.values import Action, PutAway, Step, spell
 from docker_fsck.weight import weigh as tree_weight
 
@@ -60,6 +61,6 @@ def weigh(tree: Tree, shelves: Shelves, actions: Iterable[Action], made: dict[in
                 total += action.bytes
                 continue
             for step in done:
-                weight = tree_weight(reader, shelves.kept(step)) if isinstance(step, PutAway) else None
+                weight = tree_weight(reader, shelves.kept(step)) if isinstance(step, PutAway | Unpack) else None
                 total += weight.bytes if isinstance(weight, Weight) else 0
     return total

@@ -21,7 +21,7 @@ def view(call: Call, classes: frozenset[ActionClass] = frozenset(ActionClass)) -
     return View(
         program=call.program,
         where=call.repeated("config", "root", "journal_dir"),
-        how=call.repeated("grace", "level", "rule", "skip", "baseline", "probe"),
+        how=call.repeated("grace", "level", "rule", "skip", "baseline", "probe", "source"),
         verbose=call.verbosity > 0,
         classes=classes,
     )
