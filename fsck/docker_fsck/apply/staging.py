@@ -47,7 +47,7 @@ def stage(step: Unpack, was: Was, shelf: int, model: str) -> None:
     try:
         _room(fd, step.bytes)
         with closing(tar(step.origin)) as pieces:
-            unpack(fd, pieces, step.diff, step.shift)
+            unpack(fd, pieces, step.diff, step.shift, step.bytes)
         os.fchown(fd, step.uid, step.gid)
         os.fchmod(fd, step.mode)
         settle(fd)
@@ -61,9 +61,12 @@ def _room(fd: int, count: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def unpack(top: int, pieces: Iterable[bytes], diff: str, shift: tuple[int, int] = (0, 0)) -> None:
-    """Unpack a tar into the open, empty folder `top`. Raises `OSError`, also where its digest is not `diff`."""
-    stream = Stream(pieces)
+def unpack(top: int, pieces: Iterable[bytes], diff: str, shift: tuple[int, int] = (0, 0), most: int | None = None) -> None:
+    """Unpack a tar of at most so many bytes into the open, empty folder `top`.
+
+    Raises `OSError`, also where its digest is not `diff`.
+    """
+    stream = Stream(pieces, most)
     hand = _Hand(top, shift)
     try:
         for member in Members(stream):

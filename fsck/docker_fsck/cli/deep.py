@@ -62,7 +62,7 @@ def supply(allowed: Policy, root: str) -> Supplier | None:
 def unsupplied(store: Store) -> Iterator[Note]:
     """What is lost or damaged and was not found there."""
     told = store.supply.told if store.supply else {}
-    return (Note("source", chain, why) for chain, why in sorted(told.items()))
+    return (Note("source", chain, f"is not restored: {why}") for chain, why in sorted(told.items()))
 
 
 def doubted(store: Store) -> Iterator[str]:

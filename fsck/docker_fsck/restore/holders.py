@@ -17,9 +17,10 @@ from docker_fsck.steps import Origin
 
 MOST_KEPT = 64 << 20
 MOST_LINKS = 8
-MOST_MEMBERS = 1_000_000
+MOST_NAMES = 128 << 20
+"""What the names of an archive may take in memory; one of images has some ten members for each layer."""
 LEGACY = "layer.tar"
-_HEAD = 8
+_HEAD, _ROW = 8, 300
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 
 
@@ -78,11 +79,12 @@ class Archive:
             raise BrokenError("it is no image archive: neither manifest.json nor index.json in it names a layer")
 
     def _index(self, stream: Bytes) -> None:
-        room = MOST_KEPT
+        room, names = MOST_KEPT, MOST_NAMES
         for member in Members(stream):
             name = posixpath.normpath(member.name)
-            if len(self._places) >= MOST_MEMBERS:
-                raise BrokenError(f"it holds more than {MOST_MEMBERS} members")
+            names -= len(name) + len(member.link) + _ROW
+            if names < 0:
+                raise BrokenError("it holds more members than an image archive has")
             if member.kind == "file":
                 self._places[name] = _Place(stream.at, member.size)
                 if member.size <= min(layout.LARGEST, room):

@@ -49,6 +49,7 @@ class Members:
     def __init__(self, stream: Bytes) -> None:
         self._stream = stream
         self._raw: list[bytes] = []
+        self._begun = 0
         self.tail = b""
 
     def __iter__(self) -> Iterator[Member]:
@@ -69,6 +70,7 @@ class Members:
     def _next(self) -> Member | None:
         pax: dict[str, bytes] = {}
         longs: dict[bytes, str] = {}
+        self._begun = self._stream.at
         while True:
             block = self._stream.take(BLOCK)
             if not block:
@@ -96,8 +98,8 @@ class Members:
     def _extension(self, block: bytes) -> bytes:
         _check(block)
         size = field(block[124:136])
-        if not 0 <= size <= LONGEST_EXTENSION:
-            raise BrokenError(f"an extension header of {size} bytes stands in the tar")
+        if not 0 <= size <= LONGEST_EXTENSION - (self._stream.at - self._begun):
+            raise BrokenError(f"extension headers of more than {LONGEST_EXTENSION} bytes stand before one member of the tar")
         data = self._exactly(size + -size % BLOCK)
         self._raw.append(data)
         return data[:size]

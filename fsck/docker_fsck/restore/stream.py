@@ -26,13 +26,13 @@ class Bytes(Protocol):
 
 
 class Stream:
-    """Pieces as one stream. Raises `BrokenError` once more than `most` bytes came."""
+    """Pieces as one stream. Raises `BrokenError` once more than `most` bytes came; `these` says what bytes those are."""
 
-    def __init__(self, pieces: Iterable[bytes], most: int | None = None) -> None:
+    def __init__(self, pieces: Iterable[bytes], most: int | None = None, these: str = "that it had before") -> None:
         self._pieces: Iterator[bytes] = iter(pieces)
         self._rest, self._here = b"", 0
         self._sha = hashlib.sha256()
-        self._most, self._come = most, 0
+        self._most, self._these, self._come = most, these, 0
         self.at = 0
 
     def take(self, count: int) -> bytes:
@@ -68,9 +68,7 @@ class Stream:
         self._sha.update(self._rest)
         self._come += len(self._rest)
         if self._most is not None and self._come > self._most:
-            raise BrokenError(
-                f"it unpacks to more than {self._most} bytes, which is all that is free on the disk of the data root"
-            )
+            raise BrokenError(f"it unpacks to more than the {self._most} bytes {self._these}")
         return bool(self._rest)
 
 

@@ -52,7 +52,7 @@ class Supply:
     def _checked(self, origin: Origin) -> tuple[str, int]:
         """Digest and length of a tar whose members can all be unpacked."""
         disk = os.statvfs(self._root)
-        stream = Stream(holders.tar(origin), disk.f_bavail * disk.f_frsize)
+        stream = Stream(holders.tar(origin), disk.f_bavail * disk.f_frsize, "that are free on the disk of the data root")
         for member in Members(stream):
             inside(member.name)
         found = stream.digest()
