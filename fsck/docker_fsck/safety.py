@@ -52,7 +52,12 @@ def _objections(store: "Store", draft: "Draft") -> Iterator[str]:
 
 
 def errors(store: "Store") -> Iterator[str]:
-    """What the disk or its file system could not give up to now: then nothing at all may be written."""
+    """What the disk or its file system could not give up to now, or will not take: then nothing at all may be written.
+
+    A copy that is mounted read-only may be planned for.
+    """
+    if store.policy.engine.own and "ro" in store.disk.options:
+        yield "blocked: the file system is read-only as a whole: find out why before anything is written"
     for path, fault in sorted(store.reader.unread.items()):
         if fault.why in DAMAGED:
             yield f"blocked: the file system reports errors ({path}: {fault.why}): run its own check before anything is written"
