@@ -16,7 +16,7 @@ from docker_fsck.log import Event
 from docker_fsck.reports import changes, text
 from docker_fsck.reports.lines import BLANK
 from docker_fsck.reports.plantext import action_lines, asked_lines
-from docker_fsck.safety import brake
+from docker_fsck.safety import MASS, brake
 from docker_fsck.values import Action, ActionClass, Plan
 
 LOSSLESS = frozenset({ActionClass.LOSSLESS})
@@ -89,7 +89,7 @@ def _in_the_way(work: Work) -> str:
     if why := in_the_way(work.found):
         return why
     mass = "" if work.found.policy.allow_mass else brake(work.actions, work.found.report.store.counts)
-    return f"{mass}; --allow-mass takes this brake off" if mass else ""
+    return f"{mass}. {MASS}; --allow-mass takes this brake off" if mass else ""
 
 
 def _blocked_bit(found: Survey) -> int:
