@@ -10,7 +10,8 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "tests/fieldcases"))
 
-from field_layers import CASES as LAYERS  # noqa: E402 - found only now
+from field_host import CASES as HOST  # noqa: E402 - found only now
+from field_layers import CASES as LAYERS  # noqa: E402
 from field_rest import CASES as REST  # noqa: E402
 
 from docker_fsck.sayings.cases import TITLES  # noqa: E402
@@ -36,7 +37,7 @@ def page() -> str:
 def _rows() -> Iterator[str]:
     for case, title in TITLES.items():
         yield f"| **{case}** | **{_safe(title)}** | | |"
-        for each in (*LAYERS, *REST):
+        for each in (*LAYERS, *REST, *HOST):
             if each.id == case:
                 classes = ", ".join(sorted(each.classes)) or "none"
                 target = f" (`gate --target {each.target}`)" if each.target else ""

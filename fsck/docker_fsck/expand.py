@@ -23,6 +23,7 @@ class Draft(msgspec.Struct, kw_only=True):
     """An action in the making: steps with their place in the order, and which objects go with it.
 
     `names`: what the tag store says once this is done, where it is written anew. `known`: the names that images then have.
+    `waits`: why it is held back while `holders` stay.
     """
 
     model: "Model"
@@ -44,6 +45,9 @@ class Draft(msgspec.Struct, kw_only=True):
     loses: list[str] = []
     next: list[str] = []
     pull: list[str] = []
+    unnamed: int = 0
+    waits: str = ""
+    holders: tuple[Ref, ...] = ()
 
 
 def draft(model: "Model", fingerprint: str, remedy: Remedy, names: repositories.Tags | None = None) -> Draft:
@@ -55,6 +59,7 @@ def draft(model: "Model", fingerprint: str, remedy: Remedy, names: repositories.
         model=model, cls=remedy.cls, does=[remedy.does], findings=[fingerprint], retag=set(remedy.retag), knowing=remedy.knowing,
         ages=remedy.ages, consent=remedy.consent, loses=list(remedy.loses), next=list(remedy.next), pull=list(remedy.pull),
         known=model.tags.tags if names is None else names,
+        unnamed=remedy.unnamed, waits=remedy.refused if remedy.holders else "", holders=remedy.holders,
     )  # fmt: skip
     if remedy.cls is ActionClass.MANUAL:
         return made

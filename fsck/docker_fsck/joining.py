@@ -77,7 +77,16 @@ def _sum(first: Draft, other: Draft) -> Draft:
     steps = [(place, step) for place, step in first.steps + other.steps if step.raw != path]
     names = first.names if other.names is None else other.names
     cls = max(first.cls, other.cls, key=lambda each: each.rank)
-    return msgspec.structs.replace(first, cls=cls, does=first.does + other.does, steps=steps, names=names, **lists, **sets)
+    return msgspec.structs.replace(
+        first,
+        cls=cls,
+        does=first.does + other.does,
+        steps=steps,
+        names=names,
+        unnamed=first.unnamed + other.unnamed,
+        **lists,
+        **sets,
+    )
 
 
 def tag_step(made: Draft) -> WriteFile:

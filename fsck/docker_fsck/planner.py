@@ -13,7 +13,7 @@ from docker_fsck.expand import TAG, WRITE, Draft, draft
 from docker_fsck.facts import Facts
 from docker_fsck.joining import agreeing, joined, refusal, rewrites, tag_step
 from docker_fsck.records.repositories import Tags
-from docker_fsck.safety import TAKES_AWAY, Gone, errors, freed_by, inner_of, needed, objection
+from docker_fsck.safety import TAKES_AWAY, Gone, errors, freed_by, held, inner_of, needed, objection
 from docker_fsck.steps import Unpack
 from docker_fsck.values import (
     Action,
@@ -108,7 +108,7 @@ def _judged(
 
 def _drawn(store: "Store", mark: str, offer: Offer, names: dict[str, Tags]) -> tuple[Draft, str | None]:
     made = draft(offer.model, mark, offer.remedy, names.get(offer.model.tags.path))
-    return made, offer.remedy.refused or objection(store, made)
+    return made, ("" if made.waits else offer.remedy.refused) or objection(store, made)
 
 
 def _blocked(remedy: Remedy, mark: str, why: str) -> Blocked:
@@ -120,14 +120,29 @@ def _arranged(store: "Store", drafts: list[Draft], refused: list[Blocked], wante
 
     Those of one tag store are joined last, so that a blow to one spares the rest.
     """
-    blocked = list(refused)
-    kept = _closed(agreeing(drafts, blocked), blocked)
+    kept, blocked = _together(drafts, refused)
     left: list[Draft] = []
     if wanted is not None:
         kept, left = target.chosen(store, kept, wanted)
         kept = _closed(kept, blocked)
         blocked += [refusal(made, mark, target.reason(wanted)) for made in left for mark in made.findings]
     return _plan(store, joined(kept), blocked), left
+
+
+def _together(drafts: list[Draft], refused: list[Blocked]) -> tuple[list[Draft], list[Blocked]]:
+    """The drafts that may be done with each other, and all that is refused.
+
+    What waits for others to go is added only when these go without it, so that no two free each other.
+    """
+    ready, waiting = [each for each in drafts if not each.waits], [each for each in drafts if each.waits]
+    while True:
+        blocked = list(refused)
+        kept = _closed(agreeing(ready, blocked), blocked)
+        freed = [each for each in waiting if not held(each, Gone(kept, each.model))]
+        if not freed:
+            return kept, blocked + [refusal(each, mark, each.waits) for each in waiting for mark in each.findings]
+        ready += freed
+        waiting = [each for each in waiting if each not in freed]
 
 
 def _closed(drafts: list[Draft], blocked: list[Blocked]) -> list[Draft]:
@@ -227,6 +242,7 @@ def _action(store: "Store", ident: str, made: Draft, steps: list[Step], lent: It
         consent=made.consent,
         loses=tuple(printable(each) for each in made.loses),
         next=tuple(printable(each) for each in (*made.next, *_nested(store, steps))),
+        unnamed=made.unnamed,
     )
 
 

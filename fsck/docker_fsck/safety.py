@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 TAKES_AWAY = frozenset({ActionClass.RECLAIM, ActionClass.MANUAL})
 """Classes whose actions rest on nothing needing what they take: by this program, or by commands that it gives to the operator."""
+MASS = (
+    "So much damage at once is seldom many faults: see that this is the right root and that all of its disks are mounted, and"
+    " look for a backup of what is lost"
+)
 LAYER_RECORDS = "/layerdb/sha256/"
 IMAGE_CONFIGS = "/imagedb/content/"
 
@@ -54,7 +58,12 @@ def _objections(store: "Store", draft: "Draft") -> Iterator[str]:
 
 
 def errors(store: "Store") -> Iterator[str]:
-    """What the disk or its file system could not give up to now: then nothing at all may be written."""
+    """What the disk or its file system could not give up to now, or will not take: then nothing at all may be written.
+
+    A copy that is mounted read-only may be planned for.
+    """
+    if store.policy.engine.own and "ro" in store.disk.options:
+        yield "blocked: the file system is read-only as a whole: find out why before anything is written"
     for path, fault in sorted(store.reader.unread.items()):
         if fault.why in DAMAGED:
             yield f"blocked: the file system reports errors ({path}: {fault.why}): run its own check before anything is written"
@@ -148,6 +157,17 @@ def needed(draft: "Draft", gone: "Gone") -> str | None:
     return None
 
 
+def held(draft: "Draft", gone: "Gone") -> bool:
+    """Whether something for whose sake `draft` is held back is still there, and works, when `gone` is gone."""
+    mounts = draft.model.mounts.mounts
+    for ref in draft.holders:
+        if ref.kind == "image" and ref.id not in gone.images:
+            return True
+        if ref.kind == "mount" and ref.id not in gone.mounts and mounts[ref.id].parent_id not in gone.layers:
+            return True
+    return False
+
+
 class Gone:
     """Everything that a set of drafts of one tree takes."""
 
@@ -161,7 +181,8 @@ class Gone:
 
 
 def brake(actions: Iterable[Action], counts: dict[str, int]) -> str | None:
-    """Promise 11: why these actions together need `--allow-mass`, None if they do not. `counts` are the store's."""
+    """Promise 11, for names as for layers: why these actions need `--allow-mass`, None if they do not. `counts`: the store's."""
+    actions = tuple(actions)
     paths = [step.path for action in actions for step in action.steps if isinstance(step, PutAway)]
     layers = sum(1 for path in paths if LAYER_RECORDS in path and not path.endswith("-removing"))
     images = sum(1 for path in paths if IMAGE_CONFIGS in path and "/.tmp-" not in path)
@@ -169,6 +190,9 @@ def brake(actions: Iterable[Action], counts: dict[str, int]) -> str | None:
         return f"it would put away {layers} of {counts.get('layers', 0)} layers"
     if images and images >= counts.get("images", 0):
         return f"it would put away all {images} images"
+    unnamed = sum(action.unnamed for action in actions)
+    if unnamed > MASS_FLOOR and unnamed > MASS_SHARE * counts.get("images", 0):
+        return f"it would leave {unnamed} of {counts.get('images', 0)} images without their names"
     return None
 
 

@@ -145,7 +145,7 @@ class Guard(At, frozen=True):
 
 
 class Action(msgspec.Struct, frozen=True, kw_only=True):
-    """What is done about one or more findings: it is applied whole or not at all."""
+    """What is done about one or more findings: it is applied whole or not at all. `unnamed`: how many images lose their names."""
 
     id: str
     cls: ActionClass = msgspec.field(name="class")
@@ -158,6 +158,7 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
     consent: str | None = None
     loses: tuple[str, ...] = ()
     next: tuple[str, ...] = ()
+    unnamed: int = 0
 
 
 class Blocked(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):

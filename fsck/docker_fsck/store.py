@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from functools import cached_property
 
 from docker_fsck import marks
+from docker_fsck.backing import Backing
 from docker_fsck.boltread import Damaged
 from docker_fsck.errors import Refused
 from docker_fsck.facts import Weight
@@ -76,6 +77,11 @@ class Store:
                     path, _, why = each.why.partition(": ")
                     self.reader.unread.setdefault(path, Trouble(path, "unreadable", why))
         return self._verdicts
+
+    @cached_property
+    def disk(self) -> Backing:
+        """The root's file system. May raise OSError."""
+        return self.reader.backing()
 
     def read_ahead(self) -> None:
         """Start what takes long, for a run of all rules."""

@@ -59,11 +59,10 @@ class Trouble(msgspec.Struct, frozen=True):
 class Remedy(msgspec.Struct, frozen=True, kw_only=True):
     """A way to mend a fault, as a rule offers it: the planner decides.
 
-    `steps` are file changes without numbers and guards. `forget` names objects whose files are all put away; what
-    stands on them must go with them or the remedy is refused. `retag` are tags (repository, reference) that are
-    dropped from the tag store. `knowing` names the sources of references that must have been read completely. `ages`: when
-    things that are no files were made (ns since 1970, 0: not known); what is younger than the grace period stays.
-    `refused`: why the rule itself holds the remedy back, so that the plan says so.
+    `steps` are file changes without numbers and guards. `forget` names objects whose files are all put away; what stands on
+    them must go too. `retag`: tags (repository, reference) to be dropped. `unnamed`: how many images lose their names. `knowing`:
+    sources of references that must have been read completely. `ages`: when things that are no files were made (ns since 1970,
+    0: not known). `refused`: why the rule holds it back; with `holders` only while one of these images and mounts still works.
     """
 
     cls: ActionClass
@@ -77,7 +76,9 @@ class Remedy(msgspec.Struct, frozen=True, kw_only=True):
     next: tuple[str, ...] = ()
     pull: tuple[str, ...] = ()
     consent: str | None = None
+    unnamed: int = 0
     refused: str = ""
+    holders: tuple[Ref, ...] = ()
 
 
 class Fault(msgspec.Struct, frozen=True):

@@ -161,22 +161,24 @@ def cacheid_duplicate(model: Model) -> Iterator[Fault]:
             yield Fault(Ref("driverdir", ident), message, paths, "one layer", ", ".join(short(chain) for chain in sorted(chains)))
 
 
-@rule("layer-tarsplit-missing", Severity.ERROR, actions=(Class.LOSSLESS,))
+@rule("layer-tarsplit-missing", Severity.ERROR, actions=(Class.LOSSLESS, Class.LOSSY), after=("layer-record-incomplete",))
 def tarsplit_missing(model: Model) -> Iterator[Fault]:
     """A layer record has no tar-split.json.gz.
 
     Why it matters: containers run, but the layer can be neither saved, pushed nor verified.
     How it comes about: damage, or an image that was migrated by an engine before 1.10.
-    Repair: with `--source`, an archive that has the layer, the file is made anew from it. Otherwise none: a pull says
-        "Already exists" and brings nothing.
+    Repair: with `--source`, an archive that has the layer, the file is made anew from it (lossless). Otherwise the layer
+        and what stands on it are put away, so that a pull fetches it again. Where the image only has to run, leave it as it is.
+    Never: make a new record from the folder: its digest cannot be the same.
     Daemon says: open …/tar-split.json.gz: no such file or directory
     Seen in: FC-53
     """
     for layer in model.layers.layers.values():
         if not layer.tarsplit and not isinstance(layer.size, Trouble):
-            path = f"{layer.path}/tar-split.json.gz"
-            message, remedies = f"layer {short(layer.chain)} cannot be exported", restored.unrecorded(model, layer.chain)
-            yield Fault(Ref("file", path), message, (path,), "a file", "no such file", remedies)
+            path, ref = f"{layer.path}/tar-split.json.gz", Ref("layer", layer.chain)
+            message = f"layer {short(layer.chain)} runs, but cannot be exported"
+            remedies = (*restored.unrecorded(model, layer.chain), forget(model, layer.chain))
+            yield Fault(ref, message, (path,), "a file", "no such file", remedies, (ref,))
 
 
 @rule("layer-too-deep", Severity.INFO)

@@ -84,7 +84,10 @@ def rewritten(model: Model, found: Recovered) -> Remedy:
     does = f"write a new {store.path} with {len(found.tags)} names that are certain; the broken one is kept in the quarantine"
     if found.whole:
         return Remedy(cls=ActionClass.LOSSLESS, does=does, steps=steps)
-    return Remedy(cls=ActionClass.LOSSY, does=does, steps=steps, loses=tuple(_losses(model, found)), next=tuple(advice(found)))
+    loses, then = tuple(_losses(model, found)), tuple(advice(found))
+    return Remedy(
+        cls=ActionClass.LOSSY, does=does, steps=steps, loses=loses, next=then, unnamed=len(found.bare) + len(found.unread)
+    )
 
 
 def restored(model: Model, found: Recovered) -> Remedy:

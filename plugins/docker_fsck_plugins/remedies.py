@@ -16,30 +16,31 @@ def forget(model: Model, chain: str) -> Remedy:
     """Put a layer and what stands on it away, so that a pull fetches it; held back while something on it works without it."""
     does = f"put the layer {chain} and what stands on it away, so that a pull fetches what is missing"
     working = _working(model, chain)
-    shown = ", ".join(working[:3]) + (f" and {len(working) - 3} more" if len(working) > 3 else "")  # noqa: PLR2004 - a line's worth
+    shown = ", ".join([*working][:3]) + (f" and {len(working) - 3} more" if len(working) > 3 else "")  # noqa: PLR2004 - a line's worth
     why = f"{shown} still run without it, as {model.name} keeps each layer as a whole copy, and would be hidden: "
     why += "remove them with docker rm and docker rmi once they are not needed, then run docker-fsck again"
-    return Remedy(cls=ActionClass.LOSSY, does=does, forget=(Ref("layer", chain),), refused=why if working else "")
+    forgotten, holders = (Ref("layer", chain),), tuple(dict.fromkeys(working.values()))
+    return Remedy(cls=ActionClass.LOSSY, does=does, forget=forgotten, refused=why if working else "", holders=holders)
 
 
-def _working(model: Model, chain: str) -> list[str]:
+def _working(model: Model, chain: str) -> dict[str, Ref]:
     """Images and containers above a lost layer that the engine still runs: those of a copying driver (classic-store 8.1)."""
     if model.home.union:
-        return []
+        return {}
     chains, images = sufferers(model, chain)
-    found: list[str] = []
+    found: dict[str, Ref] = {}
     for image in sorted(ident for ident in images if model.images.images[ident].usable):
         top = model.layers.layers.get(model.images.images[image].chains[-1])
         if top and top.chain in model.loadable and top.dir_id and model.home.missing(top.dir_id) is None:
-            found += model.image_names(image)
-    found.sort(key=lambda name: (":" not in name, name))  # those that a person knows first
+            found |= dict.fromkeys(model.image_names(image), Ref("image", image))
+    found = dict(sorted(found.items(), key=lambda pair: (":" not in pair[0], pair[0])))  # those that a person knows first
     mounts = (mount for each in sorted(chains) for mount in model.mounts_of.get(each, ()))
     for mount in mounts:
         container = model.containers.get(mount.name)
         if container is None or container.dead or mount.parent_id not in model.loadable:
             continue  # the engine hides it already
         if isinstance(mount.mount_id, str) and _stands(model, mount.mount_id):
-            found.append(f"container {container.ref_name}")
+            found[f"container {container.ref_name}"] = Ref("mount", mount.name)
     return found
 
 

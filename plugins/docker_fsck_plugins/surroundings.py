@@ -29,7 +29,7 @@ def backing_fs(model: Model) -> Iterator[Fault]:
         yield _on("d_type", model, "does not tell the kinds of entries (d_type)", "no d_type", through=through)
     if not model.store.policy.engine.own:  # a copy may lie anywhere
         return
-    disk = model.store.reader.backing()
+    disk = model.store.disk
     if model.driver.name in ON_OVERLAY and disk.kind in NOT_BELOW_OVERLAY:
         what = f"is {disk.kind}, on which {model.driver.name} does not work"
         yield _on("kind", model, what, disk.kind, Severity.CRITICAL)

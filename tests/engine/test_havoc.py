@@ -23,7 +23,7 @@ from places import Places
 from repairkit import OURS, Stock
 
 MOST_RUNS = 4
-"""What a broken neighbour kept from being told for certain is mended, or told as garbage, by the run after it."""
+"""What a broken neighbour kept from being told for certain is mended, or told as garbage, by the next round of the same apply."""
 LOSSLESS, RECLAIM = ActionClass.LOSSLESS, ActionClass.RECLAIM
 WAITING = frozenset({"layer-parent-missing", "ovl-lower", "driver-orphan", "driver-orphan-init"})
 Shot = dict[str, tree.Entry]

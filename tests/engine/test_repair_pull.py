@@ -84,12 +84,23 @@ def lose_row(shop: Shop) -> None:
     shutil.rmtree(shop.places.record(shop.chains[HALF]))
 
 
+def lose_tarsplit(shop: Shop) -> None:
+    """FC-53: what a layer's archive is put together from is gone; containers run, nothing can be saved."""
+    (shop.places.record(shop.chains[HALF]) / "tar-split.json.gz").unlink()
+    shop.engine.start()
+    said = shop.engine.docker("save", "-o", str(shop.root.with_name("saved.tar")), shop.tag, check=False).stderr
+    assert "tar-split.json.gz: no such file or directory" in said
+    assert "made\n" == shop.engine.docker("start", "-a", "worker").stdout
+    shop.engine.stop()
+
+
 @pytest.mark.parametrize(
     ("driver", "lose", "rule"),
     [
         ("overlay2", lose_folder, "layer-driverdir-missing"),
         ("overlay2", lose_record, "layer-record-incomplete"),
         ("overlay2", lose_row, "image-layer-missing"),
+        ("overlay2", lose_tarsplit, "layer-tarsplit-missing"),
         ("vfs", lose_record, "layer-record-incomplete"),
         ("vfs", lose_row, "image-layer-missing"),
     ],

@@ -20,12 +20,15 @@ from field_layers import (
     removing_twin,
     user_data,
 )
-from fieldkit import CRITICAL, ERROR, INFO, LOSSY, RECLAIM, USER, WARNING, Case, Paths, Whole
+from fieldkit import CRITICAL, ERROR, INFO, LOSSY, MANUAL, RECLAIM, USER, WARNING, Case, Paths, Whole
 
-from docker_fsck.host import HostView
+from docker_fsck.backing import Backing
+from docker_fsck.host import HostView, Recorded
 from docker_fsck.testing import boltfile
+from docker_fsck.testing.pools import ZFS_PARENT
 from docker_fsck.upgrade.settings import Settings
 from docker_fsck.upgrade.version import Version
+from docker_fsck.values import Level
 
 OPTIONS = {"MountType": "nfs", "MountOpts": "addr=192.0.2.7", "MountDevice": ":/export", "Quota": {"Size": 0}}
 GARBAGE = b"\x00\xff" * 8192
@@ -111,29 +114,6 @@ def folder(store: Whole, name: str, **files: bytes) -> None:
         store.root.write(f"{name}/{file}", data)
 
 
-def nested(store: Whole) -> None:
-    """A root of a remapped user in the root: FC-50."""
-    shutil.copytree(store.root.path / "image", store.root.path / "100000.100000/image")
-    shutil.copytree(store.root.path / "overlay2", store.root.path / "100000.100000/overlay2", symlinks=True)
-
-
-def links_as_folders(store: Whole) -> None:
-    """The short links became copies of what they point to: FC-44 (a)."""
-    for link in (store.root.path / "overlay2/l").iterdir():
-        target = os.readlink(link)
-        link.unlink()
-        link.symlink_to(f"/var/lib/docker/overlay2/{target.removeprefix('../')}")
-
-
-def moved_root(store: Whole) -> None:
-    """The paths that a container knows are those of another place: FC-44 (f)."""
-    edited(
-        store,
-        store.ran,
-        lambda told: told.update(LogPath="/old/docker/containers/x.log", HostsPath="/old/docker/containers/hosts"),
-    )
-
-
 def log_of(store: Whole, data: bytes) -> None:
     """The log of a container."""
     store.root.write(config(store, f"{store.ran}-json.log"), data)
@@ -202,12 +182,6 @@ def everything(store: Whole) -> Paths:
     yield from (store.root.image_home / "layerdb/sha256").iterdir()
 
 
-def beside_an_emptied_link(store: Whole) -> None:
-    """Garbage, and what could be mended without a loss: FC-49."""
-    store.root.orphan_dir()
-    store.root.empty(store.root.driver_dir(store.dir_of(store.base, 0)) / "link")
-
-
 def data_link(store: Whole) -> None:
     """The data of a volume is a link out of the root: FC-59."""
     outside = store.root.path.with_name("outside")
@@ -258,19 +232,6 @@ CASES: tuple[Case, ...] = (
     Case(id="FC-37", what="a temporary copy of a damaged file is evidence", how=config_sibling, finds=BROKEN_CONFIG, classes=ONLY_LOSSLESS),
     Case(id="FC-38", what="(a) a log with NUL bytes at its end", how=lambda s: log_of(s, b'{"log":"a"}\n' + bytes(4096)), finds={"container-log-damaged": WARNING}, keeps=hidden_container),
     Case(id="FC-38", what="(b) a log whose last line is half", how=lambda s: log_of(s, b'{"log":"a"}\n{"log":"b'), finds={"container-log-damaged": WARNING}, keeps=hidden_container),
-    Case(id="FC-39", what="a tree of aufs, and the engine is to be 24", how=lambda _: None, finds={"upgrade-driver-removed": CRITICAL}, driver="aufs", target=Version(24), keeps=all_layers),
-    Case(id="FC-39", what="a tree of aufs, and the engine is to be 23", how=lambda _: None, finds={"upgrade-driver-unchosen": CRITICAL}, driver="aufs", target=Version(23), keeps=all_layers),
-    Case(id="FC-40", what="only vfs has state, and the engine is to be 29", how=lambda _: None, finds={"upgrade-store-hidden": CRITICAL}, driver="vfs", target=ENGINE_29),
-    Case(id="FC-40", what="the feature is on, and the engine is to be 29", how=lambda _: None, finds={"upgrade-store-hidden": ERROR}, target=ENGINE_29, engine=Settings(snapshotter=True, origin="daemon.json", file="daemon.json"), keeps=all_layers),
-    Case(id="FC-43", what="the uuid of containerd is empty", how=lambda s: containerd_file(s, "io.containerd.grpc.v1.introspection/uuid", b""), finds={"containerd-uuid": ERROR}, classes=ONLY_LOSSY, keeps=user_data),
-    Case(id="FC-44", what="(a) short links became absolute", how=links_as_folders, finds={"ovl-link-symlink": ERROR}, classes=ONLY_LOSSLESS, keeps=all_layers),
-    Case(id="FC-44", what="(f) a container knows the paths of another place", how=moved_root, finds={"container-paths-foreign": WARNING}, keeps=hidden_container),
-    Case(id="FC-45", what="overlay2 with d_type, and the engine is to be 29", how=lambda _: None, target=ENGINE_29, keeps=all_layers),
-    Case(id="FC-47", what="a subvolume that nothing names", how=lambda s: s.root.orphan_dir(), finds={"driver-orphan": INFO}, classes=ONLY_RECLAIM, driver="btrfs", keeps=lambda s: (s.root.path / "volumes",)),
-    Case(id="FC-48", what="a home of zfs beside the tree", how=lambda s: folder(s, "zfs/graph/" + "4" * 64), lacks="datasets are known to the host alone: --probe tells of them", incomplete="zfs", keeps=all_layers),
-    Case(id="FC-49", what="garbage, and one record cannot be read (EIO): nothing at all is written", how=beside_an_emptied_link, denied=lambda s: mount(s, "mount-id"), finds={"file-unreadable": ERROR, "driver-orphan": INFO, "ovl-link-file": ERROR}, refused="the file system reports errors", error=errno.EIO, incomplete="mount-id", keeps=everything),
-    Case(id="FC-50", what="the root of a remapped user in the root", how=nested, finds={"userns-root-present": INFO}, keeps=lambda s: (*all_layers(s), s.root.path / "100000.100000")),
-    Case(id="FC-51", what="docker-state.json of the swarm is empty", how=lambda s: s.root.write("swarm/docker-state.json", b""), finds={"swarm-state": CRITICAL}, keeps=lambda s: (s.root.path / "swarm",)),
     Case(id="FC-55", what="a container of another storage driver", how=lambda s: s.root.container(None, "old", driver="aufs"), finds={"container-foreign-driver": WARNING}, keeps=user_data),
     Case(id="FC-56", what="a pull and a create are under way", how=pull_in_progress, finds={"driver-orphan": INFO, "layer-tmp": INFO}, grace=DAY, refused="grace period", host=running_engine, keeps=everything),
     Case(id="FC-57", what="unusual and normal", how=unusual, keeps=everything),

@@ -8,13 +8,15 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
+from unittest.mock import patch
 
 from msgspec import Struct
 
 from docker_fsck.apply.executor import execute
 from docker_fsck.apply.undo import undo
+from docker_fsck.backing import Backing
 from docker_fsck.host import HostView
-from docker_fsck.reader import QUARANTINE
+from docker_fsck.reader import QUARANTINE, Reader
 from docker_fsck.testing import laws
 from docker_fsck.testing.refusals import refusing
 from docker_fsck.testing.table import CONSEQUENT, STOPPED, Run, run
@@ -25,7 +27,7 @@ from docker_fsck.upgrade.version import Version
 from docker_fsck.values import ActionClass, Level, PutAway, Severity
 
 INFO, WARNING, ERROR, CRITICAL = Severity.INFO, Severity.WARNING, Severity.ERROR, Severity.CRITICAL
-LOSSLESS, RECLAIM, LOSSY, USER = ActionClass.LOSSLESS, ActionClass.RECLAIM, ActionClass.LOSSY, ActionClass.LOSSY_USER
+LOSSLESS, RECLAIM, LOSSY, USER, MANUAL = ActionClass
 
 Paths = Iterable[Path]
 
@@ -47,7 +49,7 @@ class Case(Struct, frozen=True, kw_only=True):
     all actions that are planned. `pulls`: what the list of pulls names. `refused`: a part of the reason for which something is
     not planned. `lacks`: why this version cannot judge the state yet. `incomplete`: a part of the reason for which the verdict
     is incomplete. `keeps`: what no plan may put away. `consents`: to the loss of any container. `denied`: what the kernel
-    refuses to give, with `error`. `leaves`: rules that find something of their own after apply.
+    refuses to give, with `error`. `disk`: what the kernel tells of the file system. `leaves`: rules that find something of their own after apply.
     """
 
     id: str
@@ -66,6 +68,7 @@ class Case(Struct, frozen=True, kw_only=True):
     host: Callable[[Whole], HostView] = untouched
     grace: float = 0.0
     denied: Callable[[Whole], Path] | None = None
+    disk: Backing | None = None
     target: Version | None = None
     engine: Settings = Settings()
     leaves: tuple[str, ...] = ()
@@ -107,7 +110,8 @@ def breaches(case: Case, place: Path) -> Iterator[str]:
 def judged(case: Case, store: Whole) -> Run:
     """Check and plan."""
     denied = case.denied(store) if case.denied else None
-    with refusing(denied, case.error) if denied else nullcontext():
+    disk = patch.object(Reader, "backing", lambda _: case.disk) if case.disk else nullcontext()
+    with disk, refusing(denied, case.error) if denied else nullcontext():
         return run(
             store.root.path,
             host=case.host(store),
@@ -174,5 +178,6 @@ def _there_and_back(case: Case, store: Whole, first: Run) -> Iterator[str]:
     yield from (f"found after apply: {each.rule}: {each.message}" for each in left if each.rule not in case.leaves)
     marks = {each.fingerprint for each in left}
     yield from (f"planned again: {action.does}" for action in second.plan.actions if not marks & set(action.findings))
-    undo(site, laws.TXN)
+    if applied.done:
+        undo(site, laws.TXN)
     yield from (f"undo did not give back {name}" for name in changes(before, snapshot(path, {QUARANTINE})))

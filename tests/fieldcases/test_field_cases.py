@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import field_host
 import field_layers
 import field_rest
 import pytest
@@ -15,7 +16,7 @@ from docker_fsck.sayings.cases import TITLES
 from docker_fsck.testing import subvolumes
 
 DOCS = Path(__file__).parents[2] / "docs"
-CASES: tuple[Case, ...] = (*field_layers.CASES, *field_rest.CASES)
+CASES: tuple[Case, ...] = (*field_layers.CASES, *field_rest.CASES, *field_host.CASES)
 
 
 @pytest.fixture

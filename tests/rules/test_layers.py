@@ -296,14 +296,14 @@ ROWS: tuple[Row, ...] = (
     fires(TWICE, "a record was copied and a folder is unclaimed, which stays", copied, drivers=VFS, also=(ORPHAN,)),
     silent(TWICE, "two layers have the same content", does(record(low),
           lambda store: store.root.image("twin:1", [{"a": b"1"}] * 2))),
-    fires(NO_SPLIT, "it is gone", deleted(file(lambda store: store.root.record(mid(store)) / "tar-split.json.gz"))),
-    fires(NO_SPLIT, "it is gone and the layer is supplied", deleted(file(
-        lambda store: store.root.record(mid(store)) / "tar-split.json.gz")), cls=LOSSLESS, supplied=True),
-    fires(NO_SPLIT, "it is gone, a file is damaged, and the layer is supplied", does(file(
-        lambda store: store.root.record(mid(store)) / "tar-split.json.gz"), lambda store: store.root.empty(some_file(store)),
-        lambda store: store.root.delete(store.root.record(mid(store)) / "tar-split.json.gz")), cls=LOSSLESS, drivers=OVERLAY,
-        supplied=True),
-    fires(NO_SPLIT, "a folder stands there", foldered(file(lambda store: store.root.record(mid(store)) / "tar-split.json.gz"))),
+    *(fires(NO_SPLIT, what, hurting(how, *EVERYONE), cls=LOSSY, **terms) for what, how in (
+        ("it is gone", deleted(part("tar-split.json.gz"))), ("a folder stands there", foldered(part("tar-split.json.gz"))),
+    ) for terms in ({"drivers": UNION, "leaves": AGAIN}, {"drivers": VFS, "refused": "app:1, base:1, built:1 and 4 more still run without it"})),
+    folds(NO_SPLIT, INCOMPLETE, "all files are gone but one", does(part("diff"), *(deleted(part(name)) for name in ("tar-split.json.gz", "cache-id", "diff"))), cls=LOSSY, leaves=LOST, drivers=UNION),
+    fires(NO_SPLIT, "it is gone and the layer is supplied", deleted(part("tar-split.json.gz")), cls=LOSSLESS, supplied=True),
+    fires(NO_SPLIT, "it is gone, a file is damaged, and the layer is supplied", does(
+        part("tar-split.json.gz"), lambda store: store.root.empty(some_file(store)), deleted(part("tar-split.json.gz"))),
+        cls=LOSSLESS, drivers=OVERLAY, supplied=True),
     silent(NO_SPLIT, "it is damaged, which is for a deeper look", flipped(part("tar-split.json.gz"), bit=160)),
     fires(DEEP, "a chain has 126 layers", tower(126)),
     silent(DEEP, "a chain has 125 layers", tower(125)),

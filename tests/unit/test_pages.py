@@ -17,6 +17,8 @@ from docker_fsck.rules import SECTIONS, sections
 from docker_fsck.upgrade import timeline
 
 HOME = Path(__file__).parents[2]
+NOT_TAKEN = {"root-in-use": "no fault of a root: `store.engine` of the report and each refusal of a change tell it"}
+"""Names of the catalogue that are no rules here, and why."""
 
 
 def _writer() -> dict[str, str]:
@@ -35,6 +37,14 @@ def _module(name: str) -> Any:
 def test_the_committed_pages_are_those_of_the_cards() -> None:
     committed = {path.name: path.read_text(encoding="utf-8") for path in (HOME / "docs/rules").glob("*.md")}
     assert _writer() == committed
+
+
+def test_every_name_of_the_catalogue_is_a_rule_or_has_a_reason() -> None:
+    lines = (HOME / "tests/data/catalogue.txt").read_text(encoding="ascii").splitlines()
+    assert list(range(1, 95)) == [int(line.split()[0]) for line in lines]
+    names = {name for line in lines for name in line.split()[1:]}
+    rules = {rule.name for rule in plugins.load().rules}
+    assert (NOT_TAKEN.keys(), set()) == (names - rules, NOT_TAKEN.keys() & rules)
 
 
 def test_every_rule_is_in_the_indexes_by_what_its_card_says() -> None:

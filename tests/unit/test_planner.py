@@ -277,6 +277,19 @@ def test_names_that_come_back_do_not_come_back_for_an_image_that_the_same_plan_p
     assert [LOSSLESS, LOSSY] == [each.cls for each in apart.plan.actions]
 
 
+def test_what_waits_for_an_image_to_go_is_done_only_where_another_action_takes_it(root: DataRoot) -> None:
+    image, other = root.repositories["app"]["app:1"], root.image("b:1", 1)
+    waits = {"refused": "it still runs", "holders": (Ref("image", image), Ref("image", other))}
+    waiting = mending(remedy(LOSSY, forget=(Ref("image", image), Ref("image", other)), **waits))
+    one, two = (mending(remedy(LOSSY, forget=(Ref("image", each),)), subject=Ref("image", each)) for each in (image, other))
+    for others, expected in (((), 0), ((one,), 1), ((one, two), 2)):
+        seen = planned(root, waiting, *others)
+        assert (len(others) == 2, expected) == (not seen.reasons, sum("/content/" in path for path in seen.away))
+    assert ["it still runs"] == planned(root, waiting, one).reasons
+    twice = planned(root, waiting, structs.replace(waiting, subject=Y))
+    assert ([], ["it still runs"] * 2) == (twice.away, twice.reasons)
+
+
 def test_a_tag_store_that_would_be_written_broken_is_a_mistake_of_its_plugin(root: DataRoot) -> None:
     seen = planned(root, mending(remedy(LOSSLESS, write("image/overlay2/repositories.json", b"{"))))
     assert ((), 1) == (seen.plan.actions, len(seen.plan.blocked))

@@ -528,6 +528,13 @@ def test_all_images_are_a_mass(images: int, total: int, words: str | None) -> No
     assert words == safety.brake(mass(0, images), {"layers": 100, "images": total})
 
 
+@pytest.mark.parametrize(("unnamed", "total", "held"), [(20, 20, False), (21, 84, False), (21, 83, True), (50, 50, True)])
+def test_many_images_that_lose_their_names_are_a_mass(unnamed: int, total: int, held: bool) -> None:
+    actions = [structs.replace(each, unnamed=unnamed if each.id == "a1" else 0) for each in mass()]
+    words = f"it would leave {unnamed} of {total} images without their names" if held else None
+    assert words == safety.brake(actions, {"layers": 100, "images": total})
+
+
 def test_leftovers_and_metadata_are_neither_layers_nor_images() -> None:
     base = "image/overlay2"
     removing = [f"{base}/layerdb/sha256/{n:064x}-x-removing" for n in range(30)]

@@ -16,10 +16,12 @@ from docker_fsck.log import Event
 from docker_fsck.reports import changes, text
 from docker_fsck.reports.lines import BLANK
 from docker_fsck.reports.plantext import action_lines, asked_lines
-from docker_fsck.safety import brake
+from docker_fsck.safety import MASS, brake
 from docker_fsck.values import Action, ActionClass, Plan
 
 LOSSLESS = frozenset({ActionClass.LOSSLESS})
+MOST_ROUNDS = 4
+"""What one repair brings to light is done at once, so that the next run finds nothing more to do (promise 7)."""
 MANUAL = frozenset({ActionClass.MANUAL})
 """Steps for the operator stand in every plan: apply does none of them and tells all."""
 NOT_REFUSED = ("changed within the grace period", "needs consent", "kept by configuration")
@@ -27,12 +29,16 @@ NOT_REFUSED = ("changed within the grace period", "needs consent", "kept by conf
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be done: the survey it rests on, the plan, its actions that may be done, and those left out, with reasons."""
+    """What is to be done: the survey it rests on, the plan, its actions that may be done, and those left out, with reasons.
+
+    `classes`: what may be done as well if the check afterwards still finds it; none after a plan that somebody has read.
+    """
 
     found: Survey
     plan: Plan
     actions: tuple[Action, ...]
     left: changes.Left = ()
+    classes: frozenset[ActionClass] = frozenset()
 
 
 def apply(call: Call) -> int:
@@ -67,7 +73,7 @@ def preen(call: Call) -> int:
 def _of_classes(call: Call, classes: frozenset[ActionClass]) -> Work:
     found = session.survey(call, session.policy(call, classes | MANUAL))
     actions, left = plans.narrowed(found.plan, classes, found.policy.consents)
-    return Work(found=found, plan=found.plan, actions=actions, left=left)
+    return Work(found=found, plan=found.plan, actions=actions, left=left, classes=classes)
 
 
 def _of_plan(call: Call, source: str, classes: frozenset[ActionClass]) -> Work:
@@ -90,7 +96,7 @@ def _in_the_way(work: Work) -> str:
     if why := in_the_way(work.found):
         return why
     mass = "" if work.found.policy.allow_mass else brake(work.actions, work.found.report.store.counts)
-    return f"{mass}; --allow-mass takes this brake off" if mass else ""
+    return f"{mass}. {MASS}; --allow-mass takes this brake off" if mass else ""
 
 
 def _blocked_bit(found: Survey) -> int:
@@ -117,7 +123,7 @@ def _agreed(call: Call, work: Work) -> Work:
     if not call.has("interactive") and not terminal.ask(f"Apply this to {work.found.root.path}?"):
         kept = []
     left = tuple((action, "not agreed to") for action in work.actions if action not in kept)
-    return msgspec.structs.replace(work, actions=tuple(kept), left=(*work.left, *left))
+    return msgspec.structs.replace(work, actions=tuple(kept), left=(*work.left, *left), classes=frozenset())
 
 
 def _nothing(call: Call, work: Work) -> int:
@@ -137,25 +143,49 @@ def _refuse(call: Call, found: Survey, why: str) -> int:
 
 
 def _carry_out(call: Call, work: Work) -> int:
+    """Do it, check again, go on with what that shows as long as it may be done without a question, and tell the end."""
+    every: list[Applied] = []
+    while True:
+        try:
+            done = _done(call, work)
+        except Refused as refused:
+            if not every:
+                return _refuse(call, work.found, str(refused))
+            call.complain(Event.REFUSED, f"the rest was not done: {refused}")
+            return _told(call, work.found, every, REFUSED)
+        every.append(done)
+        again = session.survey(call, msgspec.structs.replace(work.found.policy, now=call.edge.clock()))
+        more = _more(work, again) if len(every) < MOST_ROUNDS and done.done and not (done.skipped or done.interrupted) else None
+        if more is None:
+            return _told(call, again, every)
+        work = more
+
+
+def _done(call: Call, work: Work) -> Applied:
+    """The work, carried out and told."""
     plan = Plan(digest=work.plan.digest, actions=work.actions)
-    try:
-        with changing(call, work.found.root.path) as site:
-            done = execute(plan, site, txn=call.stamp(), now=call.now)
-    except Refused as refused:
-        return _refuse(call, work.found, str(refused))
+    with changing(call, work.found.root.path) as site:
+        done = execute(plan, site, txn=call.stamp(), now=call.now)
     if call.config.format == "text" and not call.quiet:
         lossy = any(action.cls in {ActionClass.LOSSY, ActionClass.LOSSY_USER} for action in work.actions)
         pull = changes.pulls(work.plan.pull if lossy else ())
         call.edge.terminal.lines([*changes.applied(done, work.actions, work.left, view(call)), *pull, BLANK])
-    return _checked_again(call, work, done)
+    return done
 
 
-def _checked_again(call: Call, work: Work, done: Applied) -> int:
-    again = session.survey(call, msgspec.structs.replace(work.found.policy, now=call.edge.clock()))
-    skipped = any(skip.why != "interrupted" for skip in done.skipped)
-    bits = exits.apply_bits(
-        again.report.exit | _blocked_bit(again), changed=len(done.done), refused=skipped, interrupted=done.interrupted
-    )
+def _more(work: Work, again: Survey) -> Work | None:
+    """What came to light by what was done, if it may be done as well."""
+    actions, left = plans.narrowed(again.plan, work.classes, again.policy.consents)
+    told = msgspec.structs.replace(work, found=again, plan=again.plan, actions=actions, left=left)
+    return told if work.classes and actions and not _in_the_way(told) else None
+
+
+def _told(call: Call, again: Survey, every: list[Applied], refused: int = 0) -> int:
+    """The end: what the last check found, with the bits of all that was done."""
+    skipped = any(skip.why != "interrupted" for done in every for skip in done.skipped)
+    changed, interrupted = sum(len(done.done) for done in every), any(done.interrupted for done in every)
+    checked = again.report.exit | _blocked_bit(again) | refused
+    bits = exits.apply_bits(checked, changed=changed, refused=skipped, interrupted=interrupted)
     if call.config.format == "text" and not call.quiet:
         call.edge.terminal.lines([(("head", "Checked again:"),)])
     return tell(call, with_bits(again, bits), text.found_only)

@@ -8,6 +8,7 @@ from msgspec import UnsetType
 from docker_fsck.reports.lines import BLANK, Line, field, fields, line, wrapped
 from docker_fsck.reports.view import View
 from docker_fsck.reports.words import brief, escape, listing, many, size
+from docker_fsck.safety import MASS, brake
 from docker_fsck.values import Action, ActionClass, Blocked, Finding, Plan, Ref, Target
 
 MOST_ACTIONS = 8
@@ -29,8 +30,8 @@ GAINS = {
 }
 
 
-def plan_lines(plan: Plan, findings: Iterable[Finding], view: View) -> Iterator[Line]:
-    """The whole plan; nothing at all if there is none."""
+def plan_lines(plan: Plan, findings: Iterable[Finding], counts: dict[str, int], view: View) -> Iterator[Line]:
+    """The whole plan; nothing at all if there is none. `counts` are the store's."""
     yield from target_lines(plan.target)
     if not plan.actions and not plan.blocked:
         return
@@ -46,7 +47,7 @@ def plan_lines(plan: Plan, findings: Iterable[Finding], view: View) -> Iterator[
         yield BLANK
         yield line(f"  {len(plan.blocked) - len(blocked)} more of other classes than were asked for", "label")
     yield from _pull(plan.pull)
-    yield from _next(plan, view)
+    yield from _next(plan, counts, view)
     yield BLANK
 
 
@@ -182,10 +183,15 @@ def _pull(pull: tuple[str, ...]) -> Iterator[Line]:
         yield (("", "    "), ("command", escape(f"docker pull {shlex.quote(each)}")))
 
 
-def _next(plan: Plan, view: View) -> Iterator[Line]:
+def _next(plan: Plan, counts: dict[str, int], view: View) -> Iterator[Line]:
     offered = {action.cls for action in plan.actions}
     ladder = [cls for cls in (ActionClass.LOSSLESS, ActionClass.RECLAIM, ActionClass.LOSSY) if cls in offered]
-    calls = [view.again(f"apply --class {','.join(ladder[: at + 1])}") for at in range(len(ladder))]
+    steps = [ladder[: at + 1] for at in range(len(ladder))]
+    braked = [brake([action for action in plan.actions if action.cls in step], counts) for step in steps]
+    calls = [
+        view.again(f"apply --class {','.join(step)}{' --allow-mass' if mass else ''}")
+        for step, mass in zip(steps, braked, strict=True)
+    ]
     if offered - {ActionClass.MANUAL}:
         calls.append(view.again("plan -o plan.json"))
     if not calls:
@@ -194,3 +200,5 @@ def _next(plan: Plan, view: View) -> Iterator[Line]:
     yield (("", "  "), ("head", "next"), ("", " (stop the engine first; undo takes every apply back)"))
     for call in calls:
         yield (("", "    "), ("command", escape(call)))
+    if mass := next((each for each in braked if each), None):
+        yield from wrapped(f"Before you give --allow-mass: {mass}. {MASS}.", indent=4, style="warning")

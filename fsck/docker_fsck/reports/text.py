@@ -27,7 +27,7 @@ def whole(report: Report, view: View) -> Iterator[Line]:
     """Findings and plan."""
     yield from heading(report)
     yield from findings(report, view)
-    yield from plan_lines(report.plan, report.findings, view)
+    yield from plan_lines(report.plan, report.findings, report.store.counts, view)
     yield from closing(report)
 
 
@@ -56,7 +56,7 @@ def planned(report: Report, view: View) -> Iterator[Line]:
     """The plan without the findings."""
     yield from heading(report)
     yield from _gaps(report)
-    yield from plan_lines(report.plan, report.findings, view)
+    yield from plan_lines(report.plan, report.findings, report.store.counts, view)
     yield from closing(report)
 
 
