@@ -60,7 +60,12 @@ def judged(stock: Stock, kept: Path, seed: int) -> list[str]:
     more = set(lasting(second)) - set(lasting(first))
     if len(lasting(second)) > len(first.findings):
         found.append(f"{len(first.findings)} findings became {len(lasting(second))}; new are {more}")
-    found += [f"planned again: {each.does}" for each in second.plan.actions if each.cls not in {LOSSLESS, RECLAIM}]
+    late = upon_what_went(first, second)
+    found += [
+        f"planned again: {each.does}"
+        for each in second.plan.actions
+        if each.cls not in {LOSSLESS, RECLAIM} and not late.issuperset(each.findings)
+    ]
     whole, hurt = tree.snapshot(kept, OURS), harmed(first)
     for name, parts in belongings(Places(kept, stock.engine.driver)).items():
         if not name & hurt and parts[0] in before:  # else it was removed, and what was its own is garbage
@@ -88,6 +93,16 @@ def lasting(outcome: Run) -> list[str]:
         for each in outcome.findings
         if each.rule not in WAITING or each.actions
     ]
+
+
+def upon_what_went(first: Run, second: Run) -> set[str]:
+    """The findings on layers of which only the repair of their records told that they stand on what the same plan put away."""
+    told = {step.path for action in first.plan.actions for step in action.steps if step.path.endswith("/parent")}
+    return {
+        each.fingerprint
+        for each in second.findings
+        if each.rule == "layer-parent-missing" and told & {place.path for place in each.paths}
+    }
 
 
 def harmed(outcome: Run) -> set[str]:
