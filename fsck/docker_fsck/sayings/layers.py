@@ -51,6 +51,7 @@ LAYERS = (
         rules=("layer-driverdir-missing", "mount-rwdir-missing", "buildkit-ref-dangling"),
         means="A record names a layer folder that is gone: its content is lost on this disk.",
         do=(
+            "`docker-fsck plan --source FILE` restores it in place from a `docker save` that has it; else "
             "`docker-fsck plan --class lossy` shows which records are put away so that a pull brings it back; never make an "
             "empty folder for it."
         ),
@@ -64,7 +65,7 @@ LAYERS = (
         cases=("FC-03", "FC-02"),
         rules=("layer-driverdir-missing", "ovl-link-file", "ovl-diff-missing", "buildkit-ref-dangling"),
         means="A layer's folder, or a part of it that the driver needs, is gone.",
-        do="`docker-fsck plan` says whether the part can be derived or the layer must be pulled again.",
+        do="`docker-fsck plan` says whether the part can be derived; else a layer is restored with `--source`, or pulled again.",
     ),
     Saying(
         says=(
@@ -162,14 +163,20 @@ LAYERS = (
             "A file of a layer is not what was pulled; often it is empty since a power cut. Containers run with it without a "
             "word."
         ),
-        do="The image must be pulled again after its records are put away: a plain pull says that it is up to date.",
+        do=(
+            "`docker-fsck plan --level deep --source FILE` restores it in place from a `docker save` that has the layer; else "
+            "the image must be pulled again after its records are put away: a plain pull says that it is up to date."
+        ),
     ),
     Saying(
         says=("tar-split.json.gz: no such file", "tar-split…unexpected EOF"),
         cases=("FC-53",),
         rules=("layer-tarsplit-missing", "layer-tarsplit-corrupt"),
         means="The layer runs but can be neither saved nor pushed: the list of its files is gone.",
-        do="Pull the image again after its records are put away: `docker-fsck plan --class lossy`.",
+        do=(
+            "`docker-fsck plan --source FILE` makes it anew from a `docker save` that has the layer; else pull the image again "
+            "after its records are put away: `docker-fsck plan --class lossy`."
+        ),
     ),
     Saying(
         says=("layer does not exist, not restoring image", "not restoring image", "layer does not exist"),
