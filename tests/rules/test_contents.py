@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
+from docker_fsck.host import HostView
 from docker_fsck.tarsplit import entries
 from docker_fsck.testing.table import Row, Told, disagreements, fires, run, silent
 from docker_fsck.testing.whole import Whole, whole
@@ -115,6 +116,12 @@ def of_a_container(store: Whole) -> None:
     store.root.write(store.root.content(store.root.mount_id(store.ran)) / "written", b"by the container")
 
 
+def mounted(store: Whole) -> HostView:
+    """A container that stands on the layer has outlived its engine."""
+    merged = store.root.driver_dir(store.root.mount_id(store.busy)) / "merged"
+    return HostView(state="stopped", why="", held=frozenset({store.rel(merged)}))
+
+
 LEFT = ("layer-parent-missing",)
 """A container stands on the layer: until the pull it has nothing to stand on."""
 
@@ -126,6 +133,8 @@ DEEP: tuple[Row, ...] = (
     fires(CONTENT, "a file is a link to another one", hurt("link_to", "/etc/passwd"), drivers=UNION, cls=LOSSY, leaves=LEFT),
     fires(CONTENT, "a file has other bytes of the same number", swapped, drivers=UNION, cls=LOSSY, leaves=LEFT),
     fires(CONTENT, "a file of a layer is empty and the layer is supplied", hurt("empty"), drivers=OVERLAY, cls=LOSSLESS, supplied=True),
+    fires(CONTENT, "a file of a layer is empty, the layer is supplied, and a container that stands on it is mounted", hurt("empty"),
+          drivers=OVERLAY, cls=LOSSLESS, supplied=True, refused="in use", host=mounted),
     fires(CONTENT, "a file of a layer is empty and what is supplied cannot be unpacked on this driver", hurt("empty"), drivers=AUFS,
           cls=LOSSY, leaves=LEFT, supplied=True),
     fires(SPLIT, "the record is cut and the layer is supplied", split_hurt("cut"), cls=LOSSLESS, supplied=True),

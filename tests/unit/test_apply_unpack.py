@@ -86,6 +86,12 @@ def test_owners_modes_times_links_devices_attributes_and_deletions_are_those_of_
     assert 0o755 == facts["deep/er"].st_mode & 0o7777
 
 
+def test_a_layer_that_changes_nothing_is_an_empty_folder(tmp_path: Path) -> None:
+    for number, layer in enumerate((bytes(1024), b"", bytes(10240), tar(entry("./", type=DIR, mode=0)))):
+        top = unpacked(tmp_path / str(number), layer)
+        assert ([], 0o755) == (list(top.iterdir()), top.stat().st_mode & 0o777)
+
+
 def test_owners_are_shifted_for_a_user_namespace(tmp_path: Path) -> None:
     top = unpacked(tmp_path / "new", LAYER, shift=(100_000, 200_000))
     found = [(top / name).lstat() for name in ("etc/passwd", "etc/gone", "deep")]
