@@ -54,7 +54,7 @@ def unrecorded(model: Model, chain: str) -> tuple[Remedy, ...]:
     layer, supply = model.layers.layers.get(chain), model.store.supply
     if layer is None or supply is None or not isinstance(layer.diff, str) or layer.dir_id is None:
         return ()
-    found, split = supply.find(layer.diff), supply.split(layer.diff)
+    found, split = _doubt(model, layer) or supply.find(layer.diff), supply.split(layer.diff)
     if isinstance(found, str) or isinstance(split, str):
         return _told(model, chain, found if isinstance(found, str) else str(split))
     path, coded = spell(f"{layer.path}/tar-split.json.gz")
@@ -73,9 +73,7 @@ def _found(model: Model, layer: layerdb.Layer | None) -> tuple[Origin, int] | No
     supply = model.store.supply
     if layer is None or supply is None or not isinstance(layer.diff, str):
         return None
-    doubt = layer.chain in model.misnamed or model.dir_claims[layer.dir_id or ""] > 1
-    why = "whose content its folder should hold the records do not tell" if doubt else _unable(model)
-    found = why or supply.find(layer.diff)
+    found = _doubt(model, layer) or _unable(model) or supply.find(layer.diff)
     if isinstance(found, str):
         _told(model, layer.chain, found)
         return None
@@ -86,6 +84,13 @@ def _told(model: Model, chain: str, why: str) -> tuple[Remedy, ...]:
     if model.store.supply is not None:
         model.store.supply.told[chain] = why
     return ()
+
+
+def _doubt(model: Model, layer: layerdb.Layer) -> str:
+    """Why it is not certain what the folder of a layer should hold, nothing if it is."""
+    if layer.chain in model.misnamed or model.dir_claims[layer.dir_id or ""] > 1:
+        return "the records do not tell whose content its folder should hold"
+    return ""
 
 
 def _unable(model: Model) -> str:
@@ -130,6 +135,8 @@ def _around(model: Model, chain: str, ident: str) -> tuple[Step, ...] | str:
         return "the layer records do not tell what the layer stands on"
     if lacking := [each for each in parents if not _back(model, each)]:
         return f"a layer below it is lost too, and no --source has it: {model.home.path(lacking[0])}"
+    if home.linkless is not None:
+        return f"the folder of short links is lost too: {home.linkless.path}: {home.linkless.why}; it is to be mended first"
     name = _name(model, ident)
     if home.target.get(name, ident) != ident or (name in home.links and name not in home.target):
         return f"its short name {name} leads to another layer"

@@ -113,3 +113,37 @@ def test_a_wrong_source_is_a_wrong_use(tmp_path: Path) -> None:
     root = damaged(tmp_path)
     for source in (tmp_path / "none", root.path / "volumes", root.path):
         assert 16 == run(*on(root, "plan", "--source", str(source))).status
+
+
+def test_where_two_records_claim_a_folder_nothing_is_put_into_it(tmp_path: Path) -> None:
+    root = damaged(tmp_path)
+    archive = write(tmp_path / "save.tar", legacy(*TARS))
+    low, top = root.chains_of(next(iter(root.images)))
+    root.write(root.record(low) / "cache-id", root.dir_of(top).encode())
+    root.empty(root.content(root.dir_of(top)) / "srv/data")
+    root.cut(root.record(low) / "tar-split.json.gz")
+    planned = run(
+        *on(root, "plan", "--source", str(archive), "--level", "deep", "--state-dir", str(tmp_path / "s"), "--format", "json")
+    )
+    steps = [step for action in planned.report["plan"]["actions"] for step in action["steps"]]
+    assert [] == [step for step in steps if step["op"] == "unpack" or "tar-split" in step["path"]]
+    assert {"is not restored: the records do not tell whose content its folder should hold"} == {
+        each["message"] for each in planned.report["notes"]
+    }
+
+
+def test_a_lost_folder_of_short_links_is_made_first_and_then_the_layer_in_one_go(tmp_path: Path) -> None:
+    root = damaged(tmp_path, 1)
+    archive = write(tmp_path / "save.tar", legacy(*TARS))
+    root.delete(root.path / "overlay2/l")
+    assert 1 == run(*on(root, "apply", "--class", "lossless", "--source", str(archive), "--yes")).status
+    assert 0 == run(*on(root, "check", "--level", "deep", "--state-dir", str(tmp_path / "state"))).status
+
+
+def test_a_damaged_source_does_not_hide_a_whole_one(tmp_path: Path) -> None:
+    root, other = damaged(tmp_path, 1), damaged(tmp_path / "other")
+    other.empty(other.content(other.dir_of(other.chains_of(next(iter(other.images)))[1])) / "srv/data")
+    archive = write(tmp_path / "save.tar", legacy(*TARS))
+    planned = run(*on(root, "plan", "--source", str(other.path), "--source", str(archive), "--format", "json")).report
+    assert ["lossless"] == [action["class"] for action in planned["plan"]["actions"]]
+    assert [] == planned["notes"]

@@ -36,17 +36,21 @@ class Supply:
 
     def _search(self, diff: str) -> tuple[Origin, int] | str:
         why = f"no --source holds {diff}"
-        for holder in self._holders.values():
+        for path, holder in self._holders.items():
             try:
-                for origin in holder.origins(diff):
+                origins = tuple(holder.origins(diff))
+            except (BrokenError, OSError) as error:
+                why = f"{diff} in {path} cannot be read: {error}"
+                continue
+            for origin in origins:
+                try:
                     found, length = self._checked(origin)
-                    if found == diff:
-                        return origin, length
-                    why = f"{origin.member} in {origin.source} should be {diff} and has the digest {found}"
-            except BrokenError as error:
-                why = f"{diff} in a --source cannot be used: {error}"
-            except OSError as error:
-                why = f"{diff} in a --source cannot be read: {(error.strerror or str(error)).lower()}"
+                except BrokenError as error:
+                    why = f"{origin.member} in {path} cannot be used: {error}"
+                    continue
+                if found == diff:
+                    return origin, length
+                why = f"{origin.member} in {path} should be {diff} and has the digest {found}"
         return printable(why)
 
     def _checked(self, origin: Origin) -> tuple[str, int]:
