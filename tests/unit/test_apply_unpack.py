@@ -4,10 +4,13 @@ import os
 import signal
 import stat
 import tarfile
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
 from msgspec import structs
 from restorekit import digest, entry, legacy, tar, write
 from test_apply_kit import NOW, TXN, apply, in_child, killer, make_root, needs_root, plan_of, shape, site_of, snapshot
@@ -276,3 +279,18 @@ def test_killed_around_any_step_it_is_before_or_after_as_a_whole(kind: str, at: 
     assert ["applied"] == [record.state for record in history(str(root))]
     undo(site_of(root), TXN)
     assert before == snapshot(root)
+
+
+@settings(derandomize=True, deadline=None, database=None, max_examples=300)
+@given(at=some.integers(0, len(LAYER) - 1), bits=some.integers(1, 255))
+def test_any_changed_byte_is_noticed_and_nothing_else_happens(at: int, bits: int) -> None:
+    data = bytearray(LAYER)
+    data[at] ^= bits
+    block = at & ~511
+    if block + 148 <= at < block + 156 or bytes(LAYER[block + 257 : block + 262]) != b"ustar":
+        pass
+    else:  # by somebody who knows how
+        data[block + 148 : block + 156] = b" " * 8
+        data[block + 148 : block + 156] = b"%06o\0 " % sum(data[block : block + 512])
+    with tempfile.TemporaryDirectory() as place, pytest.raises(OSError):  # noqa: PT011 - whatever the kernel or we say
+        unpacked(Path(place, "new"), bytes(data), digest(LAYER))

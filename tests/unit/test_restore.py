@@ -1,5 +1,6 @@
 """Sources of layers: every layout gives the very tar, and what is hostile, damaged or foreign is refused in bounded memory."""
 
+import contextlib
 import gzip
 import os
 import tarfile
@@ -8,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
 from restorekit import BASE, BASE_TAR, PACKINGS, UPPER, UPPER_TAR, config, digest, entry, legacy, oci, spread, tar, write
 
 from docker_fsck.errors import UsageError
@@ -36,7 +39,7 @@ def supply(source: Path, tmp_path: Path) -> Supply:
     return Supply([str(source)], str(root))
 
 
-def given(source: Path, tmp_path: Path, data: bytes) -> bytes | str:
+def have(source: Path, tmp_path: Path, data: bytes) -> bytes | str:
     """What a source gives for the tar that is `data`."""
     found = supply(source, tmp_path).find(digest(data))
     return found if isinstance(found, str) else b"".join(holders.tar(found[0]))
@@ -46,27 +49,27 @@ def given(source: Path, tmp_path: Path, data: bytes) -> bytes | str:
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_an_archive_of_any_layout_gives_each_layer_to_the_last_byte(layout: str, packing: str, tmp_path: Path) -> None:
     path = write(tmp_path / "save.tar", LAYOUTS[layout], packing)
-    assert list(TARS) == [given(path, tmp_path, each) for each in TARS]
+    assert list(TARS) == [have(path, tmp_path, each) for each in TARS]
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_a_folder_with_an_unpacked_archive_gives_them_too(layout: str, tmp_path: Path) -> None:
     path = spread(tmp_path / "save", LAYOUTS[layout])
-    assert list(TARS) == [given(path, tmp_path, each) for each in TARS]
+    assert list(TARS) == [have(path, tmp_path, each) for each in TARS]
 
 
 def test_an_archive_that_names_no_layer_is_searched_for_them(tmp_path: Path) -> None:
     path = write(tmp_path / "old.tar", {"a/layer.tar": BASE_TAR, "b/layer.tar": UPPER_TAR, "b/json": b"{}"})
-    assert list(TARS) == [given(path, tmp_path, each) for each in TARS]
+    assert list(TARS) == [have(path, tmp_path, each) for each in TARS]
 
 
 @pytest.mark.parametrize("driver", ["overlay2", "vfs", "aufs"])
 def test_another_data_root_gives_its_layers_as_they_were_pulled(driver: str, tmp_path: Path) -> None:
     root = DataRoot(tmp_path / "other", driver)
     root.image("app:1", [BASE, UPPER])
-    assert list(TARS) == [given(root.path, tmp_path, each) for each in TARS]
+    assert list(TARS) == [have(root.path, tmp_path, each) for each in TARS]
     root.empty(next(path for path in root.path.rglob("srv/data")))
-    told = given(root.path, tmp_path, UPPER_TAR)
+    told = have(root.path, tmp_path, UPPER_TAR)
     assert isinstance(told, str)
     assert "another size than in the archive" in told
 
@@ -75,13 +78,13 @@ def test_a_layer_with_another_digest_than_its_archive_says_is_none(tmp_path: Pat
     files = legacy(*TARS)
     name = next(name for name, data in files.items() if data == UPPER_TAR)
     path = write(tmp_path / "save.tar", {**files, name: BASE_TAR})
-    told = given(path, tmp_path, UPPER_TAR)
+    told = have(path, tmp_path, UPPER_TAR)
     assert told == f"{name} in {path} should be {digest(UPPER_TAR)} and has the digest {digest(BASE_TAR)}"
 
 
 def test_what_no_source_has_is_told(tmp_path: Path) -> None:
     path = write(tmp_path / "save.tar", legacy(BASE_TAR))
-    assert given(path, tmp_path, UPPER_TAR) == f"no --source holds {digest(UPPER_TAR)}"
+    assert have(path, tmp_path, UPPER_TAR) == f"no --source holds {digest(UPPER_TAR)}"
 
 
 @pytest.mark.parametrize(
@@ -121,7 +124,7 @@ def test_no_link_leads_out_of_a_folder(tmp_path: Path) -> None:
     name = next(name for name, data in files.items() if data == UPPER_TAR)
     for target in ("../../outside", str(tmp_path / "outside")):
         path = spread(tmp_path / target.replace("/", "-"), {**files, name: target})
-        told = given(path, tmp_path, UPPER_TAR)
+        told = have(path, tmp_path, UPPER_TAR)
         assert isinstance(told, str)
         assert "leads out" in told
 
@@ -200,6 +203,11 @@ GOOD = tar(entry("a", b"x" * 600), entry("b", b"y"))
         (tar(entry("a", pax_headers={"GNU.sparse.major": "1"})), "sparse"),
         (tar(entry("a", pax_headers={"uid": "1e3"})), "a number in the tar"),
         (tar(entry("a", pax_headers={"mtime": "soon"})), "a number in the tar"),
+        (tar(entry("a", pax_headers={"mtime": "9" * 5000})), "a number in the tar"),
+        (tar(entry("a", pax_headers={"uid": str(1 << 32)})), "header of 'a' is damaged"),
+        (tar(entry("a", uid=-1), form=tarfile.GNU_FORMAT), "header of 'a' is damaged"),
+        (tar(entry("a", type=tarfile.CHRTYPE, devmajor=1 << 13)), "header of 'a' is damaged"),
+        (tar(entry("a", pax_headers={"SCHILY.xattr.user.\0": "x"})), "extension header in the tar is damaged"),
         (tar(entry("a", pax_headers={"comment": "y" * (600 << 10)}))[: 500 << 10], "cut"),
         (EXTENDED * 3 + GOOD, "extension headers of more than"),
         (tar(entry("a", pax_headers={"SCHILY.xattr.user.x": "y" * (2 << 20)})), "extension headers of more than"),
@@ -247,3 +255,26 @@ def test_a_tar_split_of_the_builder_is_the_one_made_anew(tmp_path: Path) -> None
     )
     assert [each for each in old if each[3] != b""] == new
     assert config([BASE_TAR])
+
+
+VARIED = tar(
+    entry("d/", type=tarfile.DIRTYPE), entry("d/" + "n" * 200, b"x" * 700, pax_headers={"mtime": "1.5", "SCHILY.xattr.user.a": "b"}),
+    entry("l", type=tarfile.SYMTYPE, linkname="t" * 150), entry("h", type=tarfile.LNKTYPE, linkname="l"),
+)  # fmt: skip
+SAVED = tar(*(entry(name, data) for name, data in legacy(VARIED).items() if isinstance(data, bytes)))
+
+
+@settings(derandomize=True, deadline=None, database=None, max_examples=300)
+@given(at=some.integers(0, len(SAVED) - 1), bits=some.integers(1, 255), end=some.integers(0, len(SAVED)), sums=some.booleans())
+def test_a_tar_with_any_byte_changed_or_cut_anywhere_is_read_or_refused(at: int, bits: int, end: int, sums: bool) -> None:
+    data = bytearray(SAVED[:end] if end % 3 == 0 else SAVED)
+    at %= max(len(data), 1)
+    data[at : at + 1] = bytes([data[at] ^ bits]) if data else b""
+    if sums and len(data) > at | 511:  # a header that was changed by somebody who knows how
+        block = at & ~511
+        data[block + 148 : block + 156] = b" " * 8
+        data[block + 148 : block + 156] = b"%06o\0 " % sum(data[block : block + 512])
+    for pieces in ([bytes(data)], [gzip.compress(bytes(data), 1)[: len(data)]]):
+        with contextlib.suppress(BrokenError):
+            for member in Members(Stream(plain(pieces))):
+                inside(member.name)

@@ -217,8 +217,8 @@ class _Hand:
 
 
 def _time(member: Member) -> int:
-    """The time of a member, as far as the engine sets it: none before 1970."""
-    return max(member.mtime_ns, 0)
+    """The time of a member as the engine sets it: what lies before 1970, or is none that the kernel has, becomes 1970."""
+    return member.mtime_ns if 0 <= member.mtime_ns < 1 << 63 else 0
 
 
 class _Clearing:

@@ -15,6 +15,7 @@ from docker_fsck.restore.stream import BrokenError, Bytes
 BLOCK = 512
 LONGEST_EXTENSION = 1 << 20
 LONGEST_NAME = 4095
+_IDS, _MAJORS, _MINORS = (1 << 32) - 1, 1 << 12, 1 << 20
 _ZERO = bytes(BLOCK)
 _CHECKSUM = slice(148, 156)
 Kind = Literal["file", "hard link", "link", "char device", "block device", "folder", "pipe"]
@@ -115,14 +116,15 @@ class Members:
             raise BrokenError(f"{name!r} is of the type {flag!r}, which no layer has")
         kind = "folder" if flag == b"\0" and name.endswith("/") else kind
         size = _number(pax, "size", block[124:136]) if kind == "file" else 0
-        if size < 0 or "\0" in name:
+        owner = _number(pax, "uid", block[108:116]), _number(pax, "gid", block[116:124])
+        device = (field(block[329:337]), field(block[337:345])) if kind.endswith("device") else (0, 0)
+        ranges = (0 <= owner[0] < _IDS, 0 <= owner[1] < _IDS, 0 <= device[0] < _MAJORS, 0 <= device[1] < _MINORS)
+        if size < 0 or "\0" in name or not all(ranges):
             raise BrokenError(f"the header of {name!r} is damaged")
         made = Member(
-            name=name, kind=kind, mode=field(block[100:108]) & 0o7777, uid=_number(pax, "uid", block[108:116]),
-            gid=_number(pax, "gid", block[116:124]),
+            name=name, kind=kind, mode=field(block[100:108]) & 0o7777, uid=owner[0], gid=owner[1],
             mtime_ns=fraction(pax["mtime"]) if "mtime" in pax else field(block[136:148]) * 10**9,
-            link=longs.get(b"K") or os.fsdecode(pax.get("linkpath", b"")) or text(block[157:257]),
-            device=(field(block[329:337]), field(block[337:345])) if kind.endswith("device") else (0, 0), size=size,
+            link=longs.get(b"K") or os.fsdecode(pax.get("linkpath", b"")) or text(block[157:257]), device=device, size=size,
             xattrs={key[len(XATTR) :]: value for key, value in pax.items() if key.startswith(XATTR)}, before=b"".join(self._raw),
         )  # fmt: skip
         self._raw = []

@@ -6,6 +6,7 @@ from docker_fsck.restore.stream import BrokenError
 
 XATTR = "SCHILY.xattr."
 _DIGITS = 9
+_LONGEST = 20
 
 
 def text(data: bytes) -> str:
@@ -27,7 +28,7 @@ def field(data: bytes) -> int:
 
 def decimal(data: bytes) -> int:
     """A number of an extension header."""
-    if not data.removeprefix(b"-").isdigit():
+    if not data.removeprefix(b"-").isdigit() or len(data) > _LONGEST:
         raise BrokenError(f"a number in the tar is {data!r}")
     return int(data)
 
@@ -44,13 +45,13 @@ def records(data: bytes) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     at = 0
     while at < len(data):
-        length, space, _ = data[at : at + 20].partition(b" ")
+        length, space, _ = data[at : at + _LONGEST].partition(b" ")
         end = at + int(length) if space and length.isdigit() else 0
         key, equals, value = data[at + len(length) + 1 : end - 1].partition(b"=")
         if not at < end <= len(data) or data[end - 1 : end] != b"\n" or not equals or not key:
             raise BrokenError("an extension header in the tar is damaged")
         name = os.fsdecode(key)
-        if b"\0" in value and not name.startswith(XATTR):
+        if "\0" in name or (b"\0" in value and not name.startswith(XATTR)):
             raise BrokenError("an extension header in the tar is damaged")
         if value:
             found[name] = value
