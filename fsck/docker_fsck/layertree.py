@@ -9,7 +9,6 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
-from functools import partial
 
 MOST_LINKS = 255
 _OPEN_FOLDERS = 200
@@ -46,7 +45,9 @@ class LayerTree:
 
     def open_all(self, base: str, names: Iterable[str], into: list[int]) -> None:
         """As `open`, for names in the plain folder `base`: what was opened before an `OSError` is in `into`, and the caller's."""
-        into.extend(map(partial(os.open, flags=self._file, dir_fd=self.folder(base)), names))
+        folder, flags, add, opened = self.folder(base), self._file, into.append, os.open
+        for name in names:
+            add(opened(name, flags, dir_fd=folder))
 
     def facts(self, name: str) -> os.stat_result:
         """Lstat of `name`. Raises `OSError`."""

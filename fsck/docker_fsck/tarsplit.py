@@ -11,7 +11,7 @@ import msgspec
 FILE, SEGMENT = 1, 2
 NOTHING = bytes(8)
 LONGEST_LINE = 16 << 20  # a segment of 1 MiB, the longest that is written, takes 1.4 MB here
-_PIECE = 256 << 10
+_PIECE = 64 << 10
 
 
 class TarSplitError(Exception):

@@ -12,7 +12,7 @@ from docker_fsck.verify.outward import Outward
 
 LINKS = frozenset({errno.ELOOP, errno.EMLINK, errno.ENXIO})
 SMALL = 256 << 10
-_MOST_OPEN = 64
+_MOST_OPEN = 128
 _HELD = 1 << 20
 _CHUNK = 256 << 10
 _WORTH_JOINING = 8 << 10
@@ -32,9 +32,7 @@ def named(batches: Iterable[list[Entry]]) -> Iterator[list[Entry]]:
         yield batch
 
 
-def digest(
-    batches: Iterable[list[Entry]], tree: LayerTree, outward: Outward, pace: Callable[[int], None]
-) -> tuple[str, int]:
+def digest(batches: Iterable[list[Entry]], tree: LayerTree, outward: Outward, pace: Callable[[int], None]) -> tuple[str, int]:
     """`sha256:<hex>` and length in bytes of the archive that `batches` and the files of `tree` give; `outward` sees every file.
 
     `pace` is told of every piece that was hashed, in bytes. Raises `Differs` for a file that is not there or of another size,
@@ -50,8 +48,8 @@ def digest(
 class _Pass:
     """Small files of one folder are opened, asked and read together: what Python does for each call costs as much as the call.
 
-    `_parts` is the archive as far as it is not hashed yet; into it the files of `_waiting`, in the folder `_base`, are still to be
-    read: each with name, size, header and place.
+    `_parts` is the archive as far as it is not hashed yet. The files of `_waiting`, all in the folder `_base`, are still to be read
+    into it: each with name, size, header and place.
     """
 
     def __init__(self, tree: LayerTree, outward: Outward, pace: Callable[[int], None]) -> None:
@@ -131,8 +129,7 @@ class _Pass:
         except IsADirectoryError:
             raise Differs from None
         finally:
-            for fd in fds:
-                os.close(fd)
+            _close(fds)
         for place, data in zip(places, found, strict=True):
             self._parts[place] = data
 
@@ -163,8 +160,16 @@ class _Pass:
         except IsADirectoryError:
             raise Differs from None
         finally:
-            for fd in fds:
-                os.close(fd)
+            _close(fds)
+
+
+def _close(fds: list[int]) -> None:
+    """Close them, at once where no other descriptor stands between them."""
+    if fds and fds == list(range(fds[0], fds[0] + len(fds))):
+        os.closerange(fds[0], fds[-1] + 1)
+        return
+    for fd in fds:
+        os.close(fd)
 
 
 def _name(entry: Entry) -> str:

@@ -50,7 +50,7 @@ def _judge(reader: Reader, task: Task, tree: LayerTree, pace: Pace) -> Verdict:
     def batches() -> Iterator[list[Entry]]:
         return entries(pieces(reader, task.record))
 
-    seen = Outward(tree, task.shift)
+    seen = Outward(tree, task.shift, _registered(reader, task))
     try:
         found, count = digest(batches(), tree, seen, pace)
     except Differs:
@@ -61,6 +61,12 @@ def _judge(reader: Reader, task: Task, tree: LayerTree, pace: Pace) -> Verdict:
         return Verdict(task.chain, "whole", count, extra=seen.strange(lambda: named(batches())), drift=tuple(seen.drift))
     changed = tuple(each for each in seen.drift if each.found != "kind missing")  # the layer itself may remove it again
     return Verdict(task.chain, "whole", count, drift=changed)
+
+
+def _registered(reader: Reader, task: Task) -> int:
+    """When the record was written, in ns: the folder was complete by then, and nobody is to touch it afterwards."""
+    facts = reader.facts(task.record)
+    return 0 if isinstance(facts, Trouble) else min(facts.mtime_ns, facts.ctime_ns)
 
 
 def _sentence(task: Task, found: Located) -> Verdict:

@@ -4,7 +4,7 @@ import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from heapq import nsmallest
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 
 from docker_fsck.layertree import LayerTree
 from docker_fsck.tarsplit import FILE, Entry
@@ -27,6 +27,7 @@ _MODES = {
     stat.S_IFIFO: "pipe",
 }  # fmt: skip
 _PLAIN = itemgetter(stat.ST_MODE, stat.ST_UID, stat.ST_GID, stat.ST_MTIME)
+_CHANGED = attrgetter("st_ctime_ns")
 Batches = Iterator[list[Entry]]
 
 
@@ -37,9 +38,9 @@ class Outward:
     none: every mount may change it (FC-04).
     """
 
-    def __init__(self, tree: LayerTree, shift: tuple[int, int]) -> None:
-        """Nothing is looked at yet."""
-        self._tree, self._shift = tree, shift
+    def __init__(self, tree: LayerTree, shift: tuple[int, int], since: int) -> None:
+        """Nothing is looked at yet. `since`: ns; attributes that no archive has are asked of what changed after it alone."""
+        self._tree, self._shift, self._since = tree, shift, since
         self.drift: list[Damage] = []
         self._files = 0
 
@@ -49,11 +50,15 @@ class Outward:
         shift = self._shift
         expected = [plain_file(header, shift) for header in headers]
         found = list(map(os.fstat, fds))
-        if expected == list(map(_PLAIN, found)) and not xattrs.some(fds):
+        if expected == list(map(_PLAIN, found)) and max(map(_CHANGED, found)) < self._since:
             return
         for name, header, wanted, facts, fd in zip(names, headers, expected, found, fds, strict=True):
-            if wanted != _PLAIN(facts) or xattrs.told(fd):
+            if wanted != _PLAIN(facts) or self._more(facts, fd):
                 self._compare(f"{base}/{name}" if base else name, header, facts, fd)
+
+    def _more(self, facts: os.stat_result, fd: int) -> bool:
+        """Whether an open file has attributes that were given to it since its layer was registered."""
+        return facts.st_ctime_ns >= self._since and bool(xattrs.told(fd))
 
     def bare(self, name: str, header: bytes) -> None:
         """Anything without content, by its plain name."""
@@ -65,15 +70,12 @@ class Outward:
         except (FileNotFoundError, NotADirectoryError):
             self._tell(Damage(name, "kind as in the archive", "kind missing"))
             return
-        if stat.S_ISDIR(facts.st_mode):
-            if name:
-                self._compare(name, header, facts, self._tree.folder(name))
+        self._files += not stat.S_ISDIR(facts.st_mode)
+        if not name or (plain_file(header, self._shift) == _PLAIN(facts) and facts.st_ctime_ns < self._since):
             return
-        self._files += 1
-        fd = self._tree.open(name) if stat.S_ISREG(facts.st_mode) else None
+        fd = self._tree.open(name) if stat.S_ISREG(facts.st_mode) or stat.S_ISDIR(facts.st_mode) else None
         try:
-            if plain_file(header, self._shift) != _PLAIN(facts) or (fd is not None and xattrs.told(fd)):
-                self._compare(name, header, facts, fd)
+            self._compare(name, header, facts, fd)
         finally:
             if fd is not None:
                 os.close(fd)
@@ -102,7 +104,7 @@ class Outward:
         if kind == "file":
             told["time"] = (str(each.mtime), str(facts.st_mtime_ns // 1_000_000_000))
         if fd is not None:
-            told |= dict(xattrs.compared(each.xattrs, fd, uid))
+            told |= xattrs.compared(each.xattrs, fd, uid, more=facts.st_ctime_ns >= self._since)
         return {key: pair for key, pair in sorted(told.items()) if pair[0] != pair[1]}
 
     def _tell(self, damage: Damage) -> None:
@@ -115,7 +117,7 @@ class Outward:
         Every name of the archive has been found: only if there are more files than names must they be compared one by one.
         An archive may name a file through a link to its folder. Of very many names only a part is compared at a time.
         """
-        count = sum(1 for _ in _files(self._tree))
+        count = _count(self._tree)
         if count == self._files:
             return ()
         parts = 1 + count // _AT_ONCE
@@ -135,6 +137,20 @@ class Outward:
         return (path for path in found if (mark := hash(path)) % parts == part and mark not in known)
 
 
+def _count(tree: LayerTree) -> int:
+    """How many there are of `_files`, faster."""
+    todo, count = [""], 0
+    while todo:
+        base = todo.pop()
+        with tree.listing(base) as listing:
+            for entry in listing:
+                if entry.is_dir(follow_symlinks=False):
+                    todo.append(f"{base}/{entry.name}" if base else entry.name)
+                elif entry.name[: len(_OF_AUFS)] != _OF_AUFS:
+                    count += 1
+    return count
+
+
 def _files(tree: LayerTree) -> Iterator[str]:
     """Everything below the layer that is no folder; what aufs keeps for itself is not the layer's."""
     todo = [""]
@@ -143,13 +159,10 @@ def _files(tree: LayerTree) -> Iterator[str]:
         within = f"{base}/" if base else ""
         with tree.listing(base) as listing:
             for entry in listing:
-                name = entry.name
-                if name[:1] == "." and name.startswith(_OF_AUFS):
-                    continue
                 if entry.is_dir(follow_symlinks=False):
-                    todo.append(within + name)
-                else:
-                    yield within + name
+                    todo.append(within + entry.name)
+                elif not entry.name.startswith(_OF_AUFS):
+                    yield within + entry.name
 
 
 def _shown_as(path: str) -> str:

@@ -2,7 +2,7 @@
 
 import errno
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 
 CAPABILITY = "security.capability"
 _THEIRS = ("user.", "security.")
@@ -15,29 +15,24 @@ _OF_THE_HOST = (
 _V3, _OWNER, _FLAGS = 0x03000000, 20, 0x00FFFFFF
 
 
-def some(fds: Iterable[int]) -> bool:
-    """Whether any of the open files has any extended attribute. Raises `OSError`."""
+def told(fd: int) -> list[str]:
+    """The attributes of an open file that would stand in its archive. Raises `OSError`."""
     try:
-        return any(map(os.listxattr, fds))
+        return [name for name in os.listxattr(fd) if name.startswith(_THEIRS) and _archived(name)]
     except OSError as error:
         if error.errno in {errno.EOPNOTSUPP, errno.ENOSYS}:
-            return False
+            return []
         raise
 
 
-def told(fd: int) -> list[str]:
-    """The attributes of an open file that would stand in its archive. Raises `OSError`."""
-    return [name for name in (os.listxattr(fd) if some((fd,)) else ()) if name.startswith(_THEIRS) and _archived(name)]
-
-
-def compared(recorded: Mapping[str, bytes], fd: int, owner: int) -> Iterator[tuple[str, tuple[str, str]]]:
-    """By name what the archive says of each attribute and what the open file has. Raises `OSError`.
+def compared(recorded: Mapping[str, bytes], fd: int, owner: int, *, more: bool) -> dict[str, tuple[str, str]]:
+    """By name what the archive says of each attribute and what the open file has; with `more` also of those not `recorded`.
 
     ACLs and the like (`system.`, `trusted.`) count only where the archive records them: no engine writes them into one.
-    `owner` is the root user of the namespace in which the layer was unpacked.
+    `owner` is the root user of the namespace in which the layer was unpacked. Raises `OSError`.
     """
-    for name in {*told(fd), *filter(_archived, recorded)}:
-        yield name, (_shown(name, recorded.get(name), owner), _shown(name, _value(fd, name), owner))
+    names = {*(told(fd) if more else ()), *filter(_archived, recorded)}
+    return {name: (_shown(name, recorded.get(name), owner), _shown(name, _value(fd, name), owner)) for name in names}
 
 
 def _archived(name: str) -> bool:
