@@ -29,7 +29,7 @@ class Verification:
         """Nothing is looked at yet."""
         self._call = call
         self._known: dict[str, dict[str, Verdict]] = {}
-        self._spent = 0.0
+        self._begun = time.monotonic()
         self._notes: dict[str, None] = {}
 
     @property
@@ -56,7 +56,7 @@ class Verification:
                 if model.name not in run.LAYERS_IN_DIRS:
                     self._note(f"{model.home.name}: the content of its layers can only be read where they are mounted")
                     continue
-                left = None if terms.seconds is None else max(0.0, terms.seconds - self._spent)
+                left = None if terms.seconds is None else max(0.0, terms.seconds - (time.monotonic() - self._begun))
                 found = self._of(model, msgspec.structs.replace(terms, seconds=left, every=tell.every), tell)
                 store.learn(model.name, functools.partial(dict, found))
 
@@ -68,9 +68,7 @@ class Verification:
         doubtful = frozenset(chain for chain, each in (before or {}).items() if _doubtful(each))
         known = {chain: each for chain, each in (before or {}).items() if chain in model.layers.layers and chain not in doubtful}
         if before is None or doubtful:
-            begun = time.monotonic()
             found = run.run(model, terms, self._call.edge.clock(), tell.tell, doubtful)
-            self._spent += time.monotonic() - begun
             known |= found.verdicts
             if found.left and before is None:
                 some = f"{len(found.left)} of {found.chosen} layers are not verified yet"

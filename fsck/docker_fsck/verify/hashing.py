@@ -48,8 +48,8 @@ def digest(batches: Iterable[list[Entry]], tree: LayerTree, outward: Outward, pa
 class _Pass:
     """Small files of one folder are opened, asked and read together: what Python does for each call costs as much as the call.
 
-    `_parts` is the archive as far as it is not hashed yet. The files of `_waiting`, all in the folder `_base`, are still to be read
-    and put there: each with name, size, header and place.
+    `_parts` is the archive as far as it is not hashed yet. The files of `_waiting`, all in the folder `_base`, are still to come
+    into it: each with name, size, header and place.
     """
 
     def __init__(self, tree: LayerTree, outward: Outward, pace: Callable[[int], None]) -> None:
