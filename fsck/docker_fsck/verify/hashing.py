@@ -12,7 +12,7 @@ from docker_fsck.verify.outward import Outward
 
 LINKS = frozenset({errno.ELOOP, errno.EMLINK, errno.ENXIO})
 SMALL = 256 << 10
-_MOST_OPEN = 128
+_MOST_OPEN = 32
 _HELD = 1 << 20
 _CHUNK = 256 << 10
 _WORTH_JOINING = 8 << 10

@@ -2,7 +2,7 @@
 
 import functools
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -26,7 +26,13 @@ class Attributes(msgspec.Struct):
 
 def plain_file(blocks: bytes, shift: tuple[int, int]) -> tuple[int, int, int, int] | None:
     """Mode (as lstat has it), owners with `shift` added, and time of a file whose one header says it all, else None."""
-    return _plain_file(blocks[100:124], blocks[136:148], blocks[156:157], shift) if len(blocks) == BLOCK else None
+    return plain_files((blocks,), shift)[0]
+
+
+def plain_files(each: Sequence[bytes], shift: tuple[int, int]) -> list[tuple[int, int, int, int] | None]:
+    """The same of many."""
+    told = _plain_file
+    return [told(one[100:124], one[136:148], one[156:157], shift) if len(one) == BLOCK else None for one in each]
 
 
 @functools.lru_cache(maxsize=1 << 12)  # nearly all files of a layer have the same owner and mode, many the same time

@@ -2,7 +2,6 @@
 
 import functools
 import os
-import platform
 from contextlib import suppress
 
 _IOPRIO_SET = {
@@ -23,7 +22,7 @@ def yield_to_others() -> None:
         os.setpriority(os.PRIO_PROCESS, 0, _NICEST)
     with suppress(OSError, AttributeError):
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-    number = _IOPRIO_SET.get(platform.machine())
+    number = _IOPRIO_SET.get(os.uname().machine)
     if number is not None:
         import ctypes  # noqa: PLC0415 - it takes as long to load as all else here
 

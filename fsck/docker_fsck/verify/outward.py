@@ -10,7 +10,7 @@ from docker_fsck.layertree import LayerTree
 from docker_fsck.tarsplit import FILE, Entry
 from docker_fsck.verdicts import Damage
 from docker_fsck.verify import xattrs
-from docker_fsck.verify.headers import Attributes, attributes, plain_file
+from docker_fsck.verify.headers import Attributes, attributes, plain_file, plain_files
 
 MOST_TOLD = 1000
 WHITEOUT = ".wh."
@@ -47,8 +47,7 @@ class Outward:
     def opened(self, base: str, names: Sequence[str], headers: Sequence[bytes], fds: Sequence[int]) -> None:
         """Files with content in the folder `base`, by header and descriptor; nearly always all of them are as they should be."""
         self._files += len(fds)
-        shift = self._shift
-        expected = [plain_file(header, shift) for header in headers]
+        expected = plain_files(headers, self._shift)
         found = list(map(os.fstat, fds))
         if expected == list(map(_PLAIN, found)) and max(map(_CHANGED, found)) < self._since:
             return
