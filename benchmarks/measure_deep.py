@@ -53,18 +53,18 @@ def timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - begun
 
 
-def shell(line: str) -> None:
+def shell(before: list[str], line: str) -> None:
     """Run a line of bash, its output thrown away."""
-    subprocess.run(["bash", "-o", "pipefail", "-c", line], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([*before, "bash", "-o", "pipefail", "-c", line], check=True, stdout=subprocess.DEVNULL)
 
 
-def against(case: Case, root: Path) -> Callable[[], None]:
+def against(before: list[str], case: Case, root: Path) -> Callable[[], None]:
     """The base: all files, or each layer as an archive, by `JOBS` processes at a time."""
     diffs = f"{shlex.quote(str(root))}/overlay2/*/diff"
     if case.base == "tar":
-        return lambda: shell(f"ls -d {diffs} | xargs -P {JOBS} -I D sh -c 'tar -C D -c . | sha256sum'")
+        return lambda: shell(before, f"ls -d {diffs} | xargs -P {JOBS} -I D sh -c 'tar -C D -c . | sha256sum'")
     some = max(1, case.shape.layers * case.shape.files // (4 * JOBS))
-    return lambda: shell(f"find {diffs} -type f -print0 | xargs -0 -P {JOBS} -n {some} sha256sum")
+    return lambda: shell(before, f"find {diffs} -type f -print0 | xargs -0 -P {JOBS} -n {some} sha256sum")
 
 
 def words(command: list[str], root: Path, state: Path) -> list[str]:
@@ -90,12 +90,15 @@ def cells(*words: str, ratio: float, least: float) -> tuple[str, bool]:
     return f"| {' | '.join(row)} |", ratio >= least
 
 
-def measure(case: Case, command: list[str], runs: int) -> tuple[str, bool]:
+def measure(case: Case, before: list[str], command: list[str], runs: int) -> tuple[str, bool]:
     """A row of the table, and whether the limit is kept."""
     place = Path(tempfile.mkdtemp(prefix="dfd"))
     try:
         make(place / "root", case.shape)
-        jobs = {"base": against(case, place / "root"), "deep": verify(command, place / "root", place / "state")}
+        jobs = {
+            "base": against(before, case, place / "root"),
+            "deep": verify([*before, *command], place / "root", place / "state"),
+        }
         for job in jobs.values():
             job()
         taken: dict[str, list[float]] = {name: [] for name in jobs}
@@ -148,11 +151,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Measure deep verification against sha256sum and tar.")
     parser.add_argument("--command", default="docker-fsck")
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--before", default="", help='put before all that is measured, like "chrt -r 5" where others are at work')
+    parser.add_argument("--only", type=int, nargs="*", help="these rows of the table, from 1")
     args = parser.parse_args()
     print("| layers | deep | against | times as fast | at least | result |\n| --- | --- | --- | --- | --- | --- |")
-    command, kept = shlex.split(args.command), []
-    sizes = [functools.partial(measure, case, command, args.runs) for case in CASES]
-    for job in (*sizes, functools.partial(depth, command, args.runs), functools.partial(memory, command)):
+    before, command = shlex.split(args.before), shlex.split(args.command)
+    jobs = [
+        *(functools.partial(measure, case, before, command, args.runs) for case in CASES),
+        functools.partial(depth, [*before, *command], args.runs),
+        functools.partial(memory, command),
+    ]
+    kept = []
+    for job in (jobs[number - 1] for number in args.only or range(1, len(jobs) + 1)):
         row, holds = job()
         print(row, flush=True)
         kept.append(holds)

@@ -162,11 +162,8 @@ def _severities(value: object) -> dict[str, Severity]:
     pairs = dict(each.partition("=")[::2] for each in _items(value)) if isinstance(value, str) else value
     if not isinstance(pairs, dict):
         raise ValueError('wants a table of rule = "severity"')  # noqa: TRY004 - `load` knows a wrong value by ValueError
-    return {str(rule).strip(): Severity(str(_one_of(*Severity)(_stripped(word)))) for rule, word in pairs.items()}
-
-
-def _stripped(value: object) -> object:
-    return value.strip() if isinstance(value, str) else value
+    words = {str(rule).strip(): word.strip() if isinstance(word, str) else word for rule, word in pairs.items()}
+    return {rule: Severity(str(_one_of(*Severity)(word))) for rule, word in words.items()}
 
 
 SETTINGS = (
