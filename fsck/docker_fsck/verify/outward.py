@@ -70,16 +70,10 @@ class Outward:
             self._tell(Damage(name, "kind as in the archive", "kind missing"))
             return
         self._files += not stat.S_ISDIR(facts.st_mode)
-        if not name or (plain_file(header, self._shift) == _PLAIN(facts) and facts.st_ctime_ns < self._since):
-            return
-        fd = self._tree.open(name) if stat.S_ISREG(facts.st_mode) or stat.S_ISDIR(facts.st_mode) else None
-        try:
-            self._compare(name, header, facts, fd)
-        finally:
-            if fd is not None:
-                os.close(fd)
+        if name and (plain_file(header, self._shift) != _PLAIN(facts) or facts.st_ctime_ns >= self._since):
+            self._compare(name, header, facts)
 
-    def _compare(self, name: str, header: bytes, facts: os.stat_result, fd: int | None) -> None:
+    def _compare(self, name: str, header: bytes, facts: os.stat_result, fd: int | None = None) -> None:
         each = attributes(name, header)
         wrong = {} if each is None else self._differing(each, facts, fd)
         if wrong:
@@ -102,9 +96,20 @@ class Outward:
             told["mode"] = (f"{each.mode:04o}", f"{facts.st_mode & 0o7777:04o}")
         if kind == "file":
             told["time"] = (str(each.mtime), str(facts.st_mtime_ns // 1_000_000_000))
-        if fd is not None:
-            told |= xattrs.compared(each.xattrs, fd, uid, more=facts.st_ctime_ns >= self._since)
+        if kind in {"file", "folder"}:
+            told |= self._attributes(each, facts, fd)
         return {key: pair for key, pair in sorted(told.items()) if pair[0] != pair[1]}
+
+    def _attributes(self, each: Attributes, facts: os.stat_result, fd: int | None) -> dict[str, tuple[str, str]]:
+        more = facts.st_ctime_ns >= self._since
+        if not more and not each.xattrs:
+            return {}
+        own = self._tree.open(each.name) if fd is None else fd
+        try:
+            return xattrs.compared(each.xattrs, own, self._shift[0], more=more)
+        finally:
+            if fd is None:
+                os.close(own)
 
     def _tell(self, damage: Damage) -> None:
         if len(self.drift) < MOST_TOLD:
