@@ -46,6 +46,13 @@ CASES = (
 )
 
 
+def written(path: Path, shape: Shape) -> None:
+    """Make the root in a process of its own: what this one holds would count as memory of those that it starts."""
+    maker = multiprocessing.get_context("fork").Process(target=make, args=(path, shape))
+    maker.start()
+    maker.join()
+
+
 def timed(work: Callable[[], object]) -> float:
     """Seconds that it takes."""
     begun = time.perf_counter()
@@ -94,7 +101,7 @@ def measure(case: Case, before: list[str], command: list[str], runs: int) -> tup
     """A row of the table, and whether the limit is kept."""
     place = Path(tempfile.mkdtemp(prefix="dfd"))
     try:
-        make(place / "root", case.shape)
+        written(place / "root", case.shape)
         jobs = {
             "base": against(before, case, place / "root"),
             "deep": verify([*before, *command], place / "root", place / "state"),
@@ -119,7 +126,7 @@ def depth(command: list[str], runs: int) -> tuple[str, bool]:
     try:
         taken: dict[int, list[float]] = {each: [] for each in DEPTHS}
         for each in DEPTHS:
-            make(place / str(each), Shape(40, 200, 8 << 10, each))
+            written(place / str(each), Shape(40, 200, 8 << 10, each))
         jobs = {each: verify(command, place / str(each), place / f"state{each}") for each in DEPTHS}
         for turn in range(runs + 1):
             for each, job in jobs.items():
@@ -135,9 +142,7 @@ def memory(command: list[str]) -> tuple[str, bool]:
     """The largest process of a check of layers of very many files, one of them with a file that is not in its archive."""
     place = Path(tempfile.mkdtemp(prefix="dfd"))
     try:
-        maker = multiprocessing.get_context("fork").Process(target=make, args=(place / "root", Shape(JOBS, MANY, 16)))
-        maker.start()  # in a process of its own: what this one holds counts for those that it starts
-        maker.join()
+        written(place / "root", Shape(JOBS, MANY, 16))
         next(place.glob("root/overlay2/*/diff/d0000")).joinpath("stranger").write_bytes(b"")
         process = subprocess.Popen(words(command, place / "root", place / "state"), stdout=subprocess.DEVNULL)
         peak = os.wait4(process.pid, 0)[2].ru_maxrss * 1024 / 1e6

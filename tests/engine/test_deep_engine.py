@@ -6,6 +6,9 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
+import registry
 from docker_fsck.ids import hex_of
 from docker_fsck.tarsplit import entries
 from repairkit import Stock, fsck, told
@@ -93,23 +96,32 @@ def test_save_fails_exactly_where_content_is_called_damaged(stock: Stock) -> Non
     assert ((0, set()), set()) == (deep(stock), unsaved(stock))
 
 
-def test_an_engine_at_work_gives_no_false_finding(stock: Stock) -> None:
-    engine, stop = stock.engine, threading.Event()
+def test_an_engine_that_pulls_runs_and_removes_gives_no_false_finding(stock: Stock, workplace: Path) -> None:
+    if lack := registry.lacks():
+        pytest.skip(lack)
+    engine, stop, turns = stock.engine, threading.Event(), list[int]()
     engine.start()
 
-    def work() -> None:
-        turn = 0
+    def work(tag: str) -> None:
         while not stop.is_set():
-            turn += 1
-            engine.docker("load", "-i", str(stock.archives["loose:1"]))
+            engine.docker("pull", tag)
+            engine.docker("create", "--name", "brief", tag, "true")
             engine.docker("run", "--rm", "--network", "none", "shop:1", "true", check=False)
-            engine.docker("rmi", "loose:1")
+            engine.docker("rm", "brief")
+            engine.docker("rmi", tag)
+            turns.append(1)
 
-    worker = threading.Thread(target=work)
-    worker.start()
-    try:
-        seen = [deep(stock) for _ in range(8)]
-    finally:
-        stop.set()
-        worker.join()
-    assert [(0, set())] * 8 == seen
+    with registry.running(workplace) as store:
+        tag = f"{store.host}/loose:1"
+        engine.docker("load", "-i", str(stock.archives["loose:1"]))
+        engine.docker("tag", "loose:1", tag)
+        engine.docker("push", tag)
+        engine.docker("rmi", "loose:1", tag)
+        worker = threading.Thread(target=work, args=(tag,))
+        worker.start()
+        try:
+            seen = [deep(stock) for _ in range(8)]
+        finally:
+            stop.set()
+            worker.join()
+    assert ([(0, set())] * 8, True) == (seen, len(turns) >= 2)
