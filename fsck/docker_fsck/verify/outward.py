@@ -49,7 +49,7 @@ class Outward:
         self._files += len(fds)
         expected = plain_files(headers, self._shift)
         found = list(map(os.fstat, fds))
-        if expected == list(map(_PLAIN, found)) and max(map(_CHANGED, found)) < self._since:
+        if expected == list(map(_PLAIN, found)) and (max(map(_CHANGED, found)) < self._since or not xattrs.some(fds)):
             return
         for name, header, wanted, facts, fd in zip(names, headers, expected, found, fds, strict=True):
             if wanted != _PLAIN(facts) or self._more(facts, fd):

@@ -2,7 +2,7 @@
 
 import errno
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 CAPABILITY = "security.capability"
 _THEIRS = ("user.", "security.")
@@ -15,14 +15,20 @@ _OF_THE_HOST = (
 _V3, _OWNER, _FLAGS = 0x03000000, 20, 0x00FFFFFF
 
 
-def told(fd: int) -> list[str]:
-    """The attributes of an open file that would stand in its archive. Raises `OSError`."""
+def some(fds: Iterable[int]) -> bool:
+    """Whether any of the open files has any extended attribute. Raises `OSError`."""
     try:
-        return [name for name in os.listxattr(fd) if name.startswith(_THEIRS) and _archived(name)]
+        return any(map(os.listxattr, fds))
     except OSError as error:
         if error.errno in {errno.EOPNOTSUPP, errno.ENOSYS}:
-            return []
+            return False
         raise
+
+
+def told(fd: int) -> list[str]:
+    """The attributes of an open file that would stand in its archive. Raises `OSError`."""
+    names = os.listxattr(fd) if some((fd,)) else ()
+    return [name for name in names if name.startswith(_THEIRS) and _archived(name)]
 
 
 def compared(recorded: Mapping[str, bytes], fd: int, owner: int, *, more: bool) -> dict[str, tuple[str, str]]:
