@@ -152,7 +152,7 @@ def test_time_that_is_over_makes_no_further_pass_over_a_live_root(root: DataRoot
     pauses: list[float] = []
     begun = time.monotonic()
     ended = live(root, tmp_path, "--max-duration", "1s", "--limit", "1K/s", "--jobs", "2", sleep=pauses.append)
-    assert (8, [], True) == (ended.status, pauses, time.monotonic() - begun < 3)
+    assert (8, [], True) == (ended.status, pauses, time.monotonic() - begun < 5)
 
 
 @pytest.mark.parametrize(

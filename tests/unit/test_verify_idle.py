@@ -13,6 +13,7 @@ import pytest
 from docker_fsck.testing.builder import DataRoot
 
 IOPRIO_GET = {"x86_64": 252, "aarch64": 31}
+JOBS = 2
 IDLE = (os.SCHED_IDLE, 19, 3)
 NORMAL = (os.SCHED_OTHER, os.getpriority(os.PRIO_PROCESS, 0), 0)
 
@@ -23,15 +24,17 @@ def state(pid: int) -> tuple[int, int, int]:
     return os.sched_getscheduler(pid), os.getpriority(os.PRIO_PROCESS, pid), kind
 
 
-def workers(pid: int) -> list[int]:
-    """The processes that it has started, as soon as there are any."""
+def states(pid: int, wanted: tuple[int, int, int]) -> set[tuple[int, int, int]]:
+    """Those of the processes that it has started, as soon as there are two and they are as `wanted`."""
     deadline = time.monotonic() + 20
+    found: set[tuple[int, int, int]] = set()
     while time.monotonic() < deadline:
-        if found := Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-            time.sleep(0.2)
-            return [int(each) for each in found]
-        time.sleep(0.01)
-    return []
+        workers = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        found = {state(int(each)) for each in workers}
+        if len(workers) == JOBS and found == {wanted}:
+            break
+        time.sleep(0.02)
+    return found
 
 
 @pytest.mark.skipif(platform.machine() not in IOPRIO_GET, reason="the number of the call is not known here")
@@ -54,10 +57,9 @@ def test_workers_are_idle_and_their_parent_is_not(tmp_path: Path, words: tuple[s
         *words,
     ]
     with subprocess.Popen(
-        [*command, "--state-dir", str(tmp_path / "state"), "--jobs", "2"], stdout=subprocess.DEVNULL
+        [*command, "--state-dir", str(tmp_path / "state"), "--jobs", str(JOBS)], stdout=subprocess.DEVNULL
     ) as process:
         try:
-            found = {state(pid) for pid in workers(process.pid)}
-            assert ({expected}, NORMAL) == (found, state(process.pid))
+            assert ({expected}, NORMAL) == (states(process.pid, expected), state(process.pid))
         finally:
             process.kill()
