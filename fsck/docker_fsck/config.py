@@ -40,6 +40,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     max_duration: float | None
     max_age: float | None
     limit: str | None
+    idle: bool
     jobs: int | None
     state_dir: str
     fail_on: Severity | None
@@ -48,6 +49,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     report: tuple[str, ...]
     baseline: str | None
     color: str
+    progress: str
     journal_dir: str | None
     log_format: str
     log_file: str | None
@@ -107,6 +109,13 @@ def _count(value: object) -> int | None:
     return int(text)
 
 
+def _switch(value: object) -> bool:
+    found = {"true": True, "false": False}.get(value) if isinstance(value, str) else value
+    if not isinstance(found, bool):
+        raise ValueError("wants true or false")  # noqa: TRY004 - `load` knows a wrong value by ValueError
+    return found
+
+
 def _text(value: object) -> str:
     if not isinstance(value, str) or not value or "\0" in value:
         raise ValueError("wants text that is not empty")
@@ -153,11 +162,8 @@ def _severities(value: object) -> dict[str, Severity]:
     pairs = dict(each.partition("=")[::2] for each in _items(value)) if isinstance(value, str) else value
     if not isinstance(pairs, dict):
         raise ValueError('wants a table of rule = "severity"')  # noqa: TRY004 - `load` knows a wrong value by ValueError
-    return {str(rule).strip(): Severity(str(_one_of(*Severity)(_stripped(word)))) for rule, word in pairs.items()}
-
-
-def _stripped(value: object) -> object:
-    return value.strip() if isinstance(value, str) else value
+    words = {str(rule).strip(): word.strip() if isinstance(word, str) else word for rule, word in pairs.items()}
+    return {rule: Severity(str(_one_of(*Severity)(word))) for rule, word in words.items()}
 
 
 SETTINGS = (
@@ -167,6 +173,7 @@ SETTINGS = (
     Setting(key="max_duration", read=_some_time, default=None, flag="max_duration"),
     Setting(key="max_age", read=_some_time, default=None, flag="max_age"),
     Setting(key="limit", read=_maybe, default=None, flag="limit"),
+    Setting(key="idle", read=_switch, default=False, flag="idle"),
     Setting(key="jobs", read=_count, default=None, flag="jobs"),
     Setting(key="state_dir", read=_text, default=STATE_DIR, flag="state_dir"),
     Setting(key="fail_on", read=_threshold, default="error", flag="fail_on"),
@@ -176,6 +183,7 @@ SETTINGS = (
     Setting(key="baseline", read=_maybe, default=None, flag="baseline"),
     Setting(key="probe", read=_items, default=[], flag="probe"),
     Setting(key="color", read=_one_of("auto", "always", "never"), default="auto", flag="color"),
+    Setting(key="progress", read=_one_of("auto", "always", "never"), default="auto", flag="progress"),
     Setting(key="journal_dir", read=_maybe, default=None, flag="journal_dir"),
     Setting(key="log_format", read=_one_of("console", "json"), default="console", flag="log_format"),
     Setting(key="log_file", read=_maybe, default=None, flag="log_file"),

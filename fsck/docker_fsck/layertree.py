@@ -7,8 +7,8 @@ followed. Folders may be found in the layers below (classic-store 6.2); the file
 import errno
 import os
 import stat
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, suppress
 
 MOST_LINKS = 255
 _OPEN_FOLDERS = 200
@@ -43,6 +43,12 @@ class LayerTree:
             folder = self.folder(base)
         return os.open(last, self._file, dir_fd=folder)
 
+    def open_all(self, base: str, names: Iterable[str], into: list[int]) -> None:
+        """As `open`, for names in the plain folder `base`: what was opened before an `OSError` is in `into`, and the caller's."""
+        folder, flags, add, opened = self.folder(base), self._file, into.append, os.open
+        for name in names:
+            add(opened(name, flags, dir_fd=folder))
+
     def facts(self, name: str) -> os.stat_result:
         """Lstat of `name`. Raises `OSError`."""
         base, _, last = name.rpartition("/")
@@ -54,22 +60,9 @@ class LayerTree:
         base, _, last = name.rpartition("/")
         return os.readlink(last, dir_fd=self.folder(base))
 
-    def attribute(self, name: str, key: str) -> bytes | None:
-        """An extended attribute of the file `name`, None where it has none. Raises `OSError`."""
-        fd = self.open(name)
-        try:
-            return os.getxattr(fd, key)
-        except OSError as error:
-            if error.errno in {errno.ENODATA, errno.EOPNOTSUPP}:
-                return None
-            raise
-        finally:
-            os.close(fd)
-
-    def names(self, name: str) -> list[tuple[str, bool]]:
-        """What the folder `name` holds, each with whether it is a folder. Raises `OSError`."""
-        with os.scandir(self.folder(name)) as listing:
-            return [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in listing]
+    def listing(self, name: str) -> AbstractContextManager[Iterator["os.DirEntry[str]"]]:
+        """What the folder `name` holds, one by one: a folder may have more members than memory has room for. Raises `OSError`."""
+        return os.scandir(self.folder(name))
 
     def folder(self, name: str) -> int:
         """A descriptor of the folder `name`, which stays this object's. Raises `OSError`."""

@@ -28,6 +28,7 @@ class Event(enum.Enum):
     TRANSACTION = ("transaction", INFO)
     STEP = ("step", INFO)
     VERIFIED = ("verified", INFO)
+    PROGRESS = ("progress", INFO)
     SKIPPED = ("step-skipped", WARNING)
 
     @property
@@ -69,8 +70,15 @@ class Log:
 
     def say(self, event: Event, **facts: object) -> None:
         """Write one event with its facts, if it is urgent enough."""
-        if event.level < self.threshold:
-            return
+        if self.hears(event):
+            self.insist(event, **facts)
+
+    def hears(self, event: Event) -> bool:
+        """Whether it is urgent enough."""
+        return event.level >= self.threshold
+
+    def insist(self, event: Event, **facts: object) -> None:
+        """Write one event that was asked for."""
         if self._logger is None:
             self._logger = _logger(self.form, self._target())
         level = {DEBUG: "debug", INFO: "info", WARNING: "warning", ERROR: "error"}[event.level]

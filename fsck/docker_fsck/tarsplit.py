@@ -11,14 +11,14 @@ import msgspec
 FILE, SEGMENT = 1, 2
 NOTHING = bytes(8)
 LONGEST_LINE = 16 << 20  # a segment of 1 MiB, the longest that is written, takes 1.4 MB here
-_PIECE = 256 << 10
+_PIECE = 64 << 10
 
 
 class TarSplitError(Exception):
     """The record is not whole; the message says what is wrong and where."""
 
 
-class Entry(msgspec.Struct):
+class Entry(msgspec.Struct, gc=False):
     """One line. `payload` of a `SEGMENT` are bytes of the archive, of a `FILE` the CRC-64 of its content, None where it has none.
 
     `name` is as in the archive; `name_raw` has it where it is not UTF-8. `size` is the one of the header.
@@ -48,10 +48,11 @@ def entries(pieces: Iterable[bytes]) -> Iterator[list[Entry]]:
             batch = _decoder.decode_lines(lines)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise TarSplitError(f"entry {expected} or one behind it cannot be read: {error}") from None
-        for entry in batch:
-            if entry.position != expected:
-                raise TarSplitError(f"entry {expected} is missing: {entry.position} stands in its place")
-            expected += 1
+        found = [entry.position for entry in batch]
+        if found != list(range(expected, expected + len(batch))):
+            at = next(at for at, position in enumerate(found) if position != expected + at)
+            raise TarSplitError(f"entry {expected + at} is missing: {found[at]} stands in its place")
+        expected += len(batch)
         yield batch
     if not expected:
         raise TarSplitError("it holds no entries")

@@ -103,10 +103,10 @@ def extra_files(model: Model) -> Iterator[Fault]:
 
 @rule("layer-metadata-drift", Severity.INFO, level=Level.DEEP)
 def metadata_drift(model: Model) -> Iterator[Fault]:
-    """Mode, owner, time, target or capabilities of a layer's files are not those of its archive.
+    """Mode, owner, time, target, capabilities or other extended attributes of a layer's files are not those of its archive.
 
     Why it matters: a program may lose its rights or gain some; no digest covers it, so that no engine ever notices.
-    How it comes about: chown or chmod through the folder, a copy of the root that lost owners or attributes.
+    How it comes about: chown, chmod or setcap through the folder, a copy of the root that lost owners or attributes.
     Repair: none yet in this version.
     Seen in: FC-44
     """

@@ -1,6 +1,7 @@
 """Deep verification of real layers: every layer of every clean root is whole, and each kind of damage to one is found and named."""
 
 import os
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -54,6 +55,9 @@ def _link(path: Path, data: bytes) -> None:
     path.symlink_to("/etc/passwd")
 
 
+CAPABILITY = struct.pack("<5I", 0x02000001, 1 << 13, 0, 0, 0)
+"""cap_net_raw+ep, as setcap writes it."""
+
 BLOWS: dict[str, tuple[Callable[[Path, bytes], object], str]] = {
     "a byte flipped": (_flip, "damaged"),
     "truncated to 0": (lambda path, _data: path.write_bytes(b""), "damaged"),
@@ -62,6 +66,10 @@ BLOWS: dict[str, tuple[Callable[[Path, bytes], object], str]] = {
     "replaced by a link": (_link, "damaged"),
     "swapped with another of the same size": (_swap, "damaged"),
     "another mode": (lambda path, _data: path.chmod(0o4711), "drift"),
+    "a capability": (lambda path, _data: os.setxattr(path, "security.capability", CAPABILITY), "drift"),
+    "an attribute": (lambda path, _data: os.setxattr(path, "user.note", b"by hand"), "drift"),
+    "another time": (lambda path, _data: os.utime(path, (1, 1)), "drift"),
+    "another owner": (lambda path, _data: os.chown(path, 12, 34), "drift"),
     "a file beside it": (lambda path, data: path.with_name("stranger").write_bytes(data), "extra"),
 }
 

@@ -6,11 +6,15 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
+import registry
 from docker_fsck.ids import hex_of
 from docker_fsck.tarsplit import entries
 from repairkit import Stock, fsck, told
 
 SEED, DAMAGES = 20_261_125, 25
+"""So many on each driver."""
 
 
 def _flip(path: Path, data: bytes) -> None:
@@ -72,12 +76,13 @@ def unsaved(stock: Stock) -> set[str]:
 
 def test_save_fails_exactly_where_content_is_called_damaged(stock: Stock) -> None:
     stock.engine.start()
-    every, chance = files(stock), random.Random(SEED)
-    for _ in range(DAMAGES):
+    every, chance, done = files(stock), random.Random(SEED), 0
+    while done < DAMAGES:
         path, name = chance.choice(sorted(every)), chance.choice(sorted(BLOWS))
         data, facts = path.read_bytes(), path.stat()
         if name == "all NUL" and not data.strip(b"\0"):
             continue
+        done += 1
         BLOWS[name](path, data)
         status, wrong = deep(stock)
         hit = {tag for tag, image in stock.images.items() if tag != "dangling" and every[path] in stock.places.chains(image)}
@@ -91,23 +96,32 @@ def test_save_fails_exactly_where_content_is_called_damaged(stock: Stock) -> Non
     assert ((0, set()), set()) == (deep(stock), unsaved(stock))
 
 
-def test_an_engine_at_work_gives_no_false_finding(stock: Stock) -> None:
-    engine, stop = stock.engine, threading.Event()
+def test_an_engine_that_pulls_runs_and_removes_gives_no_false_finding(stock: Stock, workplace: Path) -> None:
+    if lack := registry.lacks():
+        pytest.skip(lack)
+    engine, stop, turns = stock.engine, threading.Event(), list[int]()
     engine.start()
 
-    def work() -> None:
-        turn = 0
+    def work(tag: str) -> None:
         while not stop.is_set():
-            turn += 1
-            engine.docker("load", "-i", str(stock.archives["loose:1"]))
+            engine.docker("pull", tag)
+            engine.docker("create", "--name", "brief", tag, "true")
             engine.docker("run", "--rm", "--network", "none", "shop:1", "true", check=False)
-            engine.docker("rmi", "loose:1")
+            engine.docker("rm", "brief")
+            engine.docker("rmi", tag)
+            turns.append(1)
 
-    worker = threading.Thread(target=work)
-    worker.start()
-    try:
-        seen = [deep(stock) for _ in range(8)]
-    finally:
-        stop.set()
-        worker.join()
-    assert [(0, set())] * 8 == seen
+    with registry.running(workplace) as store:
+        tag = f"{store.host}/loose:1"
+        engine.docker("load", "-i", str(stock.archives["loose:1"]))
+        engine.docker("tag", "loose:1", tag)
+        engine.docker("push", tag)
+        engine.docker("rmi", "loose:1", tag)
+        worker = threading.Thread(target=work, args=(tag,))
+        worker.start()
+        try:
+            seen = [deep(stock) for _ in range(8)]
+        finally:
+            stop.set()
+            worker.join()
+    assert ([(0, set())] * 8, True) == (seen, len(turns) >= 2)

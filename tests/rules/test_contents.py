@@ -3,6 +3,7 @@
 import gzip
 import os
 import stat
+import struct
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,20 @@ def aged(store: Whole) -> Told:
     return layer(store, path)
 
 
+def noted(store: Whole) -> Told:
+    """A file with an attribute that no archive has."""
+    path = some_file(store)
+    os.setxattr(path, "user.note", b"by hand")
+    return layer(store, path)
+
+
+def capable(store: Whole) -> Told:
+    """A file that may do more than its archive lets it."""
+    path = some_file(store)
+    os.setxattr(path, "security.capability", struct.pack("<5I", 0x02000001, 1 << 13, 0, 0, 0))
+    return layer(store, path)
+
+
 def lazy(store: Whole) -> Told:
     """A file whose content overlay keeps in a lower layer."""
     path = some_file(store)
@@ -155,7 +170,11 @@ DEEP: tuple[Row, ...] = (
     silent(EXTRA, "a container has written", of_a_container),
     fires(DRIFT, "a file has another mode", chmodded),
     fires(DRIFT, "a file has another time", aged),
+    fires(DRIFT, "a file has another attribute", noted),
+    *((fires(DRIFT, "a file has a capability", capable),) if not os.geteuid() else ()),
     silent(DRIFT, "folders have other times", unusual),
+    silent(DRIFT, "a driver has noted something on a file", lambda store: os.setxattr(
+        some_file(store), "user.overlay.origin", b"x")),
     silent(DRIFT, "a time has other fractions of a second", lambda store: os.utime(some_file(store), ns=(
         0, some_file(store).stat().st_mtime_ns // 10**9 * 10**9 + 999_999_999))),
 )  # fmt: skip

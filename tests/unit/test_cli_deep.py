@@ -3,15 +3,18 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from test_cli_kit import Ended, run
 
+from docker_fsck.host import HostView
 from docker_fsck.testing.builder import DataRoot
 from docker_fsck.verify.memory import FILE
 
@@ -82,11 +85,74 @@ def test_a_damaged_layer_comes_first_the_next_time(tmp_path: Path) -> None:
 
 def test_a_time_limit_makes_the_verdict_incomplete_and_the_next_run_goes_on(root: DataRoot, tmp_path: Path) -> None:
     begun = time.monotonic()
-    ended = deep(root, tmp_path, "--max-duration", "1s", "--limit", "2K/s", "--jobs", "2")
+    ended = deep(root, tmp_path, "--max-duration", "5s", "--limit", "1K/s", "--jobs", "2")
     assert (8, "incomplete", True) == (ended.status, ended.report["verdict"], time.monotonic() - begun < 6)
     some = len(set(seen(tmp_path)))
     assert some < LAYERS
     assert (0, LAYERS) == (deep(root, tmp_path).status, len(set(seen(tmp_path))))
+
+
+LIVE = HostView(state="live", why="a test says so")
+
+
+def live(root: DataRoot, state: Path, *words: str, sleep: Callable[[float], None] = lambda _seconds: None) -> Ended:
+    """As `deep`, on a root that an engine uses; `sleep` happens between two passes."""
+    where = ("check", "--root", str(root.path), "--level", "deep", "--state-dir", str(state), "--format", "json")
+    return run(*where, *words, look=lambda _root: LIVE, sleep=sleep)
+
+
+def some_file(root: DataRoot) -> Path:
+    """A file with content of some layer."""
+    content = root.content(root.dir_of(root.chains_of(next(iter(root.images)))[-1]))
+    return next(path for path in sorted(content.rglob("*")) if path.is_file() and path.stat().st_size)
+
+
+@pytest.mark.parametrize(
+    ("rule", "blow"),
+    [
+        ("layer-content-mismatch", lambda path: path.write_bytes(bytes(path.stat().st_size))),
+        ("layer-extra-files", lambda path: path.with_name("stranger").write_bytes(b"")),
+        ("layer-metadata-drift", lambda path: path.chmod(0o4700)),
+    ],
+)
+def test_on_a_live_root_doubtful_layers_are_looked_at_again_and_no_others(
+    tmp_path: Path, rule: str, blow: Callable[[Path], object]
+) -> None:
+    root = DataRoot(tmp_path / "root", "overlay2")
+    root.image("app:1", 4)
+    blow(some_file(root))
+    ended = live(root, tmp_path / "state")
+    assert ([rule], 4 + 1) == ([each["rule"] for each in ended.report["findings"]], len(seen(tmp_path / "state")))
+
+
+def test_what_was_only_a_moment_is_no_finding(tmp_path: Path) -> None:
+    root = DataRoot(tmp_path / "root", "overlay2")
+    root.image("app:1", 2)
+    stranger = some_file(root).with_name("stranger")
+    stranger.write_bytes(b"")
+    ended = live(root, tmp_path / "state", sleep=lambda _seconds: stranger.unlink(missing_ok=True))
+    assert (0, []) == (ended.status, ended.report["findings"])
+
+
+def test_a_layer_that_goes_between_two_passes_is_no_finding(tmp_path: Path) -> None:
+    root = DataRoot(tmp_path / "root", "overlay2")
+    image = root.image("app:1", 2)
+    root.image("other:1", 2)
+    some_file(root).write_bytes(b"x")
+    chain = root.chains_of(image)[-1]
+
+    def remove(_seconds: float) -> None:
+        shutil.rmtree(root.record(chain), ignore_errors=True)
+
+    ended = live(root, tmp_path / "state", sleep=remove)
+    assert "layer-content-mismatch" not in [each["rule"] for each in ended.report["findings"]]
+
+
+def test_time_that_is_over_makes_no_further_pass_over_a_live_root(root: DataRoot, tmp_path: Path) -> None:
+    pauses: list[float] = []
+    begun = time.monotonic()
+    ended = live(root, tmp_path, "--max-duration", "1s", "--limit", "1K/s", "--jobs", "2", sleep=pauses.append)
+    assert (8, [], True) == (ended.status, pauses, time.monotonic() - begun < 5)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +170,7 @@ def test_the_memory_never_lies_in_the_root(root: DataRoot) -> None:
 
 
 def test_a_run_that_is_killed_loses_at_most_one_layer_of_each_worker(root: DataRoot, tmp_path: Path) -> None:
-    """Every layer that the log tells of is remembered, save for those that were just on their way."""
+    """Every layer that the log tells of is remembered, save for those that were just on their way; the next run takes the rest."""
     chance = random.Random(5)
     for turn in range(20):
         state, log = tmp_path / f"state{turn}", tmp_path / f"log{turn}"
@@ -116,3 +182,4 @@ def test_a_run_that_is_killed_loses_at_most_one_layer_of_each_worker(root: DataR
         told = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
         done = max((each["layers"] for each in told if each["event"] == "verified"), default=0)
         assert done <= len(set(seen(state))) <= done + 2
+        assert (0, LAYERS, LAYERS) == (deep(root, state, "--max-age", "1d").status, len(seen(state)), len(set(seen(state))))

@@ -79,7 +79,7 @@ def test_a_misspelt_command_gets_a_near_match() -> None:
         ["config", "edit"],
         ["undo", "last", "--jobs", "2"],
         ["why", "x", "--state-dir", "/x"],
-        ["--progress", "never"],
+        ["undo", "last", "--idle"],
         ["check", "--lev", "quick"],
         ["apply", "--dry-run=x"],
         ["--root"],

@@ -208,3 +208,11 @@ def test_severities_are_pairs_in_the_environment() -> None:
 def test_what_is_no_table_of_severities_is_a_usage_error(tmp_path: Path, text: str) -> None:
     with pytest.raises(UsageError, match="severity wants"):
         load(system=written(tmp_path, text))
+
+
+@pytest.mark.parametrize(("value", "expected"), [("true", True), ("false", False)])
+def test_a_switch_is_read_from_a_variable_and_from_a_file(tmp_path: Path, value: str, expected: bool) -> None:
+    assert expected is load(environ={"DOCKER_FSCK_IDLE": value}).idle
+    assert expected is load(system=written(tmp_path, f"idle = {value}")).idle
+    with pytest.raises(UsageError, match="DOCKER_FSCK_IDLE wants true or false"):
+        load(environ={"DOCKER_FSCK_IDLE": "1"})

@@ -12,8 +12,9 @@ import pytest
 from docker_fsck.errors import UsageError
 from docker_fsck.verdicts import Task, Verdict
 from docker_fsck.verify.budget import Budget, chosen, size, subset
+from docker_fsck.verify.counts import Counts
 from docker_fsck.verify.memory import FILE, Memory, Seen
-from docker_fsck.verify.workers import answers
+from docker_fsck.verify.workers import Pulse, answers
 
 
 def task(number: int) -> Task:
@@ -136,12 +137,41 @@ def test_patience_ends_a_run_in_the_middle_of_a_layer() -> None:
     assert ([0], True) == (found, time.monotonic() - begun < 5)
 
 
+def test_the_parent_beats_while_no_answer_comes() -> None:
+    beats: list[float] = []
+    pulse = Pulse(0.05, lambda: beats.append(time.monotonic()))
+    begun = time.monotonic()
+    list(answers(slow, Verdict, 2, 1, lambda: max(0.0, begun + 0.6 - time.monotonic()), pulse))
+    assert (True, True) == (2 <= len(beats) <= 14, time.monotonic() - begun < 5)
+
+
+def test_no_job_is_given_away_when_time_is_over() -> None:
+    assert len([number for number, _ in answers(verdict, Verdict, 1000, 2, lambda: 0.0)]) <= 2
+
+
+def test_bytes_of_a_layer_are_counted_while_another_process_hashes_it() -> None:
+    counts = Counts([100, 50, 0])
+    taken: list[int] = []
+    pid = os.fork()
+    if not pid:
+        count = counts.counted(0, taken.append)
+        count(30)
+        count(40)
+        counts.counted(1, taken.append)(80)
+        counts.counted(2, taken.append)(80)
+        os._exit(0)
+    os.waitpid(pid, 0)
+    assert (150, 120, []) == (counts.whole, counts.done, taken)
+    counts.finish(0)
+    assert 150 == counts.done
+
+
 PARENT = """
 import os, time
 from docker_fsck.verdicts import Verdict
 from docker_fsck.verify.workers import answers
 def work(number):
-    print(os.getpid(), flush=True)
+    os.write(1, b"%d\\n" % os.getpid())
     time.sleep(0.3)
     return Verdict("", "whole")
 for _ in answers(work, Verdict, 1000, 2, lambda: None):

@@ -2,13 +2,14 @@
 
 import functools
 import os
-from collections.abc import Collection, Iterator
+import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from docker_fsck.cli.edge import Call
-from docker_fsck.log import Event
+from docker_fsck.cli.progress import Telling, shown
 from docker_fsck.policy import Policy
 from docker_fsck.protocols import Supplier
 from docker_fsck.reports import files
@@ -17,19 +18,76 @@ from docker_fsck.values import Level, Note
 from docker_fsck.verdicts import Task, Verdict
 
 if TYPE_CHECKING:
-    from docker_fsck.verify.run import Progress, Terms
+    from docker_fsck.model import Model
+    from docker_fsck.verify.run import Terms
 
 
-def verify(call: Call, store: Store, only: Collection[str]) -> tuple[str, ...]:
-    """Let `store` learn the verdicts on its layers, of those in `only` if there are any; why something was left out.
+class Verification:
+    """What a run learns of the contents of layers; over a live root in several passes, later ones look at doubtful layers only.
 
-    At the standard level only sizes are compared, at the quick one nothing. Raises `UsageError`.
+    `notes`: why something was left out. All passes together keep to --max-duration.
     """
-    if call.config.level is Level.DEEP:
-        return tuple(_verify(call, store, only))
-    if call.config.level is Level.STANDARD:
-        _glance(store)
-    return ()
+
+    def __init__(self, call: Call) -> None:
+        """Nothing is looked at yet."""
+        self._call = call
+        self._known: dict[str, dict[str, Verdict]] = {}
+        self._begun = time.monotonic()
+        self._notes: dict[str, None] = {}
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """In the order of their coming."""
+        return tuple(self._notes)
+
+    def look(self, store: Store) -> None:
+        """Let `store` learn the verdicts on its layers. At the standard level only sizes are compared, at the quick one nothing.
+
+        Raises `UsageError`.
+        """
+        if self._call.config.level is Level.STANDARD:
+            _glance(store)
+        if self._call.config.level is Level.DEEP:
+            self._verify(store)
+
+    def _verify(self, store: Store) -> None:
+        from docker_fsck.verify import run  # noqa: PLC0415 - only for this level
+
+        terms = _terms(self._call, store)
+        with shown(self._call) as tell:
+            for model in store.models:
+                if model.name not in run.LAYERS_IN_DIRS:
+                    self._note(f"{model.home.name}: the content of its layers can only be read where they are mounted")
+                    continue
+                left = None if terms.seconds is None else max(0.0, terms.seconds - (time.monotonic() - self._begun))
+                found = self._of(model, msgspec.structs.replace(terms, seconds=left, every=tell.every), tell)
+                store.learn(model.name, functools.partial(dict, found))
+
+    def _of(self, model: "Model", terms: "Terms", tell: Telling) -> dict[str, Verdict]:
+        """The verdicts on the layers of one tree."""
+        from docker_fsck.verify import run  # noqa: PLC0415 - only for this level
+
+        before = self._known.get(model.name)
+        doubtful = frozenset(chain for chain, each in (before or {}).items() if _doubtful(each))
+        known = {chain: each for chain, each in (before or {}).items() if chain in model.layers.layers and chain not in doubtful}
+        if before is None or doubtful:
+            found = run.run(model, terms, self._call.edge.clock(), tell.tell, doubtful)
+            known |= found.verdicts
+            if found.left and before is None:
+                some = f"{len(found.left)} of {found.chosen} layers are not verified yet"
+                self._note(f"time limit: {some}, the next run goes on with them")
+            elif found.left:
+                self._note(f"time limit: {len(found.left)} doubtful layers are not verified again, the next run begins with them")
+        self._known[model.name] = known
+        return known
+
+    def _note(self, text: str) -> None:
+        self._notes[text] = None
+
+
+def _doubtful(verdict: Verdict) -> bool:
+    """Whether a second look must tell if it was only a moment of a store at work."""
+    return verdict.state not in {"whole", "gone"} or bool(verdict.extra or verdict.drift)
 
 
 def _glance(store: Store) -> None:
@@ -65,25 +123,6 @@ def unsupplied(store: Store) -> Iterator[Note]:
     return (Note("source", chain, f"is not restored: {why}") for chain, why in sorted(told.items()))
 
 
-def doubted(store: Store) -> Iterator[str]:
-    """Layers whose verdict is a bad one."""
-    return (chain for tree in store.verdicts.values() for chain, each in tree.items() if each.state in {"damaged", "record"})
-
-
-def _verify(call: Call, store: Store, only: Collection[str]) -> Iterator[str]:
-    from docker_fsck.verify import run  # noqa: PLC0415 - only for this level
-
-    terms = _terms(call, store)
-    for model in store.models:
-        if model.name not in run.LAYERS_IN_DIRS:
-            yield f"{model.home.name}: the content of its layers can only be read where they are mounted"
-            continue
-        found = run.run(model, terms, call.edge.clock(), lambda progress: _tell(call, progress), only)
-        store.learn(model.name, functools.partial(dict, found.verdicts))
-        if found.left:
-            yield f"time limit: {len(found.left)} of {found.chosen} layers are not verified yet, the next run goes on with them"
-
-
 def _terms(call: Call, store: Store) -> "Terms":
     from docker_fsck.verify import budget, run  # noqa: PLC0415 - only for this level
 
@@ -96,8 +135,5 @@ def _terms(call: Call, store: Store) -> "Terms":
         state_dir=config.state_dir,
         rate=budget.size(config.limit.removesuffix("/s"), "--limit") if config.limit else None,
         seconds=config.max_duration,
+        idle=config.idle,
     )
-
-
-def _tell(call: Call, progress: "Progress") -> None:
-    call.edge.log.say(Event.VERIFIED, **msgspec.structs.asdict(progress))

@@ -19,6 +19,11 @@ OPTIONS: dict[str, Callable[[Add], object]] = {
     "color": lambda add: add(
         "--color", metavar="auto|always|never", help="colours (default auto: on a terminal, unless NO_COLOR)"
     ),
+    "progress": lambda add: add(
+        "--progress",
+        metavar="auto|always|never",
+        help="deep: how far it is, on standard error (default auto: on a terminal, or as log events)",
+    ),
     "format": lambda add: add("--format", metavar="FORMAT", help=f"what is written to standard output: {FORMATS} (default text)"),
     "fail_on": lambda add: add(
         "--fail-on", metavar="info|warning|error|critical|never", help="severity that sets exit bit 4 (default error)"
@@ -46,6 +51,9 @@ OPTIONS: dict[str, Callable[[Add], object]] = {
     "max_duration": lambda add: add("--max-duration", metavar="DURATION", help="deep: end after this time; the next run goes on"),
     "max_age": lambda add: add("--max-age", metavar="DURATION", help="deep: leave out what was found whole within this time"),
     "limit": lambda add: add("--limit", metavar="RATE", help="deep: read at most so much a second, like 100M/s"),
+    "idle": lambda add: add(
+        "--idle", action="store_true", help="deep: read and compute only when nobody else wants to (the kernel's idle classes)"
+    ),
     "jobs": lambda add: add("--jobs", metavar="N", help="processes that read (default: one for each processor)"),
     "state_dir": lambda add: add("--state-dir", metavar="DIR", help="where it is kept what was verified when"),
     "rule": lambda add: add("--rule", metavar="ID", action="append", help="run only these rules (commas between, or repeated)"),

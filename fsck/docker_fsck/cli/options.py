@@ -43,6 +43,7 @@ GLOBAL = (
     "quiet",
     "verbose",
     "color",
+    "progress",
     "format",
     "fail_on",
     "grace",
@@ -50,7 +51,7 @@ GLOBAL = (
     "log_file",
     "version",
 )
-DEEP = ("subset", "max_duration", "max_age", "limit", "jobs", "state_dir")
+DEEP = ("subset", "max_duration", "max_age", "limit", "idle", "jobs", "state_dir")
 CHECK = ("report", "level", "rule", "skip", "probe", *DEEP)
 PLAN = (*CHECK, "classes", "consent", "allow_mass", "source")
 

@@ -132,7 +132,7 @@ def _checked(
     call: Call, root: roots.Root, seen: HostView, registry: Registry, chosen: tuple[Rule, ...], allowed: Policy
 ) -> Iterator[Passed]:
     """One pass over a root at rest; over one that may be in use, as many as it takes until what is found stays found."""
-    doubtful: set[str] = set()  # layers that one pass over a live root found damaged: the next one looks at them alone
+    contents = deep.Verification(call)
 
     supply = deep.supply(allowed, root.path)
 
@@ -144,10 +144,8 @@ def _checked(
             store.supply = supply
             if not call.config.rules_only:
                 store.read_ahead()
-            left = deep.verify(call, store, doubtful)
-            checked = engine.check(store, chosen, registry.failures)
-            doubtful.update(deep.doubted(store))
-            return msgspec.structs.replace(checked, incomplete=(*checked.incomplete, *left)), store
+            contents.look(store)
+            return engine.check(store, chosen, registry.failures), store
         except BaseException:
             reader.close()
             raise
@@ -159,7 +157,7 @@ def _checked(
 
     checked, store = look() if seen.state == "stopped" else settled(look, again)
     try:
-        yield checked, store
+        yield msgspec.structs.replace(checked, incomplete=(*checked.incomplete, *contents.notes)), store
     finally:
         store.reader.close()
 

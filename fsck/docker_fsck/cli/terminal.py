@@ -2,6 +2,7 @@
 
 import io
 import os
+import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import IO, Any, TextIO
@@ -37,6 +38,11 @@ class Terminal:
     def attended(self) -> bool:
         """Whether somebody may be watching: in cron nobody is."""
         return self.shown or self._err.isatty()
+
+    @property
+    def watched(self) -> bool:
+        """Whether standard error is a terminal that can write over a line."""
+        return self._err.isatty() and self._environ.get("TERM") != "dumb"
 
     @property
     def can_answer(self) -> bool:
@@ -82,6 +88,10 @@ class Terminal:
     def aside(self, lines: Iterable[Line]) -> None:
         """Lines on standard error: what a question is about, so that standard output stays the report's."""
         self._write(self._err, plain(lines))
+
+    def passing(self, text: str) -> None:
+        """A line on standard error in place of the one before; it ends short of the edge, and an empty one leaves no trace."""
+        self._write(self._err, f"\r{escape(text)[: shutil.get_terminal_size().columns - 1]}\x1b[K")
 
     def ask(self, question: str) -> bool:
         """Put a yes-or-no question; no answer and the end of input are no."""

@@ -1,33 +1,26 @@
-"""One pass over a layer: its archive put together again and hashed; what does not fit ends the pass early."""
+"""One pass over a layer: its archive put together again and hashed, each file looked at once; what does not fit ends it early."""
 
 import errno
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator
-from typing import Protocol
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from docker_fsck.layertree import LayerTree, plain
-from docker_fsck.tarsplit import FILE, SEGMENT, Entry
+from docker_fsck.tarsplit import FILE, NOTHING, Entry
+from docker_fsck.verify.headers import BLOCK
+from docker_fsck.verify.outward import Outward
 
 LINKS = frozenset({errno.ELOOP, errno.EMLINK, errno.ENXIO})
 SMALL = 256 << 10
-_CHUNK = 1 << 20
+_MOST_OPEN = 32
+_HELD = 1 << 20
+_CHUNK = 256 << 10
+_WORTH_JOINING = 8 << 10
+_ODD = frozenset({"", ".", ".."})
 
 
 class Differs(Exception):
-    """The content of `name` cannot be what was archived: the digest is lost from here on."""
-
-    def __init__(self, name: str, why: str) -> None:
-        super().__init__(name, why)
-        self.name, self.why = name, why
-
-
-class Hash(Protocol):
-    """What a pass feeds."""
-
-    def update(self, data: bytes | memoryview, /) -> None:
-        """Take the next bytes."""
-        ...
+    """The content of a file cannot be what was archived: the digest is lost from here on."""
 
 
 def named(batches: Iterable[list[Entry]]) -> Iterator[list[Entry]]:
@@ -35,89 +28,149 @@ def named(batches: Iterable[list[Entry]]) -> Iterator[list[Entry]]:
     for batch in batches:
         for entry in batch:
             if entry.type == FILE:
-                entry.name = plain(os.fsdecode(entry.name_raw) if entry.name_raw else entry.name)
+                entry.name = plain(_name(entry))
         yield batch
 
 
-def digest(batches: Iterable[list[Entry]], tree: LayerTree, pace: Callable[[int], None]) -> tuple[str, int]:
-    """`sha256:<hex>` and length in bytes of the archive that `batches`, with plain names, and the files of `tree` give.
+def digest(batches: Iterable[list[Entry]], tree: LayerTree, outward: Outward, pace: Callable[[int], None]) -> tuple[str, int]:
+    """`sha256:<hex>` and length in bytes of the archive that `batches` and the files of `tree` give; `outward` sees every file.
 
     `pace` is told of every piece that was hashed, in bytes. Raises `Differs` for a file that is not there or of another size,
     `OSError` for one that the kernel does not give, `TarSplitError` with `batches`.
     """
-    sha = hashlib.sha256()
-    total = 0
-    for piece in _pieces(batches, tree):
-        sha.update(piece)
-        total += len(piece)
-        pace(len(piece))
-    return f"sha256:{sha.hexdigest()}", total
-
-
-def _pieces(batches: Iterable[list[Entry]], tree: LayerTree) -> Iterator[bytes | memoryview]:
-    """The archive in pieces of a fair size: small ones are put together, one call of the hash costs as much as a KiB."""
-    parts: list[bytes] = []
-    held = 0
+    way = _Pass(tree, outward, pace)
     for batch in batches:
+        way.take(batch)
+        way.hash()
+    return f"sha256:{way.sha.hexdigest()}", way.total
+
+
+class _Pass:
+    """Small files of one folder are opened, asked and read together: what Python does for each call costs as much as the call.
+
+    `_parts` is the archive as far as it is not hashed yet. The files of `_waiting`, all in the folder `_base`, are still to come
+    into it: each with name, size, header and place.
+    """
+
+    def __init__(self, tree: LayerTree, outward: Outward, pace: Callable[[int], None]) -> None:
+        self.sha, self.total = hashlib.sha256(), 0
+        self._tree, self._outward, self._pace = tree, outward, pace
+        self._segment, self._padding = b"", 0
+        self._parts: list[bytes] = []
+        self._base = ""
+        self._waiting: list[tuple[str, int, bytes, int]] = []
+        self._held = 0
+        self._room = memoryview(bytearray(_CHUNK))
+
+    def take(self, batch: list[Entry]) -> None:
+        """The next entries; the header of each is the end of the segment before it, behind the padding of the last file."""
+        segment, padding, parts, waiting = self._segment, self._padding, self._parts, self._waiting
         for entry in batch:
-            if entry.type == SEGMENT:
-                data = entry.payload or b""
-            elif not entry.has_content:
+            payload = entry.payload
+            if entry.type != FILE:
+                if payload:
+                    parts.append(payload)
+                    segment = segment + payload if segment else payload
                 continue
-            elif entry.size <= SMALL:
-                data = _small(tree, entry)
-            else:
-                yield b"".join(parts)
-                parts, held = [], 0
-                yield from _large(tree, entry)
+            header, segment = segment[padding:] if padding else segment, b""
+            size = entry.size
+            if not size or payload == NOTHING:
+                padding = 0
+                self._outward.bare(plain(_name(entry)), header)
                 continue
-            parts.append(data)
-            held += len(data)
-            if held >= SMALL:
-                yield b"".join(parts)
-                parts, held = [], 0
-    yield b"".join(parts)
+            padding = -size % BLOCK
+            base, _, last = entry.name.rpartition("/")
+            if base != self._base or last in _ODD:
+                base, _, last = plain(_name(entry)).rpartition("/")
+            if size > SMALL:
+                self.hash()
+                self._large(base, last, size, header)
+                continue
+            if base != self._base or len(waiting) == _MOST_OPEN:
+                self._read()
+                self._base = base
+            waiting.append((last, size, header, len(parts)))
+            parts.append(b"")
+            self._held += size
+            if self._held >= _HELD:
+                self.hash()
+        self._segment, self._padding = segment, padding
+
+    def hash(self) -> None:
+        """Read what waits, and hash all that came so far; small pieces are put together, as a call costs as much as a KiB."""
+        self._read()
+        length = sum(map(len, self._parts))
+        if length > _WORTH_JOINING * len(self._parts):
+            for part in self._parts:
+                self.sha.update(part)
+        else:
+            self.sha.update(b"".join(self._parts))
+        self._parts.clear()
+        self._held = 0
+        self._hashed(length)
+
+    def _hashed(self, length: int) -> None:
+        self.total += length
+        self._pace(length)
+
+    def _read(self) -> None:
+        """The files that wait."""
+        if not self._waiting:
+            return
+        names, sizes, headers, places = zip(*self._waiting, strict=True)
+        self._waiting.clear()
+        fds: list[int] = []
+        try:
+            self._open(self._base, names, fds)
+            found = list(map(os.read, fds, [size + 1 for size in sizes]))
+            if tuple(map(len, found)) != sizes:
+                raise Differs
+            self._outward.opened(self._base, names, headers, fds)
+        except IsADirectoryError:
+            raise Differs from None
+        finally:
+            _close(fds)
+        for place, data in zip(places, found, strict=True):
+            self._parts[place] = data
+
+    def _open(self, base: str, names: Sequence[str], into: list[int]) -> None:
+        try:
+            self._tree.open_all(base, names, into)
+        except (FileNotFoundError, NotADirectoryError):
+            raise Differs from None
+        except OSError as error:
+            if error.errno in LINKS:
+                raise Differs from None
+            raise
+
+    def _large(self, base: str, last: str, size: int, header: bytes) -> None:
+        fds: list[int] = []
+        try:
+            self._open(base, [last], fds)
+            if os.fstat(fds[0]).st_size != size:
+                raise Differs
+            self._outward.opened(base, [last], [header], fds)
+            while size:
+                count = os.readv(fds[0], [self._room[: min(size, _CHUNK)]])
+                if not count:
+                    raise Differs
+                self.sha.update(self._room[:count])
+                size -= count
+                self._hashed(count)
+        except IsADirectoryError:
+            raise Differs from None
+        finally:
+            _close(fds)
 
 
-def _opened(tree: LayerTree, name: str) -> int:
-    try:
-        return tree.open(name)
-    except (FileNotFoundError, NotADirectoryError):
-        raise Differs(name, "missing") from None
-    except OSError as error:
-        if error.errno in LINKS:
-            raise Differs(name, "another kind of file") from None
-        raise
-
-
-def _small(tree: LayerTree, entry: Entry) -> bytes:
-    name = entry.name
-    fd = _opened(tree, name)
-    try:
-        data = os.read(fd, entry.size + 1)
-    except IsADirectoryError:
-        raise Differs(name, "another kind of file") from None
-    finally:
+def _close(fds: list[int]) -> None:
+    """Close them, at once where no other descriptor stands between them."""
+    if fds and fds == list(range(fds[0], fds[0] + len(fds))):
+        os.closerange(fds[0], fds[-1] + 1)
+        return
+    for fd in fds:
         os.close(fd)
-    if len(data) != entry.size:
-        raise Differs(name, f"{len(data)} bytes")
-    return data
 
 
-def _large(tree: LayerTree, entry: Entry) -> Iterator[memoryview]:
-    name = entry.name
-    fd = _opened(tree, name)
-    try:
-        if os.fstat(fd).st_size != entry.size:
-            raise Differs(name, f"{os.fstat(fd).st_size} bytes")
-        left, room = entry.size, memoryview(bytearray(_CHUNK))
-        while left:
-            count = os.readv(fd, [room[: min(left, _CHUNK)]])
-            if not count:
-                raise Differs(name, f"{entry.size - left} bytes")
-            left -= count
-            yield room[:count]
-    except IsADirectoryError:
-        raise Differs(name, "another kind of file") from None
-    finally:
-        os.close(fd)
+def _name(entry: Entry) -> str:
+    return os.fsdecode(entry.name_raw) if entry.name_raw else entry.name

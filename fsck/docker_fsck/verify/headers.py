@@ -2,11 +2,9 @@
 
 import functools
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
-
-from docker_fsck.tarsplit import FILE, Entry
 
 BLOCK = 512
 _XATTR = "SCHILY.xattr."
@@ -26,35 +24,23 @@ class Attributes(msgspec.Struct):
     xattrs: dict[str, bytes]
 
 
-class Headers:
-    """Takes the entries of an archive as they come."""
-
-    def __init__(self) -> None:
-        self._segment, self._padding = b"", 0
-
-    def of(self, batch: list[Entry]) -> Iterator[tuple[str, bytes]]:
-        """Name and header blocks of each entry, in the order of the archive."""
-        for entry in batch:
-            if entry.type != FILE:
-                self._segment = (
-                    self._segment + entry.payload if self._segment and entry.payload else entry.payload or self._segment
-                )
-                continue
-            yield entry.name, self._segment[self._padding :] if self._padding else self._segment
-            self._segment, self._padding = b"", -entry.size % BLOCK if entry.has_content else 0
+def plain_file(blocks: bytes, shift: tuple[int, int]) -> tuple[int, int, int, int] | None:
+    """Mode (as lstat has it), owners with `shift` added, and time of a file whose one header says it all, else None."""
+    return plain_files((blocks,), shift)[0]
 
 
-def plain_file(blocks: bytes) -> tuple[int, int, int, int] | None:
-    """Mode (as lstat has it), uid, gid and time of a file that nobody executes and whose one header says it all, else None."""
-    return _plain_file(blocks[100:124], blocks[136:148], blocks[156:157]) if len(blocks) == BLOCK else None
+def plain_files(each: Sequence[bytes], shift: tuple[int, int]) -> list[tuple[int, int, int, int] | None]:
+    """The same of many."""
+    told = _plain_file
+    return [told(one[100:124], one[136:148], one[156:157], shift) if len(one) == BLOCK else None for one in each]
 
 
 @functools.lru_cache(maxsize=1 << 12)  # nearly all files of a layer have the same owner and mode, many the same time
-def _plain_file(owner: bytes, time: bytes, kind: bytes) -> tuple[int, int, int, int] | None:
+def _plain_file(owner: bytes, time: bytes, kind: bytes, shift: tuple[int, int]) -> tuple[int, int, int, int] | None:
     mode, uid, gid, mtime = _number(owner[:8]), _number(owner[8:16]), _number(owner[16:]), _number(time)
-    if kind not in {b"0", b"\0"} or mode is None or mode & 0o111 or uid is None or gid is None or mtime is None:
+    if kind not in {b"0", b"\0"} or mode is None or uid is None or gid is None or mtime is None:
         return None
-    return stat.S_IFREG | mode & 0o7777, uid, gid, mtime
+    return stat.S_IFREG | mode & 0o7777, uid + shift[0], gid + shift[1], mtime
 
 
 def attributes(name: str, blocks: bytes) -> Attributes | None:

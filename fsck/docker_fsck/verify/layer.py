@@ -48,19 +48,25 @@ def _judge(reader: Reader, task: Task, tree: LayerTree, pace: Pace) -> Verdict:
     """What the digest does not cover is looked at on the same way: the entries are read and the files are known by then."""
 
     def batches() -> Iterator[list[Entry]]:
-        return named(entries(pieces(reader, task.record)))
+        return entries(pieces(reader, task.record))
 
-    seen = Outward(tree, task.shift)
+    seen = Outward(tree, task.shift, _registered(reader, task))
     try:
-        found, count = digest(seen.watch(batches()), tree, pace)
+        found, count = digest(batches(), tree, seen, pace)
     except Differs:
         found, count = "", 0
     if found != task.diff:
-        return _sentence(task, locate(batches(), tree, pace))
+        return _sentence(task, locate(named(batches()), tree, pace))
     if not task.whole_tree:
-        return Verdict(task.chain, "whole", count, extra=seen.strange(batches), drift=tuple(seen.drift))
+        return Verdict(task.chain, "whole", count, extra=seen.strange(lambda: named(batches())), drift=tuple(seen.drift))
     changed = tuple(each for each in seen.drift if each.found != "kind missing")  # the layer itself may remove it again
     return Verdict(task.chain, "whole", count, drift=changed)
+
+
+def _registered(reader: Reader, task: Task) -> int:
+    """When the record was written, in ns: the folder was complete by then, and nobody is to touch it afterwards."""
+    facts = reader.facts(task.record)
+    return 0 if isinstance(facts, Trouble) else min(facts.mtime_ns, facts.ctime_ns)
 
 
 def _sentence(task: Task, found: Located) -> Verdict:

@@ -2,18 +2,22 @@
 
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from heapq import nsmallest
+from operator import attrgetter, itemgetter
 
 from docker_fsck.layertree import LayerTree
 from docker_fsck.tarsplit import FILE, Entry
 from docker_fsck.verdicts import Damage
-from docker_fsck.verify.headers import Attributes, Headers, attributes, plain_file
+from docker_fsck.verify import xattrs
+from docker_fsck.verify.headers import Attributes, attributes, plain_file, plain_files
 
 MOST_TOLD = 1000
 WHITEOUT = ".wh."
 OPAQUE = ".wh..wh..opq"
-CAPABILITY = "security.capability"
-_LINK, _HARD_LINK = b"2", b"1"
+_OF_AUFS = ".wh..wh."
+_AT_ONCE = 100_000
+_HARD_LINK = b"1"
 _KINDS = {
     b"0": "file", b"\0": "file", b"1": "file", b"7": "file", b"2": "link", b"3": "device", b"4": "device", b"5": "folder",
     b"6": "pipe",
@@ -22,53 +26,90 @@ _MODES = {
     stat.S_IFREG: "file", stat.S_IFLNK: "link", stat.S_IFCHR: "device", stat.S_IFBLK: "device", stat.S_IFDIR: "folder",
     stat.S_IFIFO: "pipe",
 }  # fmt: skip
+_PLAIN = itemgetter(stat.ST_MODE, stat.ST_UID, stat.ST_GID, stat.ST_MTIME)
+_CHANGED = attrgetter("st_ctime_ns")
 Batches = Iterator[list[Entry]]
 
 
 class Outward:
     """What the headers of an archive say, held against a layer; `shift`: what user namespaces add to owners.
 
-    `drift`: where kind, mode, owner, time, target or capabilities are not the archive's. A change of a folder's time is none:
-    every mount may change it (FC-04).
+    `drift`: where kind, mode, owner, time, target or extended attributes are not the archive's. A change of a folder's time is
+    none: every mount may change it (FC-04).
     """
 
-    def __init__(self, tree: LayerTree, shift: tuple[int, int]) -> None:
-        """Nothing is looked at yet."""
-        self._tree, self._shift, self._headers = tree, shift, Headers()
+    def __init__(self, tree: LayerTree, shift: tuple[int, int], since: int) -> None:
+        """Nothing is looked at yet. `since`: ns; attributes that no archive has are asked of what changed after it alone."""
+        self._tree, self._shift, self._since = tree, shift, since
         self.drift: list[Damage] = []
         self._files = 0
 
-    def watch(self, batches: Batches) -> Batches:
-        """The same batches; what their headers say is compared on the way."""
-        uid, gid = self._shift
-        for batch in batches:
-            for name, blocks in self._headers.of(batch):
-                if WHITEOUT in name:
-                    self._files += _last(name) != OPAQUE
-                    continue
-                plain = plain_file(blocks)
-                facts = self._facts(name)
-                if facts is None:
-                    continue
-                self._files += not stat.S_ISDIR(facts.st_mode)
-                there = facts.st_mode, facts.st_uid - uid, facts.st_gid - gid, facts.st_mtime_ns // 1_000_000_000
-                if plain != there and name:
-                    self._note(name, blocks, facts)
-            yield batch
+    def opened(self, base: str, names: Sequence[str], headers: Sequence[bytes], fds: Sequence[int]) -> None:
+        """Files with content in the folder `base`, by header and descriptor; nearly always all of them are as they should be."""
+        self._files += len(fds)
+        expected = plain_files(headers, self._shift)
+        found = list(map(os.fstat, fds))
+        if expected == list(map(_PLAIN, found)) and (max(map(_CHANGED, found)) < self._since or not xattrs.some(fds)):
+            return
+        for name, header, wanted, facts, fd in zip(names, headers, expected, found, fds, strict=True):
+            if wanted != _PLAIN(facts) or self._more(facts, fd):
+                self._compare(f"{base}/{name}" if base else name, header, facts, fd)
 
-    def _facts(self, name: str) -> os.stat_result | None:
+    def _more(self, facts: os.stat_result, fd: int) -> bool:
+        """Whether an open file has attributes that were given to it since its layer was registered."""
+        return facts.st_ctime_ns >= self._since and bool(xattrs.told(fd))
+
+    def bare(self, name: str, header: bytes) -> None:
+        """Anything without content, by its plain name."""
+        if WHITEOUT in name:
+            self._files += _last(name) != OPAQUE
+            return
         try:
-            return self._tree.facts(name)
+            facts = self._tree.facts(name)
         except (FileNotFoundError, NotADirectoryError):
             self._tell(Damage(name, "kind as in the archive", "kind missing"))
-            return None
+            return
+        self._files += not stat.S_ISDIR(facts.st_mode)
+        if name and (plain_file(header, self._shift) != _PLAIN(facts) or facts.st_ctime_ns >= self._since):
+            self._compare(name, header, facts)
 
-    def _note(self, name: str, blocks: bytes, facts: os.stat_result) -> None:
-        each = attributes(name, blocks)
-        wrong = {} if each is None else _compare(each, facts, self._tree, self._shift)
+    def _compare(self, name: str, header: bytes, facts: os.stat_result, fd: int | None = None) -> None:
+        each = attributes(name, header)
+        wrong = {} if each is None else self._differing(each, facts, fd)
         if wrong:
             expected, actual = (", ".join(f"{key} {pair[side]}" for key, pair in wrong.items()) for side in (0, 1))
             self._tell(Damage(name, expected, actual))
+
+    def _differing(self, each: Attributes, facts: os.stat_result, fd: int | None) -> dict[str, tuple[str, str]]:
+        """What differs: by attribute what the archive says and what is there."""
+        kind = _KINDS.get(each.kind, "file")
+        there = _MODES.get(stat.S_IFMT(facts.st_mode), "other")
+        if kind != there:
+            return {"kind": (kind, there)}
+        if each.kind == _HARD_LINK or (kind == "file" and facts.st_nlink > 1):
+            return {}  # several headers speak of one file, and the last one counts
+        uid, gid = self._shift
+        told = {"owner": (f"{each.uid + uid}:{each.gid + gid}", f"{facts.st_uid}:{facts.st_gid}")}
+        if kind == "link":
+            told["target"] = (each.link, self._tree.target(each.name))
+        else:
+            told["mode"] = (f"{each.mode:04o}", f"{facts.st_mode & 0o7777:04o}")
+        if kind == "file":
+            told["time"] = (str(each.mtime), str(facts.st_mtime_ns // 1_000_000_000))
+        if kind in {"file", "folder"}:
+            told |= self._attributes(each, facts, fd)
+        return {key: pair for key, pair in sorted(told.items()) if pair[0] != pair[1]}
+
+    def _attributes(self, each: Attributes, facts: os.stat_result, fd: int | None) -> dict[str, tuple[str, str]]:
+        more = facts.st_ctime_ns >= self._since
+        if not more and not each.xattrs:
+            return {}
+        own = self._tree.open(each.name) if fd is None else fd
+        try:
+            return xattrs.compared(each.xattrs, own, self._shift[0], more=more)
+        finally:
+            if fd is None:
+                os.close(own)
 
     def _tell(self, damage: Damage) -> None:
         if len(self.drift) < MOST_TOLD:
@@ -78,33 +119,40 @@ class Outward:
         """Files that the archive has not, for drivers that keep what a layer adds; a whiteout counts as what it hides.
 
         Every name of the archive has been found: only if there are more files than names must they be compared one by one.
-        An archive may name a file through a link to its folder.
+        An archive may name a file through a link to its folder. Of very many names only a part is compared at a time.
         """
-        if sum(1 for _ in _files(self._tree)) == self._files:
+        count = _count(self._tree)
+        if count == self._files:
             return ()
-        names = [each.name for batch in batches() for each in batch if each.type == FILE]
-        known = {f"{self._tree.real(_base(name))}/{_last(_shown_as(name))}".lstrip("/") for name in names}
-        return tuple(sorted(path for path in _files(self._tree) if path not in known)[:MOST_TOLD])
+        parts = 1 + count // _AT_ONCE
+        return tuple(nsmallest(MOST_TOLD, (path for part in range(parts) for path in self._strangers(batches(), part, parts))))
+
+    def _strangers(self, batches: Batches, part: int, parts: int) -> Iterator[str]:
+        real: tuple[str, str] = ("", "")
+        known: set[int] = set()
+        for entry in (each for batch in batches for each in batch if each.type == FILE):
+            base = _base(entry.name)
+            if base != real[0]:
+                real = (base, self._tree.real(base))
+            mark = hash(f"{real[1]}/{_last(_shown_as(entry.name))}".lstrip("/"))
+            if mark % parts == part:
+                known.add(mark)
+        found = map(_shown_as, _files(self._tree))
+        return (path for path in found if (mark := hash(path)) % parts == part and mark not in known)
 
 
-def _compare(each: Attributes, facts: os.stat_result, tree: LayerTree, shift: tuple[int, int]) -> dict[str, tuple[str, str]]:
-    """What differs: by attribute what the archive says and what is there."""
-    kind = _KINDS.get(each.kind, "file")
-    there = _MODES.get(stat.S_IFMT(facts.st_mode), "other")
-    if kind != there:
-        return {"kind": (kind, there)}
-    if each.kind == _HARD_LINK or (kind == "file" and facts.st_nlink > 1):
-        return {}  # several headers speak of one file, and the last one counts
-    told = {"owner": (f"{each.uid + shift[0]}:{each.gid + shift[1]}", f"{facts.st_uid}:{facts.st_gid}")}
-    if kind == "link":
-        told["target"] = (each.link, tree.target(each.name))
-    else:
-        told["mode"] = (f"{each.mode:04o}", f"{facts.st_mode & 0o7777:04o}")
-    if kind == "file":
-        told["time"] = (str(each.mtime), str(facts.st_mtime_ns // 1_000_000_000))
-        for key in {CAPABILITY, *each.xattrs} if each.mode & 0o111 else each.xattrs:
-            told[key] = (_shown(each.xattrs.get(key)), _shown(tree.attribute(each.name, key)))
-    return {key: pair for key, pair in sorted(told.items()) if pair[0] != pair[1]}
+def _count(tree: LayerTree) -> int:
+    """How many there are of `_files`, faster."""
+    todo, count = [""], 0
+    while todo:
+        base = todo.pop()
+        with tree.listing(base) as listing:
+            for entry in listing:
+                if entry.is_dir(follow_symlinks=False):
+                    todo.append(f"{base}/{entry.name}" if base else entry.name)
+                elif entry.name[: len(_OF_AUFS)] != _OF_AUFS:
+                    count += 1
+    return count
 
 
 def _files(tree: LayerTree) -> Iterator[str]:
@@ -112,14 +160,13 @@ def _files(tree: LayerTree) -> Iterator[str]:
     todo = [""]
     while todo:
         base = todo.pop()
-        for name, is_folder in tree.names(base):
-            path = f"{base}/{name}" if base else name
-            if name.startswith(".wh..wh."):
-                continue
-            if is_folder:
-                todo.append(path)
-            else:
-                yield path if WHITEOUT not in name else _shown_as(path)
+        within = f"{base}/" if base else ""
+        with tree.listing(base) as listing:
+            for entry in listing:
+                if entry.is_dir(follow_symlinks=False):
+                    todo.append(within + entry.name)
+                elif not entry.name.startswith(_OF_AUFS):
+                    yield within + entry.name
 
 
 def _shown_as(path: str) -> str:
@@ -134,10 +181,6 @@ def _base(path: str) -> str:
 
 def _last(path: str) -> str:
     return path.rpartition("/")[2]
-
-
-def _shown(value: bytes | None) -> str:
-    return "none" if value is None else value.hex()
 
 
 def shift_of(root: str) -> tuple[int, int]:

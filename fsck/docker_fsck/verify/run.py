@@ -8,10 +8,12 @@ import msgspec
 
 from docker_fsck.verdicts import Task, Verdict
 from docker_fsck.verify.budget import Budget, chosen
+from docker_fsck.verify.counts import Counts
+from docker_fsck.verify.idle import yield_to_others
 from docker_fsck.verify.layer import verify
 from docker_fsck.verify.memory import Memory, Seen
 from docker_fsck.verify.outward import shift_of
-from docker_fsck.verify.workers import answers
+from docker_fsck.verify.workers import Pulse, answers
 
 if TYPE_CHECKING:
     from docker_fsck.model import Model
@@ -23,23 +25,39 @@ LAYERS_IN_DIRS = frozenset({"overlay2", "fuse-overlayfs", "aufs", "overlay", "vf
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run may take: processes, bytes a second over all, seconds in all (None: no limit), where it remembers."""
+    """What a run may take: processes, bytes a second over all, seconds in all (None: no limit), where it remembers.
+
+    `idle`: only what nobody else wants of disk and processor. `every` so many seconds it tells how far it is (None: by layer).
+    """
 
     budget: Budget
     jobs: int
     state_dir: str
     rate: int | None = None
     seconds: float | None = None
+    idle: bool = False
+    every: float | None = None
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """How far a run is: layers and bytes done and in all, seconds since its start."""
+    """How far a run is: layers and bytes done and in all, seconds since its start; `done` is the layer that just was, if one."""
 
     layers: int
     of_layers: int
     bytes: int
     of_bytes: int
     seconds: float
+    done: str | None = None
+
+    @property
+    def rate(self) -> int:
+        """Bytes a second up to now."""
+        return int(self.bytes / self.seconds) if self.seconds > 0 else 0
+
+    @property
+    def eta(self) -> float | None:
+        """Seconds that the rest takes at this rate, None while nothing is known of it."""
+        return max(0, self.of_bytes - self.bytes) / self.rate if self.rate else None
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -70,7 +88,7 @@ def task_of(model: "Model", layer: "Layer") -> Task | None:
 
 
 def run(model: "Model", terms: Terms, now: float, tell: Callable[[Progress], None], only: Collection[str] = ()) -> Outcome:
-    """Verify as much of `model` as `terms` allow; `now` in seconds since the epoch, `tell` hears of every layer.
+    """Verify as much of `model` as `terms` allow; `now` in seconds since the epoch, `tell` hears how far it is.
 
     With `only` just these chain ids, whatever the budget.
     """
@@ -98,22 +116,27 @@ def _run(
 ) -> Outcome:
     begun = time.monotonic()
     found: dict[str, Verdict] = {}
-    whole, done = sum(sizes.get(task.chain, 0) for task in todo), 0
+    counts = Counts([sizes.get(task.chain, 0) for task in todo])
 
     def work(number: int) -> Verdict:
+        if terms.idle:
+            yield_to_others()
         with store.reader.twin() as own:
-            return verify(own, todo[number], _pace(terms.rate, min(terms.jobs, len(todo))))
+            return verify(own, todo[number], counts.counted(number, _pace(terms.rate, min(terms.jobs, len(todo)))))
 
     def patience() -> float | None:
         return None if terms.seconds is None else max(0.0, terms.seconds - (time.monotonic() - begun))
 
-    for number, answer in answers(work, Verdict, len(todo), terms.jobs, patience):
+    def beat(done: str | None = None) -> None:
+        tell(Progress(len(found), len(todo), counts.done, counts.whole, time.monotonic() - begun, done))
+
+    for number, answer in answers(work, Verdict, len(todo), terms.jobs, patience, Pulse(terms.every, beat)):
         task = todo[number]
         verdict = answer or Verdict(task.chain, "unread", why=f"{task.content}: the process that read it died")
         found[task.chain] = verdict
         memory.note(Seen(task.chain, verdict.state, now + time.monotonic() - begun))
-        done += sizes.get(task.chain, 0)
-        tell(Progress(len(found), len(todo), done, whole, time.monotonic() - begun))
+        counts.finish(number)
+        beat(task.chain)
     return Outcome(found, tuple(task.chain for task in todo if task.chain not in found), len(todo))
 
 

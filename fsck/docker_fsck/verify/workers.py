@@ -32,23 +32,41 @@ class Worker(Generic[T]):
         os.waitpid(self.pid, 0)
 
 
+class Pulse(msgspec.Struct, frozen=True):
+    """What the parent does meanwhile: `beat`, when no answer came for `every` seconds (None: never)."""
+
+    every: float | None
+    beat: Callable[[], None]
+
+
 def answers(
-    work: Callable[[int], T], kind: type[T], count: int, jobs: int, patience: Callable[[], float | None]
+    work: Callable[[int], T],
+    kind: type[T],
+    count: int,
+    jobs: int,
+    patience: Callable[[], float | None],
+    pulse: Pulse | None = None,
 ) -> Iterator[tuple[int, T | None]]:
     """The number and the answer of each job from 0 to `count`, as they come; None for one whose worker died.
 
-    `patience` gives the seconds to wait for the next answer, None for any; when they are over the rest is left undone.
+    `patience` gives the seconds that are left, None for any; when they are over the rest is left undone.
     """
     workers: list[Worker[T]] = []
     waiting = iter(range(count))
+    every = pulse.every if pulse else None
     with selectors.DefaultSelector() as selector:
         try:
             for _ in range(min(jobs, count)):
                 _start(workers, work, selector, waiting)
             while any(worker.busy is not None for worker in workers):
-                ready = selector.select(patience())
-                if not ready:
+                left = patience()
+                ready = selector.select(min((each for each in (left, every) if each is not None), default=None))
+                if not ready and left is not None and left <= 0:
                     return
+                if not ready and pulse:
+                    pulse.beat()
+                if left is not None and left <= 0:
+                    waiting = iter(())
                 for key, _ in ready:
                     worker = key.data
                     yield worker.busy, _answer(worker, kind)
