@@ -82,12 +82,16 @@ class MakeDir(At, frozen=True, tag_field="op", tag="mkdir"):
 
 
 class SetMeta(At, frozen=True, tag_field="op", tag="setmeta"):
-    """Give `path` another mode, owner or mtime; a field left None stays as it is."""
+    """Give `path` another mode, owner or mtime; a field left None stays as it is.
+
+    `xattrs`: the values that these extended attributes get; None: it goes.
+    """
 
     mode: int | None = None
     uid: int | None = None
     gid: int | None = None
     mtime_ns: int | None = None
+    xattrs: tuple[tuple[str, bytes | None], ...] = ()
     n: int = -1
     rank: int = 0
 

@@ -26,12 +26,26 @@ class Task(msgspec.Struct, frozen=True):
     shift: tuple[int, int] = (0, 0)
 
 
+class Meta(msgspec.Struct, frozen=True):
+    """What a file is to have as its archive says: the fields of a step `setmeta`, those that differ."""
+
+    mode: int | None = None
+    uid: int | None = None
+    gid: int | None = None
+    mtime_ns: int | None = None
+    xattrs: tuple[tuple[str, bytes | None], ...] = ()
+
+
 class Damage(msgspec.Struct, frozen=True):
-    """A file that is not what was archived. `found` and `expected` are words: sizes, checksums, kinds."""
+    """A file that is not what was archived. `found` and `expected` are words: sizes, checksums, kinds.
+
+    `meta`: what would mend it, where only its attributes differ and its name leads through no link.
+    """
 
     name: str
     expected: str
     found: str
+    meta: Meta | None = None
 
 
 class Verdict(msgspec.Struct, frozen=True):

@@ -2,7 +2,24 @@
 
 from collections.abc import Iterable, Iterator
 
-from docker_fsck.api import ActionClass, Fault, Level, Model, Ref, Rule, Severity, Verdict, hookimpl, rule, short
+import msgspec
+
+from docker_fsck.api import (
+    ActionClass,
+    Fault,
+    Level,
+    Model,
+    Ref,
+    Remedy,
+    Rule,
+    SetMeta,
+    Severity,
+    Verdict,
+    hookimpl,
+    rule,
+    short,
+    spell,
+)
 from docker_fsck_plugins.remedies import forget
 from docker_fsck_plugins.restored import damaged, unrecorded
 
@@ -101,13 +118,14 @@ def extra_files(model: Model) -> Iterator[Fault]:
         yield Fault(Ref("layer", verdict.chain), message, _paths(model, verdict, some), "no such files", actual)
 
 
-@rule("layer-metadata-drift", Severity.INFO, level=Level.DEEP)
+@rule("layer-metadata-drift", Severity.INFO, level=Level.DEEP, actions=(ActionClass.LOSSLESS,))
 def metadata_drift(model: Model) -> Iterator[Fault]:
     """Mode, owner, time, target, capabilities or other extended attributes of a layer's files are not those of its archive.
 
     Why it matters: a program may lose its rights or gain some; no digest covers it, so that no engine ever notices.
     How it comes about: chown, chmod or setcap through the folder, a copy of the root that lost owners or attributes.
-    Repair: none yet in this version.
+    Repair: mode, owner, time and attributes are given to each file as its archive records them. Where another kind of file or
+        another link stands, or a name leads through a link, nothing is done.
     Seen in: FC-44
     """
     for verdict in (each for each in _of(model, "whole") if each.drift):
@@ -118,7 +136,19 @@ def metadata_drift(model: Model) -> Iterator[Fault]:
             _paths(model, verdict, (each.name for each in some)),
             _several([f"{each.name}: {each.expected}" for each in some], len(verdict.drift)),
             _several([f"{each.name}: {each.found}" for each in some], len(verdict.drift)),
+            _dressed(model, verdict),
         )
+
+
+def _dressed(model: Model, verdict: Verdict) -> tuple[Remedy, ...]:
+    """Give the files of a layer the attributes of its archive."""
+    steps = []
+    for each in verdict.drift:
+        path, coded = spell(_paths(model, verdict, (each.name,))[0])
+        if each.meta is not None:
+            steps.append(SetMeta(path=path, path_b64=coded, **msgspec.structs.asdict(each.meta)))
+    does = f"give {len(steps)} files of layer {short(verdict.chain)} the attributes of its archive"
+    return (Remedy(cls=ActionClass.LOSSLESS, does=does, steps=tuple(steps)),) if steps else ()
 
 
 @hookimpl

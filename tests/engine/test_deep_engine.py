@@ -11,7 +11,8 @@ import pytest
 import registry
 from docker_fsck.ids import hex_of
 from docker_fsck.tarsplit import entries
-from repairkit import Stock, fsck, told
+from docker_fsck.testing import tree
+from repairkit import OURS, Stock, fsck, state, take_back, told
 
 SEED, DAMAGES = 20_261_125, 25
 """So many on each driver."""
@@ -125,3 +126,33 @@ def test_an_engine_that_pulls_runs_and_removes_gives_no_false_finding(stock: Sto
             stop.set()
             worker.join()
     assert ([(0, set())] * 8, True) == (seen, len(turns) >= 2)
+
+
+def test_attributes_that_a_copy_lost_come_back(stock: Stock) -> None:
+    engine = stock.engine
+    chains = stock.places.chains(stock.images["lone:1"])
+    (shell,) = {path for path, chain in files(stock).items() if path.name == "busybox" and chain in chains}
+    engine.start()
+    facts = shell.stat()
+    shell.chmod(0o640)
+    os.chown(shell, 1000, 1000)
+    os.setxattr(shell, "user.note", b"from the copy")
+    os.utime(shell, (1, 1))
+    said = engine.docker("run", "--rm", "--network", "none", "lone:1", "true", check=False)
+    broken = engine.driver == "overlay2"  # on vfs the layers above have copies of their own
+    assert ("executable file not found" in said.stderr, said.returncode != 0) == (broken, broken)
+    engine.stop()
+    before = tree.snapshot(stock.root, OURS)
+    where = ("--level", "deep", "--state-dir", str(stock.root.with_name("state")))
+    assert ["layer-metadata-drift"] == [each.rule for each in told(fsck(stock.root, "check", *where))]
+    assert 1 == fsck(stock.root, "apply", "--class", "lossless", "--yes", *where).exit
+    again = shell.stat()
+    assert (facts.st_mode, facts.st_uid, facts.st_gid, facts.st_mtime_ns) == (
+        again.st_mode, again.st_uid, again.st_gid, again.st_mtime_ns,
+    )  # fmt: skip
+    take_back(stock.root)
+    assert {} == tree.changes(before, tree.snapshot(stock.root, OURS))
+    fsck(stock.root, "apply", "--class", "lossless", "--yes", *where)
+    assert ((0, set()), []) == (deep(stock), told(fsck(stock.root, "check", *where)))
+    engine.start()
+    assert stock.state == state(engine)

@@ -47,7 +47,7 @@ def few(_: Path) -> Groups:
         ),
         (WriteFile(path="overlay2/id4/diff", data=b"a file now"), Relink(path="overlay2/l/LINK2", target="../id2/other")),
         (Relink(path="overlay2/id5/diff", target="x"), MakeDir(path="overlay2/id6/work"), MakeDir(path="overlay2/id6/work/work")),
-        (SetMeta(path="overlay2/id2/diff/bin/sh", mode=0o600, uid=7, mtime_ns=5),),
+        (SetMeta(path="overlay2/id2/diff/bin/sh", mode=0o600, uid=7, mtime_ns=5, xattrs=(("user.note", b"x"),)),),
         (PutAway(path="overlay2/id0", rank=7), PutAway(path="containers/c1", rank=3)),
     )
 

@@ -56,6 +56,8 @@ def test_undo_of_a_mixed_plan_gives_the_identical_tree(tmp_path: Path) -> None:
         SetMeta(path="overlay2/id3", mode=0o1700),
         SetMeta(path="overlay2/id3/diff/bin/sh", mtime_ns=7),
         SetMeta(path="overlay2/l/LINK3", mtime_ns=7),
+        SetMeta(path="overlay2/id3/diff/bin/sh", xattrs=(("user.note", b"x"), ("user.none", None))),
+        SetMeta(path="overlay2/id3/diff", xattrs=(("user.note", b""),)),
     ],
     ids=lambda step: f"{type(step).__name__}-{step.path}",
 )
@@ -94,6 +96,18 @@ def relinked(root: Path) -> None:
 
 def remoded(root: Path) -> None:
     (root / "overlay2/id3").chmod(0o700)
+
+
+def noted(root: Path) -> None:
+    os.setxattr(root / "overlay2/id3/diff", "user.note", b"another")
+
+
+def test_undo_refuses_where_an_attribute_that_it_gave_is_another_now(tmp_path: Path) -> None:
+    root = make_root(tmp_path)
+    apply(root, (SetMeta(path="overlay2/id3/diff", xattrs=(("user.note", b"ours"),)),))
+    noted(root)
+    with pytest.raises(Refused, match="overlay2/id3/diff: its attributes were changed since"):
+        undo(site_of(root), TXN)
 
 
 def bare(root: Path) -> None:

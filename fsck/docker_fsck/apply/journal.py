@@ -38,7 +38,7 @@ class Times(At, frozen=True, kw_only=True):
 class Was(Struct, frozen=True, omit_defaults=True, kw_only=True):
     """What stood at the path of step `n` before it; `kind` is absent, file, dir, link or other.
 
-    `caps`: the file capability, which a change of owner takes away.
+    `caps`: the file capability, which a change of owner takes away. `xattrs`: the attributes that the step changes.
     """
 
     n: int
@@ -50,6 +50,7 @@ class Was(Struct, frozen=True, omit_defaults=True, kw_only=True):
     atime_ns: int = 0
     mtime_ns: int = 0
     caps: bytes | None = None
+    xattrs: tuple[tuple[str, bytes | None], ...] = ()
 
 
 class Made(Struct, frozen=True, array_like=True):

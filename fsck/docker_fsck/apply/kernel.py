@@ -82,3 +82,15 @@ def copy_label(model: str, made: str) -> None:
     """Give `made` the SELinux label of `model`, where there is one: a new thing comes from a folder with another label."""
     with suppress(OSError):
         os.setxattr(made, LABEL, os.getxattr(model, LABEL, follow_symlinks=False), follow_symlinks=False)
+
+
+def set_attribute(path: str, name: str, value: bytes | None) -> None:
+    """Give an extended attribute this value, or take it away."""
+    if value is not None:
+        os.setxattr(path, name, value)
+        return
+    try:
+        os.removexattr(path, name)
+    except OSError as error:
+        if error.errno != errno.ENODATA:
+            raise

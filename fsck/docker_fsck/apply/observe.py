@@ -11,7 +11,7 @@ from docker_fsck.apply.tree import Tree
 from docker_fsck.facts import Weight, kind_of
 from docker_fsck.reader import Reader
 from docker_fsck.steps import Unpack
-from docker_fsck.values import Action, PutAway, Step, spell
+from docker_fsck.values import Action, PutAway, SetMeta, Step, spell
 from docker_fsck.weight import weigh as tree_weight
 
 CAPABILITY = "security.capability"
@@ -25,16 +25,23 @@ def observe(tree: Tree, step: Step) -> Was:
     kind = kind_of(found.st_mode)
     return Was(
         n=step.n, kind=kind, ino=found.st_ino, mode=stat.S_IMODE(found.st_mode), uid=found.st_uid, gid=found.st_gid,
-        atime_ns=found.st_atime_ns, mtime_ns=found.st_mtime_ns, caps=capability(tree, step.raw) if kind == "file" else None,
+        atime_ns=found.st_atime_ns, mtime_ns=found.st_mtime_ns,
+        caps=attribute(tree, step.raw, CAPABILITY) if kind == "file" else None,
+        xattrs=attributes(tree, step.raw, step) if isinstance(step, SetMeta) else (),
     )  # fmt: skip
 
 
-def capability(tree: Tree, path: str) -> bytes | None:
-    """The file capability of the regular file `path`."""
+def attributes(tree: Tree, path: str, step: SetMeta) -> tuple[tuple[str, bytes | None], ...]:
+    """The extended attributes that `step` changes, as they are now at `path`."""
+    return tuple((name, attribute(tree, path, name)) for name, _ in step.xattrs)
+
+
+def attribute(tree: Tree, path: str, what: str) -> bytes | None:
+    """An extended attribute of the file or folder `path`, None where it has none."""
     with suppress(OSError), tree.parent(path) as (folder, name):
         fd = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
         try:
-            return os.getxattr(f"/proc/self/fd/{fd}", CAPABILITY)
+            return os.getxattr(f"/proc/self/fd/{fd}", what)
         finally:
             os.close(fd)
     return None

@@ -9,6 +9,7 @@ from msgspec import structs
 
 from docker_fsck.apply.batches import ordered
 from docker_fsck.apply.journal import Was
+from docker_fsck.apply.observe import attributes
 from docker_fsck.apply.shelves import Shelves
 from docker_fsck.apply.site import ancestors
 from docker_fsck.apply.story import Story
@@ -230,7 +231,12 @@ def _meta(rewind: Rewind, step: SetMeta, was: Was, made: int) -> State:
     ]  # fmt: skip
     if any(new is not None and now & mask not in {old & mask, new & mask} for now, old, new, mask in every):
         raise StuckError("its mode or owner was changed since")
-    fields = [(now, old, new) for now, old, new, _ in every if new is not None]
+    fields: list[tuple[object, object, object]] = [(now, old, new) for now, old, new, _ in every if new is not None]
+    now = attributes(rewind.tree, rewind.place(step.raw) or "", step)
+    if any(each not in pair for each, pair in zip(now, zip(was.xattrs, step.xattrs, strict=True), strict=True)):
+        raise StuckError("its attributes were changed since")
+    if step.xattrs:
+        fields.append((now, was.xattrs, step.xattrs))
     if step.mtime_ns is not None:
         fields.append((here.st_mtime_ns, was.mtime_ns, step.mtime_ns))
     if made and all(now == new for now, _, new in fields):

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
 from docker_fsck.apply.journal import AT, FRESH, FULL, HISTORY, LINK, NAME, PURGING, Times, Was
-from docker_fsck.apply.kernel import copy_label, flush, inode, renameat2, reserve, within, write_all
+from docker_fsck.apply.kernel import copy_label, flush, inode, renameat2, reserve, set_attribute, within, write_all
 from docker_fsck.apply.observe import CAPABILITY
 from docker_fsck.apply.shelves import Shelf, Shelves, opened, quarantine
 from docker_fsck.apply.staging import clear, stage
@@ -159,11 +159,12 @@ class Writer:
             return self._exchange(was, folder, name, shelf)
 
     def set_meta(self, step: SetMeta, was: Was) -> int:
-        """Change mode, owner, mtime; a file capability survives."""
+        """Change mode, owner, mtime, attributes; a file capability survives."""
         wanted = Was(
             n=step.n, kind=was.kind, ino=was.ino, caps=was.caps, atime_ns=was.atime_ns,
             mode=was.mode if step.mode is None else step.mode, uid=was.uid if step.uid is None else step.uid,
             gid=was.gid if step.gid is None else step.gid, mtime_ns=was.mtime_ns if step.mtime_ns is None else step.mtime_ns,
+            xattrs=step.xattrs,
         )  # fmt: skip
         self._give(step, wanted)
         return was.ino
@@ -286,5 +287,7 @@ def _set(fd: int, wanted: Was, path: str, step: SetMeta) -> None:
         os.chmod(itself, wanted.mode)
     if wanted.caps is not None:
         os.setxattr(itself, CAPABILITY, wanted.caps)
+    for name, value in wanted.xattrs:
+        set_attribute(itself, name, value)
     if step.mtime_ns is not None:
         os.utime(path, ns=(wanted.atime_ns, wanted.mtime_ns), follow_symlinks=False)

@@ -12,7 +12,10 @@ _LONG = {b"L", b"K", b"x", b"g"}
 
 
 class Attributes(msgspec.Struct):
-    """What the archive says of `name`. `kind` is tar's type flag, `mtime` whole seconds, `xattrs` as bytes by name."""
+    """What the archive says of `name`. `kind` is tar's type flag, `mtime` whole seconds, `rest` the ns beyond them.
+
+    `xattrs` are bytes by name.
+    """
 
     name: str
     kind: bytes
@@ -22,6 +25,7 @@ class Attributes(msgspec.Struct):
     mtime: int
     link: str
     xattrs: dict[str, bytes]
+    rest: int = 0
 
 
 def plain_file(blocks: bytes, shift: tuple[int, int]) -> tuple[int, int, int, int] | None:
@@ -76,6 +80,7 @@ def _plain(name: str, block: bytes, pax: dict[str, bytes]) -> Attributes | None:
 def _extended(each: Attributes, pax: dict[str, bytes]) -> Attributes:
     """The attributes with what an extension header says instead."""
     each.uid, each.gid, each.mtime = _told(pax, "uid", each.uid), _told(pax, "gid", each.gid), _told(pax, "mtime", each.mtime)
+    each.rest = _rest(pax.get("mtime", b""))
     each.link = pax["linkpath"].decode("utf-8", "surrogateescape") if "linkpath" in pax else each.link
     each.xattrs = {key.removeprefix(_XATTR): value for key, value in pax.items() if key.startswith(_XATTR)}
     return each
@@ -91,6 +96,14 @@ def _told(pax: dict[str, bytes], key: str, plain: int) -> int:
         return int(whole) - (1 if whole.startswith(b"-") and rest.strip(b"0") else 0)
     except ValueError:
         return plain
+
+
+def _rest(text: bytes) -> int:
+    """The ns of a time beyond its whole seconds, rounded down."""
+    digits = text.partition(b".")[2][:9].ljust(9, b"0")
+    if not digits.isdigit():
+        return 0
+    return (1_000_000_000 - int(digits)) % 1_000_000_000 if text.startswith(b"-") else int(digits)
 
 
 def _number(field: bytes) -> int | None:

@@ -2,13 +2,13 @@
 
 import os
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from heapq import nsmallest
 from operator import attrgetter, itemgetter
 
 from docker_fsck.layertree import LayerTree
 from docker_fsck.tarsplit import FILE, Entry
-from docker_fsck.verdicts import Damage
+from docker_fsck.verdicts import Damage, Meta
 from docker_fsck.verify import xattrs
 from docker_fsck.verify.headers import Attributes, attributes, plain_file, plain_files
 
@@ -78,7 +78,21 @@ class Outward:
         wrong = {} if each is None else self._differing(each, facts, fd)
         if wrong:
             expected, actual = (", ".join(f"{key} {pair[side]}" for key, pair in wrong.items()) for side in (0, 1))
-            self._tell(Damage(name, expected, actual))
+            self._tell(Damage(name, expected, actual, self._mending(each, wrong) if each else None))
+
+    def _mending(self, each: Attributes, wrong: Mapping[str, object]) -> Meta | None:
+        """What would give the file its attributes back; owners and capabilities of a namespace are left to a person."""
+        names = wrong.keys() - {"mode", "owner", "time"}
+        base = _base(each.name)
+        if names & {"kind", "target"} or self._tree.real(base) != base or (names and self._shift != (0, 0)):
+            return None
+        owner = "owner" in wrong
+        return Meta(
+            mode=each.mode if "mode" in wrong else None, uid=each.uid + self._shift[0] if owner else None,
+            gid=each.gid + self._shift[1] if owner else None,
+            mtime_ns=each.mtime * 1_000_000_000 + each.rest if "time" in wrong else None,
+            xattrs=tuple((name, each.xattrs.get(name)) for name in sorted(names)),
+        )  # fmt: skip
 
     def _differing(self, each: Attributes, facts: os.stat_result, fd: int | None) -> dict[str, tuple[str, str]]:
         """What differs: by attribute what the archive says and what is there."""
