@@ -34,8 +34,8 @@ class BuildKit:
     def references(self, reader: Reader, dirs: Collection[str]) -> References:
         """Driver ids and chain ids that it names (classic-store 12); what is hidden where a database cannot be read."""
         old = _lacks(reader, RECORDS) and not _lacks(reader, OLD_RECORDS)
-        found = {path: open_database(reader, path) for path in (SNAPSHOTS, LEASES, OLD_RECORDS if old else RECORDS)}
-        rest = {path: state for path in (CACHE, HISTORY) if not _absent(state := open_database(reader, path))}
+        found = {path: _opened(reader, path) for path in (SNAPSHOTS, LEASES, OLD_RECORDS if old else RECORDS)}
+        rest = {path: state for path in (CACHE, HISTORY) if not _absent(state := _opened(reader, path))}
         roots = {path: each.root for path, each in found.items() if isinstance(each, Database)}
         snapshots, records = roots.get(SNAPSHOTS), roots.get(OLD_RECORDS if old else RECORDS)
         named, chains = _snapshots(snapshots) if snapshots else (frozenset[str](), frozenset[str]())
@@ -49,6 +49,14 @@ class BuildKit:
             home=HOME,
             loses=LOSES,
         )
+
+
+def _opened(reader: Reader, path: str) -> Database | Source:
+    """As it could be had; a folder in its place stops the engine as damage does."""
+    found, facts = open_database(reader, path), reader.facts(path)
+    if isinstance(found, Source) and not isinstance(facts, Trouble) and facts.kind == "dir" and path not in reader.mounts:
+        return Damaged(path, "unreadable", "it is a folder")
+    return found
 
 
 def _lacks(reader: Reader, path: str) -> bool:

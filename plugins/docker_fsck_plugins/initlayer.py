@@ -11,6 +11,16 @@ MODE = 0o755
 """Of folders and files alike; a folder of the image keeps its own."""
 
 
+def lost(model: Model, init: str) -> tuple[str, ...]:
+    """Files that the engine makes in every init layer and this one has not; folders may be the image's own instead."""
+    content = model.home.content(init)
+    held = {above: model.store.top_names(f"{content}/{above}".removesuffix("/")) for above in ("", "dev", "etc")}
+    if any(isinstance(names, Trouble) and names.state == "unreadable" for names in held.values()):
+        return ()
+    parts = ((name, name.rpartition("/")) for name in (*FILES, *LINKS))
+    return tuple(name for name, (above, _, last) in parts if isinstance(names := held[above], Trouble) or last not in names)
+
+
 def refilled(model: Model, init: str) -> Remedy | str:
     """The remedy of an emptied init layer, or why it cannot be told what was in it."""
     if not model.home.union:

@@ -242,13 +242,13 @@ def init_parent_wrong(model: Model) -> Iterator[Fault]:
 
 @rule("init-layer-emptied", Severity.WARNING, actions=(ActionClass.LOSSLESS,), after=("mount-initdir-missing",))
 def init_layer_emptied(model: Model) -> Iterator[Fault]:
-    """The init layer of a container is empty.
+    """The init layer of a container is empty, or lacks files that the engine makes in every one.
 
     Why it matters: `docker diff` and commit show files that the engine made; mount points like /etc/hosts are made anew.
     How it comes about: power loss right after create, or cleaning by hand.
-    Repair: on union drivers the engine's own empty files and folders are made again, folders that the image has with its
-        modes; what the container has written lies elsewhere and is not touched. Where each layer is a whole copy (vfs, btrfs)
-        nothing is done.
+    Repair: on union drivers the engine's own empty files and folders are made again if nothing is left, folders that the image
+        has with its modes; what the container has written lies elsewhere and is not touched. Where each layer is a whole copy
+        (vfs, btrfs), and where only some are gone, nothing is done.
     """
     for mount in _owned(model):
         if (
@@ -256,15 +256,16 @@ def init_layer_emptied(model: Model) -> Iterator[Fault]:
             and model.home.holdings(mount.init_id)  # else its content does not lie in the root
             and mount.init_id not in model.dying
             and model.home.missing(mount.init_id) is None
-            and model.top_names(mount.init_id) == {}
         ):
-            path = model.home.content(mount.init_id)
-            name = model.store.containers.containers[mount.name].ref_name
-            found = initlayer.refilled(model, mount.init_id)
+            path, names = model.home.content(mount.init_id), model.top_names(mount.init_id)
+            lost = initlayer.lost(model, mount.init_id) if isinstance(names, dict) else ()
+            if not lost:
+                continue
+            found = initlayer.refilled(model, mount.init_id) if names == {} else ", ".join(lost)
             remedies, expected = ((), found) if isinstance(found, str) else ((found,), ".dockerenv, dev, etc, …")
-            yield Fault(
-                Ref("driverdir", mount.init_id), f"the init layer of {name} is empty", (path,), expected, "nothing", remedies
-            )
+            what = "is empty" if names == {} else f"lacks {', '.join(lost)}"
+            message = f"the init layer of {model.store.containers.containers[mount.name].ref_name} {what}"
+            yield Fault(Ref("driverdir", mount.init_id), message, (path,), expected, ", ".join(names) or "nothing", remedies)
 
 
 @hookimpl

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable, Iterator
 
-from docker_fsck.api import Confidence, Fault, Level, Model, Ref, Rule, Severity, Trouble, hookimpl, rule
+from docker_fsck.api import Confidence, Fault, Level, Model, Ref, Rule, Severity, Trouble, gojson, hookimpl, rule
 
 NOT_BELOW_OVERLAY = ("aufs", "ecryptfs", "fuse.vboxsf", "nfs", "nfs4", "overlay", "vboxsf")
 """File systems on which overlayfs has no upper folder (moby: daemon/graphdriver/overlay2, overlayutils)."""
 ON_OVERLAY = ("overlay2", "overlay")
 TAIL = 64 << 10
 HUGE = 1 << 30
+LINE = frozenset({"log", "stream", "attrs", "time"})
+"""Members of a line of a log."""
 
 
 @rule("backing-fs", Severity.WARNING, after=("upgrade-dtype",))
@@ -102,10 +104,10 @@ def paths_foreign(model: Model) -> Iterator[Fault]:
 
 @rule("container-log-damaged", Severity.WARNING, level=Level.STANDARD)
 def log_damaged(model: Model) -> Iterator[Fault]:
-    """The log of a container ends in NUL bytes or in half a line.
+    """The log of a container ends in NUL bytes or in half a line, or has lines that the engine cannot read.
 
     Why it matters: `docker logs` stops there with an error; what is written later cannot be read with it.
-    How it comes about: power loss while the container wrote.
+    How it comes about: power loss while the container wrote; bit rot. The last 64 KiB are looked at.
     Repair: none yet in this version. With the container stopped, cut the end off into another file.
     Never: empty the log: that loses all of it.
     Daemon says: error from daemon in stream: Error grabbing logs: invalid character … looking for beginning of value
@@ -116,11 +118,27 @@ def log_damaged(model: Model) -> Iterator[Fault]:
         if container.running or container.entries.get(f"{ident}-json.log") != "file":
             continue  # a line may just be under way
         data = model.store.reader.tail(path, TAIL)
-        if isinstance(data, Trouble) or not data or data.endswith(b"}\n"):
-            continue
-        what = "NUL bytes" if data.endswith(b"\0") else "half a line"
-        message = f"the log of {container.ref_name} ends in {what}"
-        yield Fault(Ref("file", path), message, (path,), "whole lines of JSON", what, suffers=(Ref("container", ident),))
+        what = "" if isinstance(data, Trouble) else _wrong(data)
+        if what:
+            message = f"the log of {container.ref_name} {what}"
+            yield Fault(Ref("file", path), message, (path,), "whole lines of JSON", what, suffers=(Ref("container", ident),))
+
+
+def _wrong(data: bytes) -> str:
+    """What is wrong with the end of a log, nothing if all of it reads (daemon/logger/jsonfilelog)."""
+    if data and not data.endswith(b"}\n"):
+        return "ends in NUL bytes" if data.endswith(b"\0") else "ends in half a line"
+    lines = data.split(b"\n")[1 if len(data) == TAIL else 0 : -1]
+    wrong = sum(not _said(line) for line in lines)
+    return f"has {wrong} lines that cannot be read" if wrong else ""
+
+
+def _said(line: bytes) -> bool:
+    value = gojson.strict(line, "")
+    if not isinstance(value, dict) or not LINE.issuperset(value):
+        return False
+    texts = (value.get("log", ""), value.get("stream", ""), value.get("time"))
+    return all(isinstance(each, str) for each in texts) and gojson.is_time(str(value.get("time")))
 
 
 @rule("container-log-huge", Severity.INFO)

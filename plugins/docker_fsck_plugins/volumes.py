@@ -91,15 +91,23 @@ def _rewrite(path: str, options: dict[str, str]) -> Remedy | None:
 
 @rule("volume-opts-mismatch", Severity.WARNING, after=("volume-opts-corrupt",))
 def opts_mismatch(model: Model) -> Iterator[Fault]:
-    """The opts.json of a volume says something else than volumes/metadata.db.
+    """The opts.json of a volume says something else than volumes/metadata.db, which may have no record of it.
 
     Why it matters: the engine mounts by the one and shows the other: the volume may be another device than it seems.
-    How it comes about: bit rot or an edit.
+    How it comes about: bit rot or an edit; the database was deleted or emptied.
     Repair: none; which of the two is right cannot be told.
     """
+    table = model.store.volumes
     for volume in _all(model):
         record = volume.record
-        if not isinstance(volume.opts, volumes.Options) or record is None or not record.local or not record.options:
+        if not isinstance(volume.opts, volumes.Options):
+            continue
+        if record is None and volume.opts != volumes.Options() and table.database.state in {"read", "absent"}:
+            if volume.name not in table.damaged:
+                message = f"the volume {volume.name} has options and no record in metadata.db"
+                yield Fault(_ref(volume), message, (volumes.DATABASE, f"{volume.path}/{volumes.OPTS}"), volume.opts.text(), "none")
+            continue
+        if record is None or not record.local or not record.options:
             continue
         wanted = volumes.rebuilt(record.options)
         if wanted is not None and wanted != volume.opts:
