@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from docker_fsck.api import ActionClass, Confidence, Fault, Model, Ref, Remedy, Rule, Severity, containerd, hookimpl, rule, shown, swarm
-from docker_fsck_plugins.remedies import kind_at, refused, set_aside
+from docker_fsck_plugins.remedies import broken, kind_at, refused, set_aside, torn
 
 ENGINE_ID = "engine-id"
 _MADE = re.compile(rb"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[A-Z2-7]{4}(:[A-Z2-7]{4}){11}")
@@ -18,14 +18,16 @@ def db_unreadable(model: Model) -> Iterator[Fault]:
     Why it matters: containerd does not serve, so that the engine does not start.
     How it comes about: power loss, a full or failing disk.
     Repair: with a graph driver it holds tasks and pulled manifests only: it is put away and made anew. As the image store it
-        holds every image and snapshot: nothing is done; save what is readable, then `load` or pull.
+        holds every image and snapshot: nothing is done; save what is readable, then `load` or pull. Where only the newest
+        transaction is torn nothing is done: the engine goes on with the state before it.
     Never: put it away without saying which of the two applies.
     Daemon says: failed to dial …containerd.sock
     Seen in: FC-29
     """
     found = model.store.containerd
     source = found.meta
-    if source.state != "unreadable" or refused(model, source.source):
+    yield from torn(source)
+    if not broken(source) or refused(model, source.source):
         return
     remedies: tuple[Remedy, ...] = ()
     mode = "graph-driver mode: it holds tasks and manifests of pulled images only"

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from docker_fsck.api import HEX64, ActionClass, Fault, Model, Ref, Remedy, Rule, Severity, hookimpl, networks, rule, short
-from docker_fsck_plugins.remedies import kind_at, refused, set_aside
+from docker_fsck_plugins.remedies import broken, kind_at, refused, set_aside, torn
 
 BUILT_IN = frozenset({"bridge", "host", "null", "overlay", "macvlan", "ipvlan", "remote", "windows", "none"})
 DATABASE = Ref("file", networks.DATABASE)
@@ -17,13 +17,15 @@ def db_unreadable(model: Model) -> Iterator[Fault]:
     Why it matters: the engine does not start.
     How it comes about: power loss, a full or failing disk.
     Repair: the file is put away and the engine makes the default networks anew. The networks that users made are lost; the
-        commands that make them again are printed as far as they can be read.
+        commands that make them again are printed as far as they can be read. Where only the newest transaction is torn nothing is
+        done: the engine goes on with the state before it.
     Never: put it away without that list; open it for writing to check it.
     Daemon says: Error initializing network controller
     Seen in: FC-26
     """
     source = model.store.networks.database
-    if source.state != "unreadable" or refused(model, source.source):
+    yield from torn(source)
+    if not broken(source) or refused(model, source.source):
         return
     remedies: tuple[Remedy, ...] = ()
     if kind_at(model, source.source) == "file":

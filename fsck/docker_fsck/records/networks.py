@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from docker_fsck.boltread import open_database
+from docker_fsck.boltread import open_database, told
 from docker_fsck.reader import Reader
 from docker_fsck.records.fields import decoded
 from docker_fsck.records.gojson import first, member, text
@@ -96,7 +96,7 @@ def read(reader: Reader) -> NetworkTable:
     database = open_database(reader, DATABASE)
     if isinstance(database, Source):
         return NetworkTable(database)
-    table = NetworkTable(Source(DATABASE, "read"), {}, {}, {}, {})
+    table = NetworkTable(told(DATABASE, database), {}, {}, {}, {})
     bucket = database.root.bucket(BUCKET)
     for key, value in bucket.items() if bucket else ():
         name = decoded(key)

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import msgspec
 
-from docker_fsck.boltread import open_database
+from docker_fsck.boltread import Damaged, open_database, told
 from docker_fsck.facts import Facts
 from docker_fsck.reader import Reader
 from docker_fsck.records.gojson import strict
-from docker_fsck.values import Source, Trouble
+from docker_fsck.values import Trouble
 
 BASE = "swarm"
 NODE = f"{BASE}/docker-state.json"
@@ -38,8 +38,8 @@ def _faults(reader: Reader) -> Iterator[Trouble]:
         value = strict(data, path) if isinstance(data, bytes) else data
         if isinstance(value, Trouble) and value.state != "absent":
             yield value
-    tasks = open_database(reader, TASKS)
-    if isinstance(tasks, Source) and tasks.state == "unreadable":
+    tasks = told(TASKS, open_database(reader, TASKS))
+    if isinstance(tasks, Damaged) or tasks.state in {"unreadable", "partial"}:
         yield Trouble(TASKS, "malformed", tasks.why or "")
     yield from _raft(reader)
 
