@@ -1,11 +1,13 @@
 """A rule on names in BuildKit's databases that lead nowhere inside of them (buildkit-and-containerd-store 2.2-2.4)."""
 
+import re
 from collections.abc import Iterator
 
-from docker_fsck.api import Bucket, Database, Fault, Model, Ref, Rule, Severity, gojson, open_database, rule
+from docker_fsck.api import Bucket, Database, Fault, Model, Ref, Rule, Severity, gojson, is_digest, open_database, rule
 from docker_fsck_plugins.buildkit_nodes import buckets, text
 from docker_fsck_plugins.buildkit_rules import CACHE, LEASES, RECORDS, SNAPSHOTS, builds
 
+NO_DIGEST = re.compile(r"sha256:(?![0-9a-f]{64})", re.ASCII)
 POINTING = ("cache.parent", "cache.lowerDiffParent", "cache.upperDiffParent", "cache.equalMutable")
 
 
@@ -51,6 +53,7 @@ def _leases(root: Bucket | None, snapshots: Bucket | None) -> Iterator[str]:
     for _, space in buckets(spaces) if spaces else ():
         blobs, leases = space.bucket(b"content", b"blob"), space.bucket(b"leases")
         listed = {key for key, _ in buckets(blobs)} if blobs else set()
+        yield from (f"a blob is called {name}" for name in sorted(listed) if not is_digest(name))
         for key, lease in buckets(leases) if leases else ():
             for kind, held in buckets(inner) if (inner := lease.bucket(b"snapshots")) else ():
                 names = {name.decode("utf-8", "backslashreplace") for name, _ in held.items()}
@@ -79,6 +82,12 @@ def _cache(root: Bucket | None) -> Iterator[str]:
         return
     made, back = _pairs(root, b"_result"), _pairs(root, b"_byresult")
     yield from (f"the result {' '.join(pair)} is known from one side" for pair in sorted(made ^ {(b, a) for a, b in back}))
+    for key, held in buckets(results) if (results := root.bucket(b"_result")) else ():
+        for name, data in held.items():
+            value = gojson.strict(data, CACHE) if isinstance(data, bytes) else None
+            if not isinstance(value, dict) or not gojson.is_time(str(value.get("CreatedAt"))):
+                yield f"the result {key} {name.decode('utf-8', 'backslashreplace')} cannot be read"
+    yield from (f"the link {name} names no digest" for _, name in sorted(_pairs(root, b"_links")) if NO_DIGEST.search(name))
     links = {(key, name.rpartition("@")[2]) for key, name in _pairs(root, b"_links")}
     yield from (
         f"the link {' '.join(pair)} is known from one side" for pair in sorted(links ^ {(b, a) for a, b in _pairs(root, b"_backlinks")})

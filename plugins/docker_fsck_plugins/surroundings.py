@@ -9,6 +9,7 @@ NOT_BELOW_OVERLAY = ("aufs", "ecryptfs", "fuse.vboxsf", "nfs", "nfs4", "overlay"
 ON_OVERLAY = ("overlay2", "overlay")
 TAIL = 64 << 10
 HUGE = 1 << 30
+OWN = frozenset({"hostname", "hosts", "resolv.conf"})
 LINE = frozenset({"log", "stream", "attrs", "time"})
 """Members of a line of a log."""
 
@@ -102,6 +103,25 @@ def paths_foreign(model: Model) -> Iterator[Fault]:
             )
 
 
+@rule("container-path-damaged", Severity.WARNING, after=("container-id-mismatch", "container-paths-foreign"))
+def path_damaged(model: Model) -> Iterator[Fault]:
+    """A container's record names files of its own that lie in another container's folder, or have another name.
+
+    Why it matters: `docker inspect` shows a wrong path until the next start, at which the engine names them anew.
+    How it comes about: bit rot, or an edit.
+    Repair: none is needed.
+    """
+    for ident, container in sorted(model.containers.items()):
+        for path in container.recorded:
+            _, there, rest = path.rpartition("/containers/")
+            owner, _, name = rest.partition("/")
+            if there and (owner != ident or not (name in OWN or name.endswith(".log"))):
+                message = f"{container.ref_name} calls {path} a file of its own"
+                place = f"{container.path}/config.v2.json"
+                yield Fault(Ref("container", ident), message, (place,), f"{container.path}/…", path, (), (Ref("container", ident),))
+                break
+
+
 @rule("container-log-damaged", Severity.WARNING, level=Level.STANDARD)
 def log_damaged(model: Model) -> Iterator[Fault]:
     """The log of a container ends in NUL bytes or in half a line, or has lines that the engine cannot read.
@@ -164,4 +184,4 @@ def log_huge(model: Model) -> Iterator[Fault]:
 @hookimpl
 def fsck_rules() -> Iterable[Rule]:
     """The rules on the surroundings."""
-    return (backing_fs, daemon_json, paths_foreign, log_damaged, log_huge)
+    return (backing_fs, daemon_json, paths_foreign, path_damaged, log_damaged, log_huge)

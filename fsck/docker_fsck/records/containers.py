@@ -65,7 +65,8 @@ class Container(msgspec.Struct, frozen=True):
 
     `volumes` are those of this root, `volume_drivers` the drivers of all its mounts. `user_data`: logs and checkpoints that
     hold something, looked for only where the config is absent.
-    `recorded`: the paths of its own folder as it knows them.
+    `recorded`: the paths of its own folder as it knows them. `networks`: name and id of each that it is on, the id empty
+    before its first start.
     `hostconfig` None: it reads well; absent is a `Trouble` of state absent. `entries` are the folder's names and kinds.
     """
 
@@ -87,6 +88,7 @@ class Container(msgspec.Struct, frozen=True):
     user_data: tuple[str, ...] = ()
     labels: tuple[tuple[str, str], ...] = ()
     recorded: tuple[str, ...] = ()
+    networks: tuple[tuple[str, str], ...] = ()
 
     @property
     def ref_name(self) -> str:
@@ -153,6 +155,7 @@ def _container(reader: Reader, ident: str, path: str) -> Container:
         siblings=siblings,
         labels=labels(inner),
         recorded=tuple(filter(None, (text(config, name) for name in RECORDED))),
+        networks=tuple(_networks(config)),
     )  # fmt: skip
 
 
@@ -179,6 +182,13 @@ def parse(data: bytes, path: str) -> dict[str, Any] | Trouble:
 def _points(value: dict[str, Any]) -> dict[str, Any]:
     found = member(value, "MountPoints")
     return found if isinstance(found, dict) else {}
+
+
+def _networks(config: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    settings = member(config, "NetworkSettings")
+    found = member(settings, "Networks") if isinstance(settings, dict) else None
+    for name, ends in sorted(found.items()) if isinstance(found, dict) else ():
+        yield name, (text(ends, "NetworkID") or "") if isinstance(ends, dict) else ""
 
 
 def _holds(value: dict[str, Any], name: str) -> bool:
