@@ -9,6 +9,7 @@ NOT_BELOW_OVERLAY = ("aufs", "ecryptfs", "fuse.vboxsf", "nfs", "nfs4", "overlay"
 ON_OVERLAY = ("overlay2", "overlay")
 TAIL = 64 << 10
 HUGE = 1 << 30
+FRAMED = ("local-logs/container.log", "container-cached.log")
 OWN = frozenset({"hostname", "hosts", "resolv.conf"})
 LINE = frozenset({"log", "stream", "attrs", "time"})
 """Members of a line of a log."""
@@ -127,21 +128,23 @@ def log_damaged(model: Model) -> Iterator[Fault]:
     """The log of a container ends in NUL bytes or in half a line, or has lines that the engine cannot read.
 
     Why it matters: `docker logs` stops there with an error; what is written later cannot be read with it.
-    How it comes about: power loss while the container wrote; bit rot. The last 64 KiB are looked at.
+    How it comes about: power loss while the container wrote; bit rot. The last 64 KiB are looked at, also of
+        logs of the driver local and of cached logs.
     Repair: none yet in this version. With the container stopped, cut the end off into another file.
     Never: empty the log: that loses all of it.
     Daemon says: error from daemon in stream: Error grabbing logs: invalid character … looking for beginning of value
     Seen in: FC-38
     """
     for ident, container in sorted(model.containers.items()):
-        path = f"{container.path}/{ident}-json.log"
-        if container.running or container.entries.get(f"{ident}-json.log") != "file":
-            continue  # a line may just be under way
-        data = model.store.reader.tail(path, TAIL)
-        what = "" if isinstance(data, Trouble) else _wrong(data)
-        if what:
-            message = f"the log of {container.ref_name} {what}"
-            yield Fault(Ref("file", path), message, (path,), "whole lines of JSON", what, suffers=(Ref("container", ident),))
+        if container.fault is not None or container.running:
+            continue  # no engine shows it, or a line may just be under way
+        for name, judge in ((f"{ident}-json.log", _wrong), *((name, _wrong_frames) for name in FRAMED)):
+            if container.entries.get(name.partition("/")[0]) not in {"file", "dir"}:
+                continue
+            data = model.store.reader.tail(path := f"{container.path}/{name}", TAIL)
+            if not isinstance(data, Trouble) and (what := judge(data)):
+                message = f"the log of {container.ref_name} {what}"
+                yield Fault(Ref("file", path), message, (path,), "whole lines", what, suffers=(Ref("container", ident),))
 
 
 def _wrong(data: bytes) -> str:
@@ -151,6 +154,20 @@ def _wrong(data: bytes) -> str:
     lines = data.split(b"\n")[1 if len(data) == TAIL else 0 : -1]
     wrong = sum(not _said(line) for line in lines)
     return f"has {wrong} lines that cannot be read" if wrong else ""
+
+
+def _wrong_frames(data: bytes) -> str:
+    """The same of a log of messages that have their length before and behind them (daemon/logger/local)."""
+    end = len(data)
+    while end:
+        size = int.from_bytes(data[max(0, end - 4) : end], "big")
+        start = end - 8 - size
+        if start < 0 and len(data) == TAIL and end < TAIL:
+            return ""
+        if end < 4 or size == 0 or start < 0 or data[start : start + 4] != data[end - 4 : end]:  # noqa: PLR2004 - a length
+            return "ends in NUL bytes" if data.endswith(b"\0\0\0\0") else "has messages whose lengths do not agree"
+        end = start
+    return ""
 
 
 def _said(line: bytes) -> bool:

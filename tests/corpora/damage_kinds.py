@@ -155,7 +155,6 @@ def _container() -> Iterator[Kind]:
 def _engine() -> Iterator[Kind]:
     yield Kind("volume database", "volumes/metadata.db", _below("volumes/metadata.db"))
     yield Kind("volume's options", "volumes/VOLUME/opts.json", _below("volumes/*/opts.json"))
-    yield Kind("volume's data", "volumes/VOLUME/_data", _below("volumes/data*/_data"), "folder")
     yield Kind("network database", "network/files/local-kv.db", _below("network/files/local-kv.db"))
     for name in ("snapshots", "metadata_v2", "containerdmeta", "cache", "history"):
         yield Kind(f"BuildKit's {name}.db", f"buildkit/{name}.db", _below(f"buildkit/{name}.db"))
@@ -168,7 +167,6 @@ def _engine() -> Iterator[Kind]:
     yield Kind("containerd's uuid", "containerd/daemon/….introspection/uuid", _below(f"{daemon}/io.containerd.grpc.v1.introspection/uuid"), store=BUILT)
     yield Kind("engine's id", "engine-id", _below("engine-id"))
     yield Kind("plugin's config.json", "plugins/PLUGIN/config.json", _below("plugins/*/config.json"), store=BUILT)
-    yield Kind("plugin's rootfs", "plugins/PLUGIN/rootfs", _below("plugins/*/rootfs"), "folder", BUILT)
     for name in ("docker-state.json", "state.json", "worker/tasks.db"):
         yield Kind(f"swarm's {name}", f"swarm/{name}", _below(f"swarm/{name}"), store=BUILT)
     yield Kind("swarm's log", "swarm/raft/wal-v3-encrypted/NUMBER.wal", _below("swarm/raft/wal-v3-encrypted/*.wal"), store=BUILT)

@@ -17,6 +17,7 @@ from docker_fsck.testing.table import STOPPED
 from docker_fsck.testing.whole import whole
 
 TAG, NAME = "acme/app:legacy", "running1"
+MESSAGE = b"\x0a\x06stdout\x10\x01\x1a\x05one\r\n"[:18].ljust(18, b"\n")
 UUID = "containerd/daemon/io.containerd.grpc.v1.introspection/uuid"
 
 
@@ -45,7 +46,7 @@ def _built(name: str, place: Path) -> tuple[Site, HostView]:
         root.swarm()
         (root.path / UUID).parent.mkdir(parents=True)
         root.write(UUID, b"4f6a2f1c-5b6d-4c7e-8f90-a1b2c3d4e5f6")
-        root.write(root.container_dir(made.ran) / "container-cached.log", b"\0" * 4 + b"one line\n")
+        root.write(root.container_dir(made.ran) / "container-cached.log", (18).to_bytes(4, "big") + MESSAGE + (18).to_bytes(4, "big"))
         checkpoint = root.container_dir(made.ran) / "checkpoints/first"
         checkpoint.mkdir()
         root.write(checkpoint / "pages-1.img", b"memory of a process\n" * 200)

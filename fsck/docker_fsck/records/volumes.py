@@ -178,7 +178,7 @@ def parse_record(data: bytes, name: str) -> Record | Trouble:
     value = strict(data, DATABASE)
     if isinstance(value, Trouble):
         return value
-    if not isinstance(value, dict) or text(value, "Name") not in {name, ""} or text(value, "Driver") is None:
+    if not isinstance(value, dict) or text(value, "Name") not in {name, ""} or not isinstance(member(value, "Driver"), str):
         return Trouble(DATABASE, "malformed", "no record of this volume")
     labels, options = _words(member(value, "Labels")), _words(member(value, "Options"))
     return Record(name, text(value, "Driver") or "", labels or {}, options)
