@@ -40,7 +40,7 @@ def open_database(reader: Reader, path: str) -> Database | Source:
 
 
 def told(path: str, found: Database | Source) -> Source:
-    """How much of a database was read; of a torn one the newest transaction is missing, one with a broken freelist stops a writer."""
+    """How much of a database was read; a torn one lacks the newest transaction, one with a broken freelist stops a writer."""
     if isinstance(found, Source):
         return found
     if found.problems:

@@ -22,7 +22,11 @@ def record_damaged(model: Model) -> Iterator[Fault]:
     found = builds(model)
     if found is None or found.hides:
         return
-    whole = {path: each for path in (SNAPSHOTS, LEASES, RECORDS, CACHE) if isinstance(each := open_database(model.store.reader, path), Database)}
+    whole = {
+        path: each
+        for path in (SNAPSHOTS, LEASES, RECORDS, CACHE)
+        if isinstance(each := open_database(model.store.reader, path), Database)
+    }
     roots = {path: each.root for path, each in whole.items()}
     chains = {chain for each in model.store.models for chain in each.layers.layers}
     lost = {
@@ -59,7 +63,11 @@ def _leases(root: Bucket | None, snapshots: Bucket | None) -> Iterator[str]:
                 names = {name.decode("utf-8", "backslashreplace") for name, _ in held.items()}
                 wrong = names if kind != "default" else names - known if snapshots else set()
                 yield from (f"the lease {key} holds the snapshot {kind}/{name}" for name in sorted(wrong))
-            names = {name.decode("utf-8", "backslashreplace") for name, _ in inner.items()} if (inner := lease.bucket(b"content")) else set()
+            names = (
+                {name.decode("utf-8", "backslashreplace") for name, _ in inner.items()}
+                if (inner := lease.bucket(b"content"))
+                else set()
+            )
             yield from (f"the lease {key} holds the blob {name}" for name in sorted(names - listed))
 
 
@@ -90,7 +98,8 @@ def _cache(root: Bucket | None) -> Iterator[str]:
     yield from (f"the link {name} names no digest" for _, name in sorted(_pairs(root, b"_links")) if NO_DIGEST.search(name))
     links = {(key, name.rpartition("@")[2]) for key, name in _pairs(root, b"_links")}
     yield from (
-        f"the link {' '.join(pair)} is known from one side" for pair in sorted(links ^ {(b, a) for a, b in _pairs(root, b"_backlinks")})
+        f"the link {' '.join(pair)} is known from one side"
+        for pair in sorted(links ^ {(b, a) for a, b in _pairs(root, b"_backlinks")})
     )
 
 

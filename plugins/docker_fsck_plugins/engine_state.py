@@ -3,7 +3,21 @@
 import re
 from collections.abc import Iterable, Iterator
 
-from docker_fsck.api import ActionClass, Confidence, Fault, Model, Ref, Remedy, Rule, Severity, containerd, hookimpl, rule, shown, swarm
+from docker_fsck.api import (
+    ActionClass,
+    Confidence,
+    Fault,
+    Model,
+    Ref,
+    Remedy,
+    Rule,
+    Severity,
+    containerd,
+    hookimpl,
+    rule,
+    shown,
+    swarm,
+)
 from docker_fsck_plugins.remedies import broken, kind_at, refused, set_aside, torn
 
 ENGINE_ID = "engine-id"

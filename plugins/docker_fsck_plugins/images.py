@@ -146,9 +146,7 @@ def lastupdated_broken(model: Model) -> Iterator[Fault]:
         if isinstance(found, Trouble) or found == "":
             why, severity = (found.why, None) if isinstance(found, Trouble) else ("the file is empty", Severity.INFO)
             message = f"the time of the last tag of {short(ident)} does not parse"
-            yield Fault(
-                Ref("file", path), message, (path,), "an RFC 3339 time", why, (reclaim(path),), severity=severity
-            )
+            yield Fault(Ref("file", path), message, (path,), "an RFC 3339 time", why, (reclaim(path),), severity=severity)
 
 
 @rule("image-builtlocally-broken", Severity.INFO, actions=(ActionClass.RECLAIM,))

@@ -2,7 +2,21 @@
 
 from collections.abc import Iterable, Iterator
 
-from docker_fsck.api import HEX64, ActionClass, Fault, Model, Ref, Remedy, Rule, Severity, Trouble, hookimpl, networks, rule, short
+from docker_fsck.api import (
+    HEX64,
+    ActionClass,
+    Fault,
+    Model,
+    Ref,
+    Remedy,
+    Rule,
+    Severity,
+    Trouble,
+    hookimpl,
+    networks,
+    rule,
+    short,
+)
 from docker_fsck_plugins.remedies import broken, kind_at, refused, set_aside, torn
 
 BUILT_IN = frozenset({"bridge", "host", "null", "overlay", "macvlan", "ipvlan", "remote", "windows", "none"})
@@ -49,7 +63,11 @@ def record_damaged(model: Model) -> Iterator[Fault]:
     Seen in: FC-26
     """
     table = model.store.networks
-    lone = {key: Trouble(networks.DATABASE, "malformed", "no such network") for ident, key in table.counted.items() if ident not in table.networks}
+    lone = {
+        key: Trouble(networks.DATABASE, "malformed", "no such network")
+        for ident, key in table.counted.items()
+        if ident not in table.networks
+    }
     damaged = table.damaged | ({} if table.damaged else lone)
     if damaged:
         first, fault = min(damaged.items())

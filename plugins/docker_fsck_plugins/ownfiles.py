@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from docker_fsck.api import ActionClass, Fault, Model, Ref, Remedy, Rule, Severity, containers, hookimpl, rule
+from docker_fsck.api import ActionClass, Fault, Model, Ref, Remedy, Rule, Severity, hookimpl, rule
 from docker_fsck_plugins.overlay2_links import DRIVERS, home_of
 from docker_fsck_plugins.remedies import children, put_away
 
@@ -22,7 +22,9 @@ def file_blocked(model: Model) -> Iterator[Fault]:
     Daemon says: open …/hostname: is a directory
     """
     for path, expected, actual, owner in (*_of_containers(model), *_of_layers(model), *_of_builds(model)):
-        remedy = Remedy(cls=ActionClass.LOSSLESS, does=f"put {path} away, so that the engine makes its own", steps=(put_away(path),))
+        remedy = Remedy(
+            cls=ActionClass.LOSSLESS, does=f"put {path} away, so that the engine makes its own", steps=(put_away(path),)
+        )
         suffers = (owner,) if owner.kind == "container" else ()
         message = f"a {actual} stands at {path}, where the engine keeps a {expected}"
         yield Fault(Ref("file", path), message, (path,), f"a {expected}", f"a {actual}", (remedy,), (owner,), suffers=suffers)

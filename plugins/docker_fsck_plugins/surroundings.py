@@ -119,7 +119,9 @@ def path_damaged(model: Model) -> Iterator[Fault]:
             if there and (owner != ident or not (name in OWN or name.endswith(".log"))):
                 message = f"{container.ref_name} calls {path} a file of its own"
                 place = f"{container.path}/config.v2.json"
-                yield Fault(Ref("container", ident), message, (place,), f"{container.path}/…", path, (), (Ref("container", ident),))
+                yield Fault(
+                    Ref("container", ident), message, (place,), f"{container.path}/…", path, (), (Ref("container", ident),)
+                )
                 break
 
 

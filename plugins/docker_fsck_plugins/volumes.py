@@ -105,7 +105,9 @@ def opts_mismatch(model: Model) -> Iterator[Fault]:
         if record is None and volume.opts != volumes.Options() and table.database.state in {"read", "absent"}:
             if volume.name not in table.damaged:
                 message = f"the volume {volume.name} has options and no record in metadata.db"
-                yield Fault(_ref(volume), message, (volumes.DATABASE, f"{volume.path}/{volumes.OPTS}"), volume.opts.text(), "none")
+                yield Fault(
+                    _ref(volume), message, (volumes.DATABASE, f"{volume.path}/{volumes.OPTS}"), volume.opts.text(), "none"
+                )
             continue
         if record is None or not record.local or not record.options:
             continue

@@ -16,7 +16,9 @@ def blows(damage: str, path: Path) -> list[tuple[str, Callable[[Path, Path], Non
     """The blows of a damage, by their names: one, or of bit flips eight. Each makes the new path from the old one, which lies aside."""
     form = "link" if path.is_symlink() else "folder" if path.is_dir() else "file"
     if damage == "bit-flipped":
-        return [(f"bit-flipped {number}", lambda old, new, number=number: _FLIP[form](old, new, number)) for number in range(FLIPS)]
+        return [
+            (f"bit-flipped {number}", lambda old, new, number=number: _FLIP[form](old, new, number)) for number in range(FLIPS)
+        ]
     return [(damage, _BLOWS[form][damage])]
 
 

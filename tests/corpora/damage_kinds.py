@@ -9,7 +9,14 @@ from msgspec import Struct
 
 from docker_fsck import ids
 
-ENGINE28, VFS, BUILT, AUFS, OVERLAY1, MAPPER = "docker28.5-overlay2-buildkit", "docker28.5-vfs-mixed", "built", "aufs", "overlay", "mapper"
+ENGINE28, VFS, BUILT, AUFS, OVERLAY1, MAPPER = (
+    "docker28.5-overlay2-buildkit",
+    "docker28.5-vfs-mixed",
+    "built",
+    "aufs",
+    "overlay",
+    "mapper",
+)
 STORES = (ENGINE28, VFS, BUILT, AUFS, OVERLAY1, MAPPER)
 """The roots that are struck: corpora by their names, and what the builder makes where no corpus has a kind."""
 
@@ -91,7 +98,11 @@ class Kind(Struct, frozen=True):
 
 def _tree() -> Iterator[Kind]:
     yield Kind("tag store", "image/DRIVER/repositories.json", lambda site: site.tree / "repositories.json")
-    yield Kind("image configuration", "…/imagedb/content/sha256/IMAGE", lambda site: site.tree / "imagedb/content/sha256" / site.image[7:])
+    yield Kind(
+        "image configuration",
+        "…/imagedb/content/sha256/IMAGE",
+        lambda site: site.tree / "imagedb/content/sha256" / site.image[7:],
+    )
     for name in ("parent", "lastUpdated", "builtLocally"):
         yield Kind(f"image's {name}", f"…/imagedb/metadata/sha256/IMAGE/{name}", _noted(name))
     for name in ("diff", "parent", "size", "cache-id", "tar-split.json.gz"):
@@ -99,8 +110,16 @@ def _tree() -> Iterator[Kind]:
     yield Kind("layer's descriptor.json", "…/layerdb/sha256/LAYER/descriptor.json", _recorded("descriptor.json"), store=BUILT)
     for name in ("mount-id", "init-id", "parent"):
         yield Kind(f"mount's {name}", f"…/layerdb/mounts/CONTAINER/{name}", _mounted(name))
-    yield Kind("digest's layer", "…/distribution/diffid-by-digest/sha256/DIGEST", lambda site: site.first("image/*/distribution/diffid-by-digest/*/*"))
-    yield Kind("layer's digests", "…/distribution/v2metadata-by-diffid/sha256/DIFF", lambda site: site.first("image/*/distribution/v2metadata-by-diffid/*/*"))
+    yield Kind(
+        "digest's layer",
+        "…/distribution/diffid-by-digest/sha256/DIGEST",
+        lambda site: site.first("image/*/distribution/diffid-by-digest/*/*"),
+    )
+    yield Kind(
+        "layer's digests",
+        "…/distribution/v2metadata-by-diffid/sha256/DIFF",
+        lambda site: site.first("image/*/distribution/v2metadata-by-diffid/*/*"),
+    )
 
 
 def _noted(name: str) -> Find:
@@ -135,18 +154,37 @@ def _driver() -> Iterator[Kind]:
         yield Kind(f"{role}'s work", f"overlay2/{role.upper()}/work", lambda site, at=at: at(site) / "work", "folder")
         yield Kind(f"{role}'s diff", f"overlay2/{role.upper()}/diff", lambda site, at=at: at(site) / "diff", "folder")
         yield Kind(f"{role} of vfs", f"vfs/dir/{role.upper()}", lambda site, at=at: at(site), "folder", VFS)
-        yield Kind(f"{role}'s list of aufs", f"aufs/layers/{role.upper()}", lambda site, at=at: site.root / "aufs/layers" / at(site).name, store=AUFS)
+        yield Kind(
+            f"{role}'s list of aufs",
+            f"aufs/layers/{role.upper()}",
+            lambda site, at=at: site.root / "aufs/layers" / at(site).name,
+            store=AUFS,
+        )
         if role != "layer":
-            yield Kind(f"{role}'s lower-id of overlay", f"overlay/{role.upper()}/lower-id", lambda site, at=at: at(site) / "lower-id", store=OVERLAY1)
-    yield Kind("layer's metadata of devicemapper", "devicemapper/metadata/LAYER", lambda site: site.root / "devicemapper/metadata" / site.layer.name, store=MAPPER)
+            yield Kind(
+                f"{role}'s lower-id of overlay",
+                f"overlay/{role.upper()}/lower-id",
+                lambda site, at=at: at(site) / "lower-id",
+                store=OVERLAY1,
+            )
+    yield Kind(
+        "layer's metadata of devicemapper",
+        "devicemapper/metadata/LAYER",
+        lambda site: site.root / "devicemapper/metadata" / site.layer.name,
+        store=MAPPER,
+    )
     for name in ("deviceset-metadata", "transaction-metadata"):
-        yield Kind(f"{name} of devicemapper", f"devicemapper/metadata/{name}", _below(f"devicemapper/metadata/{name}"), store=MAPPER)
+        yield Kind(
+            f"{name} of devicemapper", f"devicemapper/metadata/{name}", _below(f"devicemapper/metadata/{name}"), store=MAPPER
+        )
 
 
 def _container() -> Iterator[Kind]:
     for name in ("config.v2.json", "hostconfig.json", "hostname", "hosts", "resolv.conf", "resolv.conf.hash"):
         yield Kind(f"container's {name}", f"containers/CONTAINER/{name}", _held(name))
-    yield Kind("container's log", "containers/CONTAINER/CONTAINER-json.log", lambda site: site.folder / f"{site.container}-json.log")
+    yield Kind(
+        "container's log", "containers/CONTAINER/CONTAINER-json.log", lambda site: site.folder / f"{site.container}-json.log"
+    )
     yield Kind("container's cached log", "containers/CONTAINER/container-cached.log", _held("container-cached.log"), store=BUILT)
     yield Kind("container's mounts", "containers/CONTAINER/mounts", _held("mounts"), "folder")
     yield Kind("container's checkpoints", "containers/CONTAINER/checkpoints", _held("checkpoints"), "folder", BUILT)
@@ -162,9 +200,22 @@ def _engine() -> Iterator[Kind]:
     for name in ("resolv.conf", "runc-log.json"):
         yield Kind(f"BuildKit's {name}", f"buildkit/executor/{name}", _below(f"buildkit/executor/{name}"))
     daemon = "containerd/daemon"
-    yield Kind("containerd's meta.db", "containerd/daemon/….metadata.v1.bolt/meta.db", _below(f"{daemon}/io.containerd.metadata.v1.bolt/meta.db"))
-    yield Kind("containerd's blob", "containerd/daemon/….content.v1.content/blobs/sha256/DIGEST", _below(f"{daemon}/io.containerd.content.v1.content/blobs/sha256/*"))
-    yield Kind("containerd's uuid", "containerd/daemon/….introspection/uuid", _below(f"{daemon}/io.containerd.grpc.v1.introspection/uuid"), store=BUILT)
+    yield Kind(
+        "containerd's meta.db",
+        "containerd/daemon/….metadata.v1.bolt/meta.db",
+        _below(f"{daemon}/io.containerd.metadata.v1.bolt/meta.db"),
+    )
+    yield Kind(
+        "containerd's blob",
+        "containerd/daemon/….content.v1.content/blobs/sha256/DIGEST",
+        _below(f"{daemon}/io.containerd.content.v1.content/blobs/sha256/*"),
+    )
+    yield Kind(
+        "containerd's uuid",
+        "containerd/daemon/….introspection/uuid",
+        _below(f"{daemon}/io.containerd.grpc.v1.introspection/uuid"),
+        store=BUILT,
+    )
     yield Kind("engine's id", "engine-id", _below("engine-id"))
     yield Kind("plugin's config.json", "plugins/PLUGIN/config.json", _below("plugins/*/config.json"), store=BUILT)
     for name in ("docker-state.json", "state.json", "worker/tasks.db"):

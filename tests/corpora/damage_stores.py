@@ -46,11 +46,17 @@ def _built(name: str, place: Path) -> tuple[Site, HostView]:
         root.swarm()
         (root.path / UUID).parent.mkdir(parents=True)
         root.write(UUID, b"4f6a2f1c-5b6d-4c7e-8f90-a1b2c3d4e5f6")
-        root.write(root.container_dir(made.ran) / "container-cached.log", (18).to_bytes(4, "big") + MESSAGE + (18).to_bytes(4, "big"))
+        root.write(
+            root.container_dir(made.ran) / "container-cached.log", (18).to_bytes(4, "big") + MESSAGE + (18).to_bytes(4, "big")
+        )
         checkpoint = root.container_dir(made.ran) / "checkpoints/first"
         checkpoint.mkdir()
         root.write(checkpoint / "pages-1.img", b"memory of a process\n" * 200)
-        layer = {"mediaType": "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", "size": 5, "digest": "sha256:" + "a" * 64}
+        layer = {
+            "mediaType": "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+            "size": 5,
+            "digest": "sha256:" + "a" * 64,
+        }
         root.write(site.record / "descriptor.json", json.dumps(layer | {"urls": ["https://registry.example/layer"]}).encode())
     if driver == "devicemapper":
         return site, structs.replace(STOPPED, recorded={driver: Recorded(root.pool.probe(), 1 << 62, "the-probe")})

@@ -113,7 +113,9 @@ def meaning(path: Path) -> object:
     if path.is_symlink():
         return path.readlink()
     if path.is_dir():
-        return {each.relative_to(path): each.is_dir() or meaning(each) for each in path.rglob("*") if each.is_file() or each.is_dir()}
+        return {
+            each.relative_to(path): each.is_dir() or meaning(each) for each in path.rglob("*") if each.is_file() or each.is_dir()
+        }
     data = path.read_bytes() if path.exists() else None
     try:
         found = open_bytes(data) if data and path.suffix == ".db" else None

@@ -46,14 +46,18 @@ def answers(engine: Engine) -> Answers:
     tags = sorted(reference for reference, _ in engine.images() if reference != "<none>:<none>")
     images, names, volumes = sorted({image for _, image in engine.images()}), sorted(engine.ps()), sorted(engine.volumes())
     said: Answers = {"images": engine.images(), "containers": engine.ps(), "volumes": volumes}
-    commands = [("image", "inspect", image) for image in images] + [("history", "--no-trunc", "-H=false", image) for image in images]
+    commands = [("image", "inspect", image) for image in images] + [
+        ("history", "--no-trunc", "-H=false", image) for image in images
+    ]
     commands += [("logs", name) for name in names] + [("volume", "inspect", name) for name in volumes]
     commands += [("network", "ls", "--format", "{{.Name}} {{.Driver}}"), ("plugin", "ls")]
     commands += [("run", "--rm", "--network", "none", image, "sh", "-c", LIST) for image in images]
     with ThreadPoolExecutor(2) as pool:
         said |= zip((f"start {name}" for name in names), pool.map(lambda name: view(engine, name), names), strict=True)
         said |= zip((f"save {tag}" for tag in tags), pool.map(engine.save_digests, tags), strict=True)
-        said |= zip((" ".join(words) for words in commands), pool.map(lambda words: spoken(engine, *words), commands), strict=True)
+        said |= zip(
+            (" ".join(words) for words in commands), pool.map(lambda words: spoken(engine, *words), commands), strict=True
+        )
         after = [(word, name) for name in names for word in ("inspect", "diff")]
         said |= zip((" ".join(words) for words in after), pool.map(lambda words: spoken(engine, *words), after), strict=True)
     if builder():

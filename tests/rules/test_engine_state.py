@@ -7,7 +7,25 @@ from docker_fsck.testing import boltfile
 from docker_fsck.testing.table import Row, disagreements, fires, run, silent
 from docker_fsck.testing.whole import Whole, whole
 
-from .cases import CRITICAL, ERROR, INFO, LOSSY, How, Spot, cut, deleted, does, emptied, file, flipped, foldered, linked, nulled, rows, written
+from .cases import (
+    CRITICAL,
+    ERROR,
+    INFO,
+    LOSSY,
+    How,
+    Spot,
+    cut,
+    deleted,
+    does,
+    emptied,
+    file,
+    flipped,
+    foldered,
+    linked,
+    nulled,
+    rows,
+    written,
+)
 
 DB, UUID, ID, SWARM = "containerd-db-unreadable", "containerd-uuid", "engine-id-empty", "swarm-state"
 NO_ID = "engine-id-malformed"

@@ -51,7 +51,7 @@ class Image(msgspec.Struct, frozen=True):
 
 
 class Metadata(msgspec.Struct, frozen=True):
-    """What stands beside an image: parent image, time of the last tag, the mark of a local build; a `Trouble` where one is broken."""
+    """What stands beside an image: parent image, time of the last tag, mark of a local build; a `Trouble` where one is broken."""
 
     id: str
     path: str
