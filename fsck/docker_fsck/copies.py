@@ -85,7 +85,7 @@ def beneath_records(model: "Model", layer: Layer) -> tuple[str, ...]:
 
 
 def differs(model: "Model", ident: str, chain: str) -> tuple[Damage, ...]:
-    """Files of a whole copy of the layer `chain` in another driver dir that are not the layer's; none where that cannot be told."""
+    """Files of a whole copy of the layer `chain` in another driver dir that are not the layer's; none if that cannot be told."""
     layer = model.layers.layers.get(chain)
     if model.store.verify is None or layer is None or not isinstance(layer.diff, str) or not layer.tarsplit:
         return ()

@@ -43,9 +43,8 @@ def blob_missing(model: Model) -> Iterator[Fault]:
         if isinstance(facts, Facts) and facts.kind == "file" and facts.size == size:
             continue
         if not refused(model, path):
-            actual = (
-                facts.why if isinstance(facts, Trouble) else f"{facts.size} bytes" if facts.kind == "file" else f"a {facts.kind}"
-            )
+            there = facts.why if isinstance(facts, Trouble) else f"a {facts.kind}"
+            actual = f"{facts.size} bytes" if isinstance(facts, Facts) and facts.kind == "file" else there
             yield Fault(Ref("file", path), f"the blob {digest} is not whole", (path,), f"{size} bytes", actual)
 
 
@@ -70,11 +69,9 @@ def _listed(model: Model) -> Iterator[tuple[str, str, int]]:
     if model is not model.store.models[0]:
         return
     for database, base in STORES.items():
-        found = (
-            None
-            if database == containerd.META and model.store.containerd.image_store
-            else open_database(model.store.reader, database)
-        )
+        if database == containerd.META and model.store.containerd.image_store:
+            continue
+        found = open_database(model.store.reader, database)
         spaces = found.root.bucket(b"v1") if isinstance(found, Database) else None
         sizes: dict[str, int] = {}
         for _, space in spaces.items() if spaces else ():

@@ -52,6 +52,7 @@ def own_dir(key: str, bucket: Bucket) -> str | None:
 
 
 def buckets(parent: Bucket) -> Iterator[tuple[str, Bucket]]:
+    """The buckets in a bucket, with their names as text."""
     for key, value in parent.items():
         if isinstance(value, Bucket):
             yield key.decode("utf-8", "backslashreplace"), value

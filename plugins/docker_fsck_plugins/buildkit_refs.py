@@ -22,12 +22,8 @@ def record_damaged(model: Model) -> Iterator[Fault]:
     found = builds(model)
     if found is None or found.hides:
         return
-    whole = {
-        path: each
-        for path in (SNAPSHOTS, LEASES, RECORDS, CACHE)
-        if isinstance(each := open_database(model.store.reader, path), Database)
-    }
-    roots = {path: each.root for path, each in whole.items()}
+    read = {path: open_database(model.store.reader, path) for path in (SNAPSHOTS, LEASES, RECORDS, CACHE)}
+    roots = {path: each.root for path, each in read.items() if isinstance(each, Database)}
     chains = {chain for each in model.store.models for chain in each.layers.layers}
     lost = {
         SNAPSHOTS: list(_snapshots(roots.get(SNAPSHOTS), chains)),
@@ -59,16 +55,17 @@ def _leases(root: Bucket | None, snapshots: Bucket | None) -> Iterator[str]:
         listed = {key for key, _ in buckets(blobs)} if blobs else set()
         yield from (f"a blob is called {name}" for name in sorted(listed) if not is_digest(name))
         for key, lease in buckets(leases) if leases else ():
-            for kind, held in buckets(inner) if (inner := lease.bucket(b"snapshots")) else ():
-                names = {name.decode("utf-8", "backslashreplace") for name, _ in held.items()}
-                wrong = names if kind != "default" else names - known if snapshots else set()
+            held = lease.bucket(b"snapshots")
+            for kind, inner in buckets(held) if held else ():
+                wrong = _names(inner) if kind != "default" else _names(inner) - known if snapshots else set()
                 yield from (f"the lease {key} holds the snapshot {kind}/{name}" for name in sorted(wrong))
-            names = (
-                {name.decode("utf-8", "backslashreplace") for name, _ in inner.items()}
-                if (inner := lease.bucket(b"content"))
-                else set()
-            )
+            content = lease.bucket(b"content")
+            names = _names(content) if content else set()
             yield from (f"the lease {key} holds the blob {name}" for name in sorted(names - listed))
+
+
+def _names(bucket: Bucket) -> set[str]:
+    return {name.decode("utf-8", "backslashreplace") for name, _ in bucket.items()}
 
 
 def _records(root: Bucket | None) -> Iterator[str]:
@@ -88,25 +85,23 @@ def _cache(root: Bucket | None) -> Iterator[str]:
     """Results and links are kept in both directions (solver/bboltcachestorage)."""
     if root is None:
         return
-    made, back = _pairs(root, b"_result"), _pairs(root, b"_byresult")
-    yield from (f"the result {' '.join(pair)} is known from one side" for pair in sorted(made ^ {(b, a) for a, b in back}))
-    for key, held in buckets(results) if (results := root.bucket(b"_result")) else ():
+    for table, other in ((b"_result", b"_byresult"), (b"_links", b"_backlinks")):
+        there = {(key, name.rpartition("@")[2]) for key, name in _pairs(root, table)}
+        back = {(key, name) for name, key in _pairs(root, other)}
+        yield from (f"{' '.join(pair)} is in one of {table.decode()} and {other.decode()}" for pair in sorted(there ^ back))
+    results = root.bucket(b"_result")
+    for key, held in buckets(results) if results else ():
         for name, data in held.items():
             value = gojson.strict(data, CACHE) if isinstance(data, bytes) else None
             if not isinstance(value, dict) or not gojson.is_time(str(value.get("CreatedAt"))):
                 yield f"the result {key} {name.decode('utf-8', 'backslashreplace')} cannot be read"
     yield from (f"the link {name} names no digest" for _, name in sorted(_pairs(root, b"_links")) if NO_DIGEST.search(name))
-    links = {(key, name.rpartition("@")[2]) for key, name in _pairs(root, b"_links")}
-    yield from (
-        f"the link {' '.join(pair)} is known from one side"
-        for pair in sorted(links ^ {(b, a) for a, b in _pairs(root, b"_backlinks")})
-    )
 
 
 def _pairs(root: Bucket, table: bytes) -> set[tuple[str, str]]:
     found = root.bucket(table)
     rows = buckets(found) if found else ()
-    return {(key, name.decode("utf-8", "backslashreplace")) for key, held in rows for name, _ in held.items()}
+    return {(key, name) for key, held in rows for name in _names(held)}
 
 
 RULES: tuple[Rule, ...] = (record_damaged,)

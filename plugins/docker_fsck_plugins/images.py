@@ -228,6 +228,6 @@ def foreign_entry(model: Model) -> Iterator[Fault]:
 def fsck_rules() -> Iterable[Rule]:
     """The rules on images."""
     return (
-        hash_mismatch, config_invalid, layer_missing, parent_broken, lastupdated_broken, builtlocally_broken, metadata_orphan, temp_residue,
-        foreign_entry,
+        hash_mismatch, config_invalid, layer_missing, parent_broken, lastupdated_broken, builtlocally_broken, metadata_orphan,
+        temp_residue, foreign_entry,
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The standard content of an init layer, as the engine makes it for every container, and rules on it (classic-store 7, daemon/initlayer)."""
+"""The standard content of an init layer, as the engine makes it, and rules on it (classic-store 7, daemon/initlayer)."""
 
 from collections.abc import Iterator
 
@@ -105,8 +105,8 @@ def init_layer_emptied(model: Model) -> Iterator[Fault]:
             and model.home.missing(mount.init_id) is None
         ):
             path, names = model.home.content(mount.init_id), model.top_names(mount.init_id)
-            gone = lost(model, mount.init_id) if isinstance(names, dict) else ()
-            if not gone:
+            gone = lost(model, mount.init_id)
+            if isinstance(names, Trouble) or not gone:
                 continue
             found = refilled(model, mount.init_id) if names == {} else ", ".join(gone)
             remedies, expected = ((), found) if isinstance(found, str) else ((found,), ".dockerenv, dev, etc, …")

@@ -126,8 +126,8 @@ def db_unreadable(model: Model) -> Iterator[Fault]:
     How it comes about: power loss, a full or failing disk. A list of free pages that is cut off stops it too.
     Repair: the file is put away as the very last step, since it is the engine's lock too. The engine makes a new one from
         the folders; labels and options as the API shows them are lost, what could still be read of them is listed. What is
-        mounted is decided by opts.json, and the data of a volume is not in the database. Where only the newest transaction is torn nothing
-        is done: the engine goes on with the state before it.
+        mounted is decided by opts.json, and the data of a volume is not in the database. Where only the newest transaction is
+        torn nothing is done: the engine goes on with the state before it.
     Never: replace the file to get around a lock that another engine holds.
     Daemon says: error while opening volume store metadata database
     Seen in: FC-28

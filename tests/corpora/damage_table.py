@@ -70,7 +70,7 @@ class Cell(Struct, frozen=True):
         if self.silent and self.claim is None:
             return f"{where}: {', '.join(self.silent)} not reported, and no claim says why"
         if not self.silent and self.claim is not None:
-            return f"{where}: it is reported, the claim that it is {self.claim.entry} has to go"
+            return f"{where}: it is reported or changes nothing, the claim that it is {self.claim.entry} has to go"
         return ""
 
 

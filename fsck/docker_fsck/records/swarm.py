@@ -34,9 +34,8 @@ def read(reader: Reader) -> Swarm:
     """The state below swarm/."""
     names, raft = reader.names(BASE), reader.names(RAFT)
     member = isinstance(names, dict) and "docker-state.json" in names
-    return Swarm(
-        member, bool(raft) and isinstance(raft, dict), tuple(_faults(reader, set(names) if isinstance(names, dict) else set()))
-    )
+    here = set(names) if isinstance(names, dict) else set()
+    return Swarm(member, bool(raft) and isinstance(raft, dict), tuple(_faults(reader, here)))
 
 
 def _faults(reader: Reader, names: set[str]) -> Iterator[Trouble]:
@@ -76,12 +75,8 @@ def _raft(reader: Reader) -> Iterator[Trouble]:
             path = f"{RAFT}/{folder}/{name}"
             if name.endswith((".wal", ".snap")):
                 data = reader.read(path) if kind == "file" else Trouble(path, "malformed", f"a {kind} stands there")
-                why = (
-                    "the file is empty"
-                    if not data
-                    else wal.fault(data)
-                    if name.endswith(".wal") and isinstance(data, bytes)
-                    else ""
-                )
-                if isinstance(data, Trouble) or why:
-                    yield data if isinstance(data, Trouble) else Trouble(path, "malformed", why)
+                why = wal.fault(data) if isinstance(data, bytes) and name.endswith(".wal") else ""
+                if isinstance(data, Trouble):
+                    yield data
+                elif not data or why:
+                    yield Trouble(path, "malformed", why if data else "the file is empty")

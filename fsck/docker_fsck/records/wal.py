@@ -24,9 +24,8 @@ def fault(data: bytes) -> str:
         fields = _fields(data[at + 8 : at + 8 + size])
         stated, inner = fields.get(2), fields.get(3, b"")
         known = fields.keys() <= {1, 2, 3} and fields.get(1) in TYPES and not (pad + size) % 8
-        if (known and fields.get(1) == CRC and isinstance(stated, int)) or (
-            known and isinstance(inner, bytes) and number and stated == iscsi(inner, crc)
-        ):
+        follows = isinstance(inner, bytes) and number > 0 and stated == iscsi(inner, crc)
+        if known and isinstance(stated, int) and (follows or fields.get(1) == CRC):
             crc = stated
         else:
             return f"record {number + 1} does not have the checksum that it should"

@@ -1,4 +1,4 @@
-"""What a layer has from those below it, where each layer is a whole copy: no digest of its own covers that, their checksums do."""
+"""What a layer has from those below it, where each is a whole copy: no digest of its own covers that, their checksums do."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -15,7 +15,7 @@ Read = Callable[[str], Iterable[list[Entry]]]
 
 
 def damages(read: Read, task: Task, tree: LayerTree, pace: Callable[[int], None]) -> tuple[Damage, ...]:
-    """Files of the layers below that the layer keeps as they were, and that are not so. A record that is damaged is others' business."""
+    """Files of the layers below that the layer keeps as they were, and that are not so. A damaged record is others' business."""
     kept: Kept = {}
     try:
         for record in (*task.beneath, task.record):
@@ -42,10 +42,9 @@ def _lay(kept: Kept, files: Iterable[tuple[Entry, bool]], *, last: bool) -> None
     for entry, leaf in files:
         base, _, name = entry.name.rpartition("/")
         hidden = f"{base}/{name.removeprefix(WHITEOUT)}".lstrip("/") if name.startswith(WHITEOUT) else entry.name
-        if name == OPAQUE:
-            hidden, leaf = base, True
+        hidden = base if name == OPAQUE else hidden
         kept.pop(hidden, None)
-        if leaf and hidden in above:
+        if (leaf or name == OPAQUE) and hidden in above:
             for each in [each for each in kept if each.startswith(f"{hidden}/")]:
                 del kept[each]
         if entry.has_content:
