@@ -75,7 +75,7 @@ ALONE: tuple[Row, ...] = (
     ("layer's descriptor.json", (FLIPPED,), "only the registry has it too"),
     ("layer's digests", ("deleted",), "the engine itself takes entries away; from which repository the layer came stands nowhere else"),
     ("layer's digests", (FLIPPED,), "the name of the repository or its HMAC, which stand nowhere else"),
-    ("writable layer's diff", ("emptied", "halved", "directory"), "what a container wrote stands nowhere else"),
+    ("writable layer's diff folder", ALL, "what a container wrote stands nowhere else"),
     ("writable layer of vfs", ALL, "a container may have changed any file, so that the image's is no copy of it"),
     ("layer's metadata of devicemapper", (FLIPPED,), "the other copy is in the pool, which is no file of the root"),
     ("deviceset-metadata of devicemapper", ("deleted", FLIPPED), "the other copy is in the pool, which is no file of the root"),

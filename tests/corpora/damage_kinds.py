@@ -152,7 +152,10 @@ def _driver() -> Iterator[Kind]:
                 yield Kind(f"{role}'s {name}", f"overlay2/{role.upper()}/{name}", lambda site, at=at, name=name: at(site) / name)
         yield Kind(f"{role}'s short link", "overlay2/l/SHORT", lambda site, at=at: site.short(at(site)), "link")
         yield Kind(f"{role}'s work", f"overlay2/{role.upper()}/work", lambda site, at=at: at(site) / "work", "folder")
-        yield Kind(f"{role}'s diff", f"overlay2/{role.upper()}/diff", lambda site, at=at: at(site) / "diff", "folder")
+        store = BUILT if role == "writable layer" else ENGINE28  # its container has written something
+        yield Kind(
+            f"{role}'s diff folder", f"overlay2/{role.upper()}/diff", lambda site, at=at: at(site) / "diff", "folder", store
+        )
         yield Kind(f"{role} of vfs", f"vfs/dir/{role.upper()}", lambda site, at=at: at(site), "folder", VFS)
         yield Kind(
             f"{role}'s list of aufs",

@@ -20,6 +20,7 @@ def cells() -> list[Cell]:
 
 def test_every_kind_has_an_entry_for_every_damage_and_there_are_three_entries(cells: list[Cell]) -> None:
     assert [(kind.name, damage) for kind in KINDS for damage in DAMAGES] == [(cell.kind, cell.damage) for cell in cells]
+    assert len(KINDS) == len({kind.name for kind in KINDS})
     assert {"reported", "same", "alone"} == {cell.entry for cell in cells}
     assert [] == [cell.fault for cell in cells if cell.fault]
 

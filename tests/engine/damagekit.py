@@ -2,6 +2,7 @@
 
 import re
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -76,3 +77,11 @@ def spoken(engine: Engine, *words: str) -> tuple[int, list[str]]:
 def differences(before: Answers, after: Answers) -> dict[str, tuple[object, object]]:
     """By question what was answered otherwise."""
     return {key: (before.get(key), after.get(key)) for key in sorted(before.keys() | after) if before.get(key) != after.get(key)}
+
+
+def until(engine: Engine, *words: str, seconds: float = 30.0) -> tuple[int, list[str]]:
+    """What a command says as soon as it succeeds: a manager that was just started has to choose itself first."""
+    deadline = time.monotonic() + seconds
+    while (said := spoken(engine, *words))[0] and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return said
