@@ -21,9 +21,9 @@ HEAD = f"""# What becomes of a damaged file
 Written from checks of damaged roots by `docs/write_damages.py`; do not edit.
 
 Each kind of metadata file is struck by each of seven damages on a healthy root, and checked. The roots are those of real engines
-in tests/corpora; where none has a kind, the builder of `docker_fsck.testing` makes it. An entry is
+in tests/corpora; where none has a kind, the builder of docker_fsck.testing makes it. An entry is
 
-- the rules that report it. A finding counts only if it names the file, or a folder that it lies in or that lies in it. *deep*: it takes
+- the rules that report it. A finding counts only if it names the file, a folder around it, or something in it. *deep*: it takes
   `--level deep`, which reads contents.
 - `same`: the engine answers the same. A test with a real engine shows it (tests/engine/test_damage_engine.py).
 - `alone`: there is no second copy of the fact on the disk to tell it by. The reasons are below.
@@ -37,11 +37,12 @@ longer needed.
 | emptied | 0 bytes | no entries | a file of 0 bytes |
 | halved | the first half of its bytes | every second entry is gone | the first half of its text |
 | zero-filled | as many zero bytes | the files in it are of zero bytes | a file of as many zero bytes |
-| bit-flipped | {FLIPS} times one bit: in the byte (2n+1)/{2 * FLIPS} of the way through those that are not zero, bit n | so of the files in it | so of its text |
+| bit-flipped | one bit, {FLIPS} times anew (see below) | so of the files in it | so of its text |
 | junk | as many bytes without meaning, at least 16 | a file of such | another text |
 | directory | an empty folder | a folder with something else in it | an empty folder |
 
-Bit flips are `reported` only if each of the {FLIPS} is that changes a meaning. Databases have room that is not in use, and freed pages: a
+Flip n of {FLIPS}, from 0, turns bit n of a byte over: of the bytes that are not zero the one that lies (2n+1)/{2 * FLIPS} of the way through
+them. The entry is `reported` only if each is that changes a meaning. Databases have room that is not in use, and freed pages: a
 flip there changes none. What each flip did is told at the end.
 
 ## The table

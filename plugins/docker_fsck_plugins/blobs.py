@@ -20,7 +20,7 @@ from docker_fsck.api import (
     open_database,
     rule,
 )
-from docker_fsck_plugins.remedies import refused
+from docker_fsck_plugins.remedies import children, refused
 
 STORES = {
     "buildkit/containerdmeta.db": "buildkit/content/blobs",
@@ -29,7 +29,7 @@ STORES = {
 """Databases that list blobs by namespace, and where the blobs lie: named by the sha256 of their bytes."""
 
 
-@rule("blob-missing", Severity.WARNING, after=("file-unreadable",))
+@rule("blob-missing", Severity.WARNING)
 def blob_missing(model: Model) -> Iterator[Fault]:
     """A blob that the content store of BuildKit or of the engine lists is gone or has another length.
 
@@ -56,12 +56,14 @@ def blob_damaged(model: Model) -> Iterator[Fault]:
     How it comes about: bit rot, power loss.
     Repair: none. `docker buildx history rm` removes a past build; a manifest that is put away is fetched by the next pull.
     """
-    for path, digest, size in _listed(model):
-        data = model.store.reader.read(path)
-        if isinstance(data, bytes) and len(data) == size:
-            actual = f"sha256:{hashlib.sha256(data).hexdigest()}"
-            if actual != digest:
-                yield Fault(Ref("file", path), f"the blob {digest} is damaged", (path,), digest, actual)
+    sizes = {path: size for path, _, size in _listed(model)}
+    for base in STORES.values() if model is model.store.models[0] and not model.store.containerd.image_store else ():
+        for name in children(model, f"{base}/sha256"):
+            data = model.store.reader.read(path := f"{base}/sha256/{name}")
+            if isinstance(data, bytes) and len(data) == sizes.get(path, len(data)):
+                actual, digest = hashlib.sha256(data).hexdigest(), f"sha256:{name}"
+                if actual != name:
+                    yield Fault(Ref("file", path), f"the blob {digest} is damaged", (path,), digest, f"sha256:{actual}")
 
 
 def _listed(model: Model) -> Iterator[tuple[str, str, int]]:

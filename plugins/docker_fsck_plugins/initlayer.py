@@ -24,6 +24,8 @@ from docker_fsck.api import (
 FOLDERS = ("dev/pts", "dev/shm", "proc", "sys")
 FILES = (".dockerenv", "dev/console", "etc/hostname", "etc/hosts", "etc/resolv.conf")
 LINKS = {"etc/mtab": "/proc/mounts"}
+COPYING = ("vfs", "btrfs")
+"""Drivers whose init layers hold all that the image has (classic-store 8.1)."""
 MODE = 0o755
 """Of folders and files alike; a folder of the image keeps its own."""
 
@@ -80,6 +82,13 @@ def _made(content: str, wanted: list[str]) -> Iterator[Step]:
             yield WriteFile(path=path, data=b"", mode=MODE)
 
 
+def init_of(mount: mounts.Mount) -> str:
+    """The driver id of a container's init layer, as the record tells it or as it follows from the writable layer's."""
+    return (
+        mount.init_id if isinstance(mount.init_id, str) else f"{mount.mount_id if isinstance(mount.mount_id, str) else ''}-init"
+    )
+
+
 def owned(model: Model) -> Iterator[mounts.Mount]:
     """Records that belong to a container, by name."""
     for name, mount in sorted(model.mounts.mounts.items()):
@@ -98,21 +107,17 @@ def init_layer_emptied(model: Model) -> Iterator[Fault]:
         (vfs, btrfs), and where only some are gone, nothing is done.
     """
     for mount in owned(model):
-        if (
-            isinstance(mount.init_id, str)
-            and model.home.holdings(mount.init_id)  # else its content does not lie in the root
-            and mount.init_id not in model.dying
-            and model.home.missing(mount.init_id) is None
-        ):
-            path, names = model.home.content(mount.init_id), model.top_names(mount.init_id)
-            gone = lost(model, mount.init_id)
-            if isinstance(names, Trouble) or not gone:
-                continue
-            found = refilled(model, mount.init_id) if names == {} else ", ".join(gone)
-            remedies, expected = ((), found) if isinstance(found, str) else ((found,), ".dockerenv, dev, etc, …")
-            what = "is empty" if names == {} else f"lacks {', '.join(gone)}"
-            message = f"the init layer of {model.store.containers.containers[mount.name].ref_name} {what}"
-            yield Fault(Ref("driverdir", mount.init_id), message, (path,), expected, ", ".join(names) or "nothing", remedies)
+        init = init_of(mount)
+        if not model.home.holdings(init) or init in model.dying or model.home.missing(init) is not None:
+            continue  # its content does not lie in the root, or is another rule's business
+        path, names, gone = model.home.content(init), model.top_names(init), lost(model, init)
+        if isinstance(names, Trouble) or not gone:
+            continue
+        found = refilled(model, init) if names == {} else ", ".join(gone)
+        remedies, expected = ((), found) if isinstance(found, str) else ((found,), ".dockerenv, dev, etc, …")
+        what = "is empty" if names == {} else f"lacks {', '.join(gone)}"
+        message = f"the init layer of {model.store.containers.containers[mount.name].ref_name} {what}"
+        yield Fault(Ref("driverdir", init), message, (path,), expected, ", ".join(names) or "nothing", remedies)
 
 
 @rule("init-layer-changed", Severity.WARNING, level=Level.DEEP, after=("init-layer-emptied", "layer-content-mismatch"))
@@ -124,7 +129,7 @@ def init_layer_changed(model: Model) -> Iterator[Fault]:
     Repair: none; what the container has written lies elsewhere.
     """
     for mount in owned(model):
-        whole = not model.home.union and isinstance(mount.init_id, str) and mount.init_id not in model.dying
+        whole = model.name in COPYING and isinstance(mount.init_id, str) and mount.init_id not in model.dying
         if not whole or mount.parent_id is None or model.home.missing(str(mount.init_id)) is not None:
             continue
         engines = {*FILES, *LINKS}

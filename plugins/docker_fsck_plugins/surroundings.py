@@ -138,8 +138,8 @@ def log_damaged(model: Model) -> Iterator[Fault]:
     Seen in: FC-38
     """
     for ident, container in sorted(model.containers.items()):
-        if container.fault is not None or container.running:
-            continue  # no engine shows it, or a line may just be under way
+        if container.running or (container.fault is not None and container.fault.state == "absent"):
+            continue  # a line may just be under way, or it is the rest of a removal
         for name, judge in ((f"{ident}-json.log", _wrong), *((name, _wrong_frames) for name in FRAMED)):
             if container.entries.get(name.partition("/")[0]) not in {"file", "dir"}:
                 continue

@@ -97,25 +97,27 @@ def opts_mismatch(model: Model) -> Iterator[Fault]:
     How it comes about: bit rot or an edit; the database was deleted or emptied.
     Repair: none; which of the two is right cannot be told.
     """
-    table = model.store.volumes
+    yield from _unrecorded(model)
     for volume in _all(model):
         record = volume.record
-        if not isinstance(volume.opts, volumes.Options):
-            continue
-        if record is None and volume.opts != volumes.Options() and table.database.state in {"read", "absent"}:
-            if volume.name not in table.damaged:
-                message = f"the volume {volume.name} has options and no record in metadata.db"
-                yield Fault(
-                    _ref(volume), message, (volumes.DATABASE, f"{volume.path}/{volumes.OPTS}"), volume.opts.text(), "none"
-                )
-            continue
-        if record is None or not record.local or not record.options:
+        if not isinstance(volume.opts, volumes.Options) or record is None or not record.local or not record.options:
             continue
         wanted = volumes.rebuilt(record.options)
         if wanted is not None and wanted != volume.opts:
             paths = (f"{volume.path}/{volumes.OPTS}", volumes.DATABASE)
             message = f"the volume {volume.name} has other options than metadata.db says"
             yield Fault(_ref(volume), message, paths, wanted.text(), volume.opts.text())
+
+
+def _unrecorded(model: Model) -> Iterator[Fault]:
+    """Volumes that have options and no record."""
+    table = model.store.volumes
+    told = table.records.keys() | table.damaged.keys()
+    lost = [each for each in _all(model) if each.opts not in {None, volumes.Options()} and each.name not in told]
+    if lost and table.database.state in {"read", "absent"}:
+        message = f"{len(lost)} volumes have options and no record in metadata.db: {', '.join(each.name for each in lost)}"
+        paths = (volumes.DATABASE, *(f"{each.path}/{volumes.OPTS}" for each in lost))
+        yield Fault(Ref("file", volumes.DATABASE), message, paths, f"{len(lost)} records", "none")
 
 
 @rule("volume-db-unreadable", Severity.CRITICAL, actions=(ActionClass.LOSSY,))

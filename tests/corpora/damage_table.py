@@ -141,6 +141,6 @@ def reporting(root: Path, paths: Iterable[Path], host: HostView, level: Level) -
 
 
 def names(finding: Finding, path: str) -> bool:
-    """Whether a finding tells of a path: as one of its paths, or above or below one, or in what is folded into it."""
-    told = [each.raw for each in finding.paths]
+    """Whether a finding tells of a path: as one of its paths, or above or below one, or as a file whose fault is folded into it."""
+    told = [*(each.raw for each in finding.paths), *(each.object.id for each in finding.folded if each.object.kind == "file")]
     return any(each == path or each.startswith(f"{path}/") or path.startswith(f"{each}/") for each in told)

@@ -32,7 +32,8 @@ def test_no_claim_is_of_a_kind_or_damage_that_does_not_exist() -> None:
 def test_the_page_is_what_the_checks_say(cells: list[Cell]) -> None:
     """After a rule or a kind came: `python docs/write_damages.py`."""
     spec = importlib.util.spec_from_file_location("write_damages", DOCS / "write_damages.py")
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     assert module.page(cells) == (DOCS / "damages.md").read_text(encoding="utf-8")

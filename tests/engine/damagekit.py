@@ -9,6 +9,7 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).parents[1] / "corpora"))
 
 from damage_kinds import Site
+
 from dockerd import Engine, builder
 from population import Populated
 from repairkit import KEEPS, view

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-
-import damagekit
 from damage_blows import DAMAGES, blows
 from damage_kinds import KINDS, Kind, Site
 from damage_table import meaning, reporting
+
+import damagekit
 from damagekit import Answers, answers, differences, furnish
 from docker_fsck.bolt import open_bytes
 from docker_fsck.testing.table import STOPPED

@@ -11,6 +11,7 @@ from docker_fsck.upgrade.settings import Settings, of_json
 
 from .cases import CRITICAL, ERROR, rows
 
+OWN = "container-path-damaged"
 BACKING, DAEMON, PATHS, LOG, HUGE = (
     "backing-fs",
     "daemon-json",
@@ -20,6 +21,9 @@ BACKING, DAEMON, PATHS, LOG, HUGE = (
 )
 FILE = "/etc/docker/daemon.json"
 LINE = b'{"log":"hello\\n","stream":"stdout","time":"2024-05-06T07:08:09Z"}\n'
+
+
+FRAME = (14).to_bytes(4, "big") + b"\n\x06stdout\x10\x01\x1a\x02hi" + (14).to_bytes(4, "big")
 
 
 def nothing(_: Whole) -> None:
@@ -43,6 +47,30 @@ def moved(ident: Callable[[Whole], str], place: str = "/old/docker") -> Callable
         }
         store.root.write(path, json.dumps(told).encode())
         return Told("store", place, f"containers/{name}/config.v2.json", containers=(name,))
+
+    return how
+
+
+def renamed(key: str, path: str) -> Callable[[Whole], Told]:
+    """A container calls another path a file of its own."""
+
+    def how(store: Whole) -> Told:
+        place = store.root.container_dir(store.ran) / "config.v2.json"
+        told = json.loads(place.read_bytes()) | {key: path.format(id=store.ran, other=store.busy)}
+        store.root.write(place, json.dumps(told).encode())
+        return Told("container", store.ran, store.rel(place))
+
+    return how
+
+
+def framed(name: str, data: bytes) -> Callable[[Whole], Told]:
+    """What a log of messages with their lengths holds."""
+
+    def how(store: Whole) -> Told:
+        path = store.root.container_dir(store.ran) / name
+        path.parent.mkdir(exist_ok=True)
+        store.root.write(path, data)
+        return Told("file", store.rel(path), store.rel(path), containers=(store.ran,))
 
     return how
 
@@ -81,6 +109,14 @@ ROWS: tuple[Row, ...] = (
     silent(PATHS, "all know the place where the root was", nothing),
     fires(LOG, "it ends in NUL bytes", log(LINE + bytes(4096))),
     fires(LOG, "its last line is half", log(LINE + LINE[:20])),
+    *(fires(LOG, f"a line has {what}", log(LINE + LINE.replace(old, new) + LINE)) for what, old, new in (
+        ("no quote", b'"log"', b'"log'), ("another member", b'"log"', b'"lof"'), ("no time that could be", b"T", b"t"))),
+    *(fires(LOG, f"the last message of a {name} {what}", framed(name, data)) for name in ("local-logs/container.log", "container-cached.log")
+        for what, data in (("is half", FRAME + FRAME[:-6]), ("is zero", FRAME + bytes(22)), ("has another length", FRAME + FRAME[:-1] + b"\x13"))),
+    silent(LOG, "messages have their lengths", framed("local-logs/container.log", FRAME * 4000)),
+    fires(OWN, "it names a file of another container", renamed("LogPath", "/var/lib/docker/containers/{other}/{other}-json.log")),
+    fires(OWN, "it names a file that no container has", renamed("HostsPath", "/var/lib/docker/containers/{id}/hostr")),
+    silent(OWN, "its log is one of the driver local", renamed("LogPath", "/var/lib/docker/containers/{id}/local-logs/container.log")),
     silent(LOG, "it is empty", log(b"")),
     silent(LOG, "it is long", log(LINE * 4000)),
     fires(HUGE, "it is larger than a gigabyte", huge((1 << 30) + 1)),
