@@ -41,9 +41,9 @@ longer needed.
 | junk | as many bytes without meaning, at least 16 | a file of such | another text |
 | directory | an empty folder | a folder with something else in it | an empty folder |
 
-Flip n of {FLIPS}, from 0, turns bit n of a byte over: of the bytes that are not zero the one that lies (2n+1)/{2 * FLIPS} of the way through
-them. The entry is `reported` only if each is that changes a meaning. Databases have room that is not in use, and freed pages: a
-flip there changes none. What each flip did is told at the end.
+Flip n of {FLIPS}, from 0, turns bit n of a byte over: of the bytes that are not zero the one that lies (2n+1)/{2 * FLIPS} of the
+way through them. The entry is `reported` only if each is that changes a meaning. Databases have room that is not in use, and
+freed pages: a flip there changes none. What each flip did is told at the end.
 
 ## The table
 """

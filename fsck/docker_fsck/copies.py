@@ -72,10 +72,16 @@ def holds(model: "Model", ident: str, layer: Layer, diff: str) -> bool:
     return verdict.state == "whole" and not verdict.extra and not verdict.drift
 
 
+WHOLE_COPIES = ("vfs", "btrfs")
+
+
 def beneath_records(model: "Model", layer: Layer) -> tuple[str, ...]:
-    """The records of the layers below where each layer is a whole copy, the base first; none if one of them is missing."""
+    """The records of the layers below where each layer is a whole copy, the base first; none if one of them is missing.
+
+    overlay (v1) has hard links to what lies below: what is wrong with that is wrong with the layer that it comes from.
+    """
     found: list[str] = []
-    while not model.home.union and layer.parent_id is not None:
+    while model.name in WHOLE_COPIES and layer.parent_id is not None:
         parent = model.layers.layers.get(layer.parent_id)
         if parent is None or not parent.tarsplit or len(found) > len(model.layers.layers):
             return ()

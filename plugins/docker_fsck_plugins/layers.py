@@ -170,8 +170,8 @@ def tarsplit_missing(model: Model) -> Iterator[Fault]:
     Seen in: FC-53
     """
     for layer in model.layers.layers.values():
-        unread = isinstance(layer.size, Trouble) and layer.size is layer.diff  # the record as a whole
-        if not layer.tarsplit and not unread:
+        lost = isinstance(layer.size, Trouble) and isinstance(layer.diff, Trouble)  # the record as a whole
+        if not layer.tarsplit and not lost:
             path = f"{layer.path}/tar-split.json.gz"
             yield Fault(Ref("file", path), f"layer {short(layer.chain)} cannot be exported", (path,), "a file", "no such file")
 

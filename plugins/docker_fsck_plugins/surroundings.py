@@ -76,6 +76,24 @@ def daemon_json(model: Model) -> Iterator[Fault]:
         )  # fmt: skip
 
 
+@rule("engine-key-damaged", Severity.CRITICAL)
+def key_damaged(model: Model) -> Iterator[Fault]:
+    """The key of this host's engine, key.json beside its daemon.json, cannot be used.
+
+    Why it matters: engines up to 22 do not start; those since 23 take their ID from it at their first start, and fail then.
+        With an engine-id in the data root nobody reads it any more.
+    How it comes about: power loss, a full disk, bit rot.
+    Repair: none: it lies outside of the data root. Move the file away: engines up to 22 make a new one, and with it a new ID.
+    Daemon says: Error loading key file …: unable to decode private key JWK
+    Seen in: FC-35
+    """
+    path, _, why = model.store.policy.engine.key.partition(": ")
+    if path:
+        kept = not isinstance(model.store.reader.facts("engine-id"), Trouble)
+        message = f"the engine's key {path} cannot be used: {why}"
+        yield Fault(Ref("file", path), message, (), "a key", why, severity=Severity.INFO if kept else None)
+
+
 @rule("container-paths-foreign", Severity.WARNING)
 def paths_foreign(model: Model) -> Iterator[Fault]:
     """Containers remember the paths of another place: the data root was moved or copied.
@@ -116,7 +134,7 @@ def path_damaged(model: Model) -> Iterator[Fault]:
         for path in container.recorded:
             _, there, rest = path.rpartition("/containers/")
             owner, _, name = rest.partition("/")
-            if there and (owner != ident or not (name in OWN or name.endswith(".log"))):
+            if there and name and (owner != ident or not (name in OWN or name.endswith(".log"))):
                 message = f"{container.ref_name} calls {path} a file of its own"
                 place = f"{container.path}/config.v2.json"
                 yield Fault(
@@ -203,4 +221,4 @@ def log_huge(model: Model) -> Iterator[Fault]:
 @hookimpl
 def fsck_rules() -> Iterable[Rule]:
     """The rules on the surroundings."""
-    return (backing_fs, daemon_json, paths_foreign, path_damaged, log_damaged, log_huge)
+    return (backing_fs, daemon_json, key_damaged, paths_foreign, path_damaged, log_damaged, log_huge)

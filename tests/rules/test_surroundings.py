@@ -9,7 +9,7 @@ from docker_fsck.testing.table import Row, Told, disagreements, fires, run, sile
 from docker_fsck.testing.whole import Whole, whole
 from docker_fsck.upgrade.settings import Settings, of_json
 
-from .cases import CRITICAL, ERROR, rows
+from .cases import CRITICAL, ERROR, INFO, rows
 
 OWN = "container-path-damaged"
 BACKING, DAEMON, PATHS, LOG, HUGE = (
@@ -19,6 +19,7 @@ BACKING, DAEMON, PATHS, LOG, HUGE = (
     "container-log-damaged",
     "container-log-huge",
 )
+KEY, KEY_FILE = "engine-key-damaged", "/etc/docker/key.json"
 FILE = "/etc/docker/daemon.json"
 LINE = b'{"log":"hello\\n","stream":"stdout","time":"2024-05-06T07:08:09Z"}\n'
 
@@ -33,6 +34,11 @@ def nothing(_: Whole) -> None:
 def configuration(_: Whole) -> Told:
     """A file outside of the root is blamed: it has no path in it."""
     return Told("file", FILE, "none")
+
+
+def key(_: Whole) -> Told:
+    """So is the key."""
+    return Told("file", KEY_FILE, "none")
 
 
 def moved(ident: Callable[[Whole], str], place: str = "/old/docker") -> Callable[[Whole], Told]:
@@ -105,6 +111,11 @@ ROWS: tuple[Row, ...] = (
     fires(DAEMON, "it is a page of HTML", configuration, engine=of_json(b"<html>", FILE), severity=CRITICAL),
     silent(DAEMON, "it is an empty object", nothing, engine=of_json(b"{}", FILE)),
     silent(DAEMON, "it begins with a byte order mark", nothing, engine=of_json(b"\xef\xbb\xbf{}", FILE)),
+    fires(KEY, "it is empty", key, engine=Settings(key=f"{KEY_FILE}: the file is empty")),
+    fires(KEY, "it is empty and the root has an engine-id", lambda store: [
+        store.root.write("engine-id", b"4f6a2f1c-5b6d-4c7e-8f90-a1b2c3d4e5f6"), key(store)][1],
+          engine=Settings(key=f"{KEY_FILE}: the file is empty"), severity=INFO),
+    silent(KEY, "it is whole", nothing, engine=Settings(own=False)),
     fires(PATHS, "one container knows another place", moved(lambda store: store.ran)),
     silent(PATHS, "all know the place where the root was", nothing),
     fires(LOG, "it ends in NUL bytes", log(LINE + bytes(4096))),
