@@ -59,8 +59,10 @@ def _of_builds(model: Model) -> Iterator[Found]:
     if model is not model.store.models[0]:
         return
     for name, kind in sorted(children(model, EXECUTOR).items()):
-        if kind in {"dir", "other"} and name in {"hosts", "resolv.conf", "runc-log.json"}:
-            yield f"{EXECUTOR}/{name}", "file", _WORDS[kind], Ref("store", "buildkit")
+        path = f"{EXECUTOR}/{name}"
+        cleared = name in {"hosts", "resolv.conf"} and (kind != "dir" or not children(model, path))  # each start does that
+        if kind in {"dir", "other"} and name in {"hosts", "resolv.conf", "runc-log.json"} and not cleared:
+            yield path, "file", _WORDS[kind], Ref("store", "buildkit")
 
 
 @hookimpl

@@ -47,8 +47,8 @@ SAME: tuple[Row, ...] = (
     ("container's mounts", ("deleted", "directory"), "the engine makes it anew where it needs one"),
     (
         "BuildKit's resolv.conf",
-        ("deleted", "emptied", "halved", "zero-filled", FLIPPED, "junk"),
-        "the engine writes it anew for the first step that it runs",
+        ("deleted", "emptied", "halved", "zero-filled", FLIPPED, "junk", "directory"),
+        "the engine takes it away at its start, and writes it anew for the first step",
     ),
     ("BuildKit's runc-log.json", ("deleted", "junk"), "a step begins its own log"),
     (

@@ -6,13 +6,13 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-sys.path.append(str(Path(__file__).parents[1] / "corpora"))
-
-from damage_kinds import Site
-
 from dockerd import Engine, builder
 from population import Populated
 from repairkit import KEEPS, view
+
+sys.path.append(str(Path(__file__).parents[1] / "corpora"))
+
+from damage_kinds import Site
 
 PASSING = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-][\d:]+)|\"Sandbox(ID|Key)\": \"[^\"]*\"")
 OPTIONS = ("--label", "of=tests", "-o", "type=tmpfs", "-o", "device=tmpfs", "-o", "o=size=1m")

@@ -2,14 +2,12 @@
 
 import re
 import shutil
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from damage_blows import DAMAGES, blows
-from damage_kinds import KINDS, Kind, Site
-from damage_table import meaning, reporting
 
 import damagekit
 from damagekit import Answers, answers, differences, furnish
@@ -19,6 +17,12 @@ from docker_fsck.values import Level
 from dockerd import Engine, builder
 from places import copy
 from population import populate
+
+sys.path.append(str(Path(__file__).parents[1] / "corpora"))
+
+from damage_blows import DAMAGES, blows
+from damage_kinds import KINDS, Kind, Site
+from damage_table import meaning, reporting
 
 PAGE = Path(__file__).parents[2] / "docs/damages.md"
 LATER = {"swarm's worker/tasks.db", "swarm's log"}

@@ -22,6 +22,7 @@ def marker(ident: Callable[[Whole], str]) -> Spot:
     return file(lambda store: store.root.driver_dir(ident(store)) / "committed")
 
 
+RESOLV = file(lambda store: store.root.path / "buildkit/executor/resolv.conf")
 STEP = file(lambda store: store.root.path / "buildkit/executor/runc-log.json")
 # fmt: off
 ROWS: tuple[Row, ...] = (
@@ -33,6 +34,7 @@ ROWS: tuple[Row, ...] = (
     fires(BLOCKED, "a folder stands where a build step writes its log", foldered(STEP), cls=LOSSLESS),
     *(fires(BLOCKED, f"a folder marks {what}", foldered(marker(ident)), cls=LOSSLESS, drivers=OVERLAYS) for what, ident in (
         ("a layer", lambda store: store.dir_of(store.base, 0)), ("an init layer", lambda store: store.root.init_id(store.ran)))),
+    silent(BLOCKED, "an empty folder stands where a step's resolv.conf was, which each start takes away", foldered(RESOLV)),
     silent(BLOCKED, "they are gone", does(held("hosts"), *(deleted(held(name)) for name in ("hostname", "hosts", "resolv.conf", "mounts")))),
     silent(BLOCKED, "a link stands there, which the engine follows", linked(held("resolv.conf"), "/etc/resolv.conf")),
 )
