@@ -16,7 +16,7 @@ def record_damaged(model: Model) -> Iterator[Fault]:
     """An entry in a database of BuildKit names another one that is not there, or cannot be read.
 
     Why it matters: the step is built anew, or a prune leaves it: the build cache is all that it concerns.
-    How it comes about: bit rot, since the databases have no checksum of their pages; a build that was killed between two writes.
+    How it comes about: bit rot, since the databases have no checksum of their pages; databases of two times in one folder.
     Repair: none; `docker builder prune --all` removes the build cache.
     """
     found = builds(model)
@@ -48,6 +48,7 @@ def _snapshots(root: Bucket | None, chains: set[str]) -> Iterator[str]:
 
 
 def _leases(root: Bucket | None, snapshots: Bucket | None) -> Iterator[str]:
+    """A lease is written before the snapshot of its own name: a build that was killed may have left it alone."""
     known = {key for key, _ in buckets(snapshots)} if snapshots else set()
     spaces = root.bucket(b"v1") if root else None
     for _, space in buckets(spaces) if spaces else ():
@@ -57,7 +58,7 @@ def _leases(root: Bucket | None, snapshots: Bucket | None) -> Iterator[str]:
         for key, lease in buckets(leases) if leases else ():
             held = lease.bucket(b"snapshots")
             for kind, inner in buckets(held) if held else ():
-                wrong = _names(inner) if kind != "default" else _names(inner) - known if snapshots else set()
+                wrong = _names(inner) if kind != "default" else _names(inner) - known - {key} if snapshots else set()
                 yield from (f"the lease {key} holds the snapshot {kind}/{name}" for name in sorted(wrong))
             content = lease.bucket(b"content")
             names = _names(content) if content else set()

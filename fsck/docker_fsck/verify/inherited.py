@@ -47,7 +47,7 @@ def _lay(kept: Kept, files: Iterable[tuple[Entry, bool]], *, last: bool) -> None
         if (leaf or name == OPAQUE) and hidden in above:
             for each in [each for each in kept if each.startswith(f"{hidden}/")]:
                 del kept[each]
-        if entry.has_content:
+        if entry.has_content and not name.startswith(WHITEOUT):
             made[entry.name] = entry
     if not last:
         kept |= made
