@@ -21,6 +21,12 @@ MESSAGE = b"\x0a\x06stdout\x10\x01\x1a\x05one\r\n"[:18].ljust(18, b"\n")
 UUID = "containerd/daemon/io.containerd.grpc.v1.introspection/uuid"
 
 
+def lacks() -> str:
+    """Why the stores cannot be had here, nothing if they can."""
+    missing = [name for name in (ENGINE28, VFS) if not unpacking.archive(name).exists()]
+    return f"a source distribution has no corpora: {', '.join(missing)}" if missing else unpacking.lacks(unpacking.workshop())
+
+
 @contextmanager
 def store(name: str) -> Iterator[tuple[Site, HostView]]:
     """A healthy root of that name, and what is known of its host; gone afterwards."""
