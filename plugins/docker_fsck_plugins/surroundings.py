@@ -143,6 +143,21 @@ def path_damaged(model: Model) -> Iterator[Fault]:
                 break
 
 
+@rule("container-member-damaged", Severity.WARNING, after=("container-config-corrupt", "container-hostconfig-corrupt"))
+def member_damaged(model: Model) -> Iterator[Fault]:
+    """A member of a container's documents has a name that is one bit from one that is not there.
+
+    Why it matters: the engine takes no notice of it: that setting is gone, and its default holds without a word.
+    How it comes about: bit rot.
+    Repair: none. With the engine stopped, give the member its name again.
+    """
+    for ident, container in sorted(model.containers.items()):
+        for name in dict.fromkeys(each.partition(":")[0] for each in container.respelt):
+            told = [each.partition(": ")[2] for each in container.respelt if each.startswith(f"{name}:")]
+            message = f"{container.ref_name} has in {name} {', '.join(told)}"
+            yield Fault(Ref("container", ident), message, (f"{container.path}/{name}",), "names that engines know", told[0])
+
+
 @rule("container-log-damaged", Severity.WARNING, level=Level.STANDARD)
 def log_damaged(model: Model) -> Iterator[Fault]:
     """The log of a container ends in NUL bytes or in half a line, or has lines that the engine cannot read.
@@ -221,4 +236,4 @@ def log_huge(model: Model) -> Iterator[Fault]:
 @hookimpl
 def fsck_rules() -> Iterable[Rule]:
     """The rules on the surroundings."""
-    return (backing_fs, daemon_json, key_damaged, paths_foreign, path_damaged, log_damaged, log_huge)
+    return (backing_fs, daemon_json, key_damaged, paths_foreign, path_damaged, member_damaged, log_damaged, log_huge)

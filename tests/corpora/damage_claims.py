@@ -80,8 +80,8 @@ ALONE: tuple[Row, ...] = (
     ("layer's metadata of devicemapper", (FLIPPED,), "the other copy is in the pool, which is no file of the root"),
     ("deviceset-metadata of devicemapper", ("deleted", FLIPPED), "the other copy is in the pool, which is no file of the root"),
     ("transaction-metadata of devicemapper", (FLIPPED,), "the device may be gone by right; the other copy is in the pool, which is no file of the root"),
-    ("container's config.v2.json", (FLIPPED,), "the id of a network that the engine looks up by its name, and the name of an empty member; the same holds for the command, the environment and labels"),
-    ("container's hostconfig.json", (FLIPPED,), "names of members and masked paths stand nowhere else"),
+    ("container's config.v2.json", (FLIPPED,), "the id of a network that the engine looks up by its name; a command, an environment or labels stand nowhere else either"),
+    ("container's hostconfig.json", (FLIPPED,), "a masked path, which stands nowhere else, and a name in another case, of which the engine takes no notice"),
     ("container's log", ("deleted", "emptied"), "what a container said stands nowhere else, and it may have said nothing"),
     ("container's cached log", ("deleted", "emptied"), "what a container said stands nowhere else, and it may have said nothing"),
     ("container's cached log", (FLIPPED,), "the words of a message"),
@@ -95,8 +95,7 @@ ALONE: tuple[Row, ...] = (
     ("BuildKit's history.db", (FLIPPED,), f"{NO_SUM}: the words of a record"),
     ("containerd's uuid", ("deleted", FLIPPED), "another one is as good"),
     ("engine's id", ("deleted", FLIPPED), "another one is as good"),
-    ("plugin's config.json", (FLIPPED,), "its name, and names of members, stand nowhere else"),
-    ("swarm's docker-state.json", (FLIPPED,), "names of members stand nowhere else"),
+    ("plugin's config.json", (FLIPPED,), "its name, and names of members that plugins have, stand nowhere else"),
     ("swarm's worker/tasks.db", (FLIPPED,), f"{NO_SUM}: the name of the table"),
 )  # fmt: skip
 

@@ -11,7 +11,7 @@ from docker_fsck.upgrade.settings import Settings, of_json
 
 from .cases import CRITICAL, ERROR, INFO, rows
 
-OWN = "container-path-damaged"
+OWN, MEMBER = "container-path-damaged", "container-member-damaged"
 BACKING, DAEMON, PATHS, LOG, HUGE = (
     "backing-fs",
     "daemon-json",
@@ -65,6 +65,19 @@ def renamed(key: str, path: str) -> Callable[[Whole], Told]:
         told = json.loads(place.read_bytes()) | {key: path.format(id=store.ran, other=store.busy)}
         store.root.write(place, json.dumps(told).encode())
         return Told("container", store.ran, store.rel(place))
+
+    return how
+
+
+def respelt(name: str, old: str, new: str) -> Callable[[Whole], Told]:
+    """A member of a document of a container has another name."""
+
+    def how(store: Whole) -> Told:
+        path = store.root.container_dir(store.ran) / name
+        data = path.read_text()
+        assert old in data
+        store.root.write(path, data.replace(old, new, 1).encode())
+        return Told("container", store.ran, store.rel(path))
 
     return how
 
@@ -127,6 +140,9 @@ ROWS: tuple[Row, ...] = (
     silent(LOG, "messages have their lengths", framed("local-logs/container.log", FRAME * 4000)),
     fires(OWN, "it names a file of another container", renamed("LogPath", "/var/lib/docker/containers/{other}/{other}-json.log")),
     fires(OWN, "it names a file that no container has", renamed("HostsPath", "/var/lib/docker/containers/{id}/hostr")),
+    *(fires(MEMBER, f"a bit of {old} in {name} is another", respelt(name, old, new)) for name, old, new in (
+        ("config.v2.json", "ProcessLabel", "ProcessLabem"), ("hostconfig.json", "Privileged", "Privilegee"))),
+    silent(MEMBER, "it has another case, or one more", respelt("hostconfig.json", '"Privileged"', '"Later":1,"privileged"')),
     silent(OWN, "its log is one of the driver local", renamed("LogPath", "/var/lib/docker/containers/{id}/local-logs/container.log")),
     silent(LOG, "it is empty", log(b"")),
     silent(LOG, "it is long", log(LINE * 4000)),

@@ -8,8 +8,8 @@ import msgspec
 
 from docker_fsck.boltread import Damaged, open_database, told
 from docker_fsck.reader import Reader
-from docker_fsck.records import wal
-from docker_fsck.records.gojson import strict, text
+from docker_fsck.records import members, wal
+from docker_fsck.records.gojson import respelt, strict, text
 from docker_fsck.values import Trouble
 
 BASE = "swarm"
@@ -58,6 +58,8 @@ def _misspelt(value: Any) -> str:  # noqa: ANN401 - JSON is any value
         addr = text(each, "addr") if isinstance(each, dict) else None
         if not addr or not ADDRESS.fullmatch(addr) or not text(each, "node_id"):
             return f"{each} is no manager of the swarm"
+    for name, other in respelt(value, members.SWARM):
+        return f"{name} instead of {other}"
     named = value if isinstance(value, dict) else {}
     wrong = [name for name in named if name.endswith("Addr") and not ADDRESS.fullmatch(f"{text(named, name)}:1")]
     return f"{wrong[0]} is no address" if wrong else ""
