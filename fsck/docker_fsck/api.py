@@ -3,7 +3,7 @@
 from docker_fsck import copies
 from docker_fsck.beside import alone, living
 from docker_fsck.bolt import BoltError, Bucket, Database, EmptyDatabase, open_bytes
-from docker_fsck.boltread import Damaged, open_database
+from docker_fsck.boltread import Damaged, open_database, told
 from docker_fsck.facts import SUBVOLUME, Facts, Row, Weight
 from docker_fsck.graph import on_cycle, reach
 from docker_fsck.hookspecs import hookimpl
@@ -157,6 +157,7 @@ __all__ = [
     "sufferers",
     "swarm",
     "timeline",
+    "told",
     "trees",
     "volumes",
 ]

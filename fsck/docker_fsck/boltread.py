@@ -39,6 +39,17 @@ def open_database(reader: Reader, path: str) -> Database | Source:
     return Source(path, "unstable", "it changes while it is read")
 
 
+def told(path: str, found: Database | Source) -> Source:
+    """How much of a database was read; a torn one lacks the newest transaction, one with a broken freelist stops a writer."""
+    if isinstance(found, Source):
+        return found
+    if found.problems:
+        return Damaged(path, "partial" if found.torn else "read", found.problems[0])
+    if found.torn:
+        return Source(path, "partial", "one of its two metas is not valid: this may be the state of one transaction before")
+    return Source(path, "read")
+
+
 def _opened(path: str, data: bytes) -> Database | Source:
     try:
         return open_bytes(data)

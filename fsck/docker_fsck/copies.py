@@ -14,7 +14,7 @@ from docker_fsck.reader import Reader
 from docker_fsck.records import distribution, imagedb
 from docker_fsck.records.layerdb import Layer
 from docker_fsck.values import Ref, Trouble
-from docker_fsck.verdicts import Task
+from docker_fsck.verdicts import Damage, Task
 from docker_fsck.weight import DEEPEST
 
 if TYPE_CHECKING:
@@ -70,6 +70,34 @@ def holds(model: "Model", ident: str, layer: Layer, diff: str) -> bool:
     below = tuple(map(model.home.content, model.home.needs(ident)))
     verdict = model.store.verify(Task(layer.chain, diff, f"{layer.path}/tar-split.json.gz", model.home.content(ident), below))
     return verdict.state == "whole" and not verdict.extra and not verdict.drift
+
+
+WHOLE_COPIES = ("vfs", "btrfs")
+
+
+def beneath_records(model: "Model", layer: Layer) -> tuple[str, ...]:
+    """The records of the layers below where each layer is a whole copy, the base first; none if one of them is missing.
+
+    overlay (v1) has hard links to what lies below: what is wrong with that is wrong with the layer that it comes from.
+    """
+    found: list[str] = []
+    while model.name in WHOLE_COPIES and layer.parent_id is not None:
+        parent = model.layers.layers.get(layer.parent_id)
+        if parent is None or not parent.tarsplit or len(found) > len(model.layers.layers):
+            return ()
+        layer = parent
+        found.append(f"{layer.path}/tar-split.json.gz")
+    return tuple(reversed(found))
+
+
+def differs(model: "Model", ident: str, chain: str) -> tuple[Damage, ...]:
+    """Files of a whole copy of the layer `chain` in another driver dir that are not the layer's; none if that cannot be told."""
+    layer = model.layers.layers.get(chain)
+    if model.store.verify is None or layer is None or not isinstance(layer.diff, str) or not layer.tarsplit:
+        return ()
+    record, beneath = f"{layer.path}/tar-split.json.gz", beneath_records(model, layer)
+    verdict = model.store.verify(Task(chain, layer.diff, record, model.home.content(ident), whole_tree=True, beneath=beneath))
+    return verdict.damages if verdict.state == "damaged" else ()
 
 
 def image_config(model: "Model", image: str) -> Copy | None:

@@ -13,7 +13,8 @@ kernel refused something, so nothing is known. `gone`: it was removed meanwhile.
 class Task(msgspec.Struct, frozen=True):
     """A layer to verify: its diff id, its tar-split record, the folder of its content, those of its parents, nearest first.
 
-    `whole_tree`: the driver keeps what the layer shows, not only what it adds. `shift` is added to the owners of the archive.
+    `whole_tree`: the driver keeps what the layer shows, not only what it adds; `beneath` are then the records of the layers
+    below, the base first. `shift` is added to the owners of the archive.
     Paths are below the data root.
     """
 
@@ -24,6 +25,7 @@ class Task(msgspec.Struct, frozen=True):
     below: tuple[str, ...] = ()
     whole_tree: bool = False
     shift: tuple[int, int] = (0, 0)
+    beneath: tuple[str, ...] = ()
 
 
 class Meta(msgspec.Struct, frozen=True):

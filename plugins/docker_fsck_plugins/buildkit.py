@@ -15,8 +15,9 @@ from docker_fsck.api import (
     hookimpl,
     is_digest,
     open_database,
+    told,
 )
-from docker_fsck_plugins import buildkit_rules
+from docker_fsck_plugins import buildkit_refs, buildkit_rules
 from docker_fsck_plugins.buildkit_nodes import nodes, text
 from docker_fsck_plugins.buildkit_rules import CACHE, HISTORY, HOME, LEASES, OLD_RECORDS, RECORDS, SNAPSHOTS
 
@@ -34,14 +35,14 @@ class BuildKit:
     def references(self, reader: Reader, dirs: Collection[str]) -> References:
         """Driver ids and chain ids that it names (classic-store 12); what is hidden where a database cannot be read."""
         old = _lacks(reader, RECORDS) and not _lacks(reader, OLD_RECORDS)
-        found = {path: open_database(reader, path) for path in (SNAPSHOTS, LEASES, OLD_RECORDS if old else RECORDS)}
-        rest = {path: state for path in (CACHE, HISTORY) if not _absent(state := open_database(reader, path))}
+        found = {path: _opened(reader, path) for path in (SNAPSHOTS, LEASES, OLD_RECORDS if old else RECORDS)}
+        rest = {path: state for path in (CACHE, HISTORY) if not _absent(state := _opened(reader, path))}
         roots = {path: each.root for path, each in found.items() if isinstance(each, Database)}
         snapshots, records = roots.get(SNAPSHOTS), roots.get(OLD_RECORDS if old else RECORDS)
         named, chains = _snapshots(snapshots) if snapshots else (frozenset[str](), frozenset[str]())
         there = not _lacks(reader, HOME)
         return References(
-            sources=tuple(_source(path, each) for path, each in (found | rest).items()),
+            sources=tuple(told(path, each) for path, each in (found | rest).items()),
             dirs=named,
             chains=chains | (_record_chains(records) if records else frozenset()),
             hides=frozenset({"buildkit-dirs", "layers"}) if _blind(found, dirs, there=there, old=old) else frozenset(),
@@ -49,6 +50,14 @@ class BuildKit:
             home=HOME,
             loses=LOSES,
         )
+
+
+def _opened(reader: Reader, path: str) -> Database | Source:
+    """As it could be had; a folder in its place stops the engine as damage does."""
+    found, facts = open_database(reader, path), reader.facts(path)
+    if isinstance(found, Source) and not isinstance(facts, Trouble) and facts.kind == "dir" and path not in reader.mounts:
+        return Damaged(path, "unreadable", "it is a folder")
+    return found
 
 
 def _lacks(reader: Reader, path: str) -> bool:
@@ -62,22 +71,11 @@ def _absent(found: Database | Source) -> bool:
 
 def _blind(found: dict[str, Database | Source], dirs: Collection[str], *, there: bool, old: bool) -> bool:
     """Whether something could have been named that was not read (interface promise 10)."""
-    if any(_source(path, each).state not in {"read", "absent"} for path, each in found.items()):
+    if any(told(path, each).state not in {"read", "absent"} for path, each in found.items()):
         return True
     if _absent(found[SNAPSHOTS]):
         return there or any(BUILDKIT_ID.fullmatch(ident) for ident in dirs)
     return not old and any(_absent(each) for each in found.values())
-
-
-def _source(path: str, found: Database | Source) -> Source:
-    """How much of a database was read; of a torn one the newest transaction is missing."""
-    if isinstance(found, Source):
-        return found
-    if found.problems:
-        return Damaged(path, "partial" if found.torn else "read", found.problems[0])
-    if found.torn:
-        return Source(path, "partial", "one of its two metas is not valid: this may be the state of one transaction before")
-    return Source(path, "read")
 
 
 def _snapshots(root: Bucket) -> tuple[frozenset[str], frozenset[str]]:
@@ -122,4 +120,4 @@ def _stores() -> Iterator[BuildKit]:
 @hookimpl
 def fsck_rules() -> Iterable[Rule]:
     """The rules on BuildKit's state."""
-    return buildkit_rules.RULES
+    return (*buildkit_rules.RULES, *buildkit_refs.RULES)

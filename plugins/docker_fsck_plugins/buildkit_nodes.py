@@ -27,13 +27,13 @@ _DECODER = msgspec.json.Decoder(_Value)
 def nodes(snapshots: Bucket | None, leases: Bucket | None, records: Bucket | None) -> Iterator[Node]:
     """All objects of the databases that could be read."""
     if snapshots is not None:
-        yield from (_snapshot(snapshots, key, bucket) for key, bucket in _buckets(snapshots))
+        yield from (_snapshot(snapshots, key, bucket) for key, bucket in buckets(snapshots))
     spaces = leases.bucket(b"v1") if leases else None
-    for _, space in _buckets(spaces) if spaces else ():
+    for _, space in buckets(spaces) if spaces else ():
         found = space.bucket(b"leases")
-        yield from (_lease(key, bucket) for key, bucket in _buckets(found)) if found else ()
+        yield from (_lease(key, bucket) for key, bucket in buckets(found)) if found else ()
     main = records.bucket(b"_main") if records else None
-    yield from (_record(key, bucket) for key, bucket in _buckets(main)) if main else ()
+    yield from (_record(key, bucket) for key, bucket in buckets(main)) if main else ()
 
 
 def text(bucket: Bucket, field: str) -> str:
@@ -51,7 +51,8 @@ def own_dir(key: str, bucket: Bucket) -> str | None:
     return None if text(bucket, "chainid") and bucket.get(b"parent") is None else key
 
 
-def _buckets(parent: Bucket) -> Iterator[tuple[str, Bucket]]:
+def buckets(parent: Bucket) -> Iterator[tuple[str, Bucket]]:
+    """The buckets in a bucket, with their names as text."""
     for key, value in parent.items():
         if isinstance(value, Bucket):
             yield key.decode("utf-8", "backslashreplace"), value
@@ -73,7 +74,7 @@ def _snapshot(root: Bucket, key: str, bucket: Bucket) -> Node:
 def _lease(ident: str, bucket: Bucket) -> Node:
     """A lease lives by itself; only engines end one."""
     kinds = bucket.bucket(b"snapshots")
-    keys = [key.decode("utf-8", "backslashreplace") for _, each in _buckets(kinds) for key, _ in each.items()] if kinds else []
+    keys = [key.decode("utf-8", "backslashreplace") for _, each in buckets(kinds) for key, _ in each.items()] if kinds else []
     labels = bucket.bucket(b"labels")
     label = "temporary: gone at the next start" if labels and labels.get(TEMPORARY) is not None else ""
     return Node(Ref("lease", ident), LEASES, tuple(Ref("snapshot", key) for key in keys), label, root=True)

@@ -78,7 +78,8 @@ def _cache_alone() -> Remedy:
 
 
 def _others(found: References | None) -> bool:
-    return any(isinstance(each, Damaged) and each.source != CACHE for each in (found.sources if found else ()))
+    others = [each for each in (found.sources if found else ()) if each.source != CACHE]
+    return any(isinstance(each, Damaged) or (each.state == "absent" and found is not None and found.hides) for each in others)
 
 
 @rule("buildkit-db-missing", Severity.ERROR, actions=(ActionClass.LOSSY,))
@@ -97,7 +98,8 @@ def db_missing(model: Model) -> Iterator[Fault]:
     Seen in: FC-07, FC-30
     """
     found = builds(model)
-    if found is None or not found.hides or any(each.state not in {"read", "absent"} for each in found.sources):
+    named = [each for each in found.sources if each.source not in {CACHE, HISTORY}] if found else []
+    if found is None or not found.hides or any(each.state not in {"read", "absent"} for each in named):
         return
     lost = [alone(each, found) for each in model.store.models]
     dirs = [each.home.path(ident) for each, own in zip(model.store.models, lost, strict=True) for ident in sorted(own.dirs)]

@@ -99,6 +99,7 @@ def _members(reader: Reader, path: str, shape: dict[str, str]) -> dict[str, obje
     if isinstance(value, Trouble):
         return value
     fault = gojson.ill_typed(value, shape) if isinstance(value, dict) else None if value is None else "no JSON object"
+    fault = fault or next((f"{name} instead of {right}" for name, right in gojson.respelt(value, shape)), None)
     return Trouble(path, "malformed", fault) if fault else value or {}
 
 

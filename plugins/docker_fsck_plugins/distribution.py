@@ -33,6 +33,25 @@ def pair_mismatch(model: Model) -> Iterator[Fault]:
                 yield Fault(Ref("file", path), message, both, diff, other, _dropped(model, *both))
 
 
+@rule("dist-digest-lost", Severity.INFO, actions=(ActionClass.RECLAIM,), after=("dist-corrupt",))
+def digest_lost(model: Model) -> Iterator[Fault]:
+    """The cache knows a layer by a blob of a registry, and not the blob.
+
+    Why it matters: little: the next pull that meets the blob fetches it although its layer is here.
+    How it comes about: the entry of the blob was deleted, a digest in the entry of the layer was damaged, or the engine was
+        killed between the two writes.
+    Repair: the entry of the layer is put away: the next pull writes both anew.
+    Never: while the tag store is lost: then the cache tells where images came from.
+    """
+    cache = model.store.distribution(model.image_dir)
+    for diff, digests in sorted(cache.digests.items()):
+        for digest in digests if isinstance(digests, tuple) else ():
+            if digest not in cache.diffs:
+                path, lost = cache.by_diff(diff), cache.by_digest(digest)
+                message = f"the layer {short(diff)} is known by the blob {short(digest)}, of which there is no entry"
+                yield Fault(Ref("file", lost), message, (lost, path), diff, "no such file", _dropped(model, path))
+
+
 @rule("dist-corrupt", Severity.INFO, actions=(ActionClass.RECLAIM,))
 def corrupt(model: Model) -> Iterator[Fault]:
     """An entry of the distribution cache cannot be read, or something else lies there.
@@ -55,4 +74,4 @@ def corrupt(model: Model) -> Iterator[Fault]:
 @hookimpl
 def fsck_rules() -> Iterable[Rule]:
     """The rules on the distribution cache."""
-    return (pair_mismatch, corrupt)
+    return (pair_mismatch, digest_lost, corrupt)

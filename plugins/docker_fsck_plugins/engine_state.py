@@ -1,11 +1,28 @@
 """Rules on the state of the engine itself: its containerd, its id, its place in a swarm (classic-store 11)."""
 
+import re
 from collections.abc import Iterable, Iterator
 
-from docker_fsck.api import ActionClass, Fault, Model, Ref, Remedy, Rule, Severity, containerd, hookimpl, rule, shown, swarm
-from docker_fsck_plugins.remedies import kind_at, refused, set_aside
+from docker_fsck.api import (
+    ActionClass,
+    Confidence,
+    Fault,
+    Model,
+    Ref,
+    Remedy,
+    Rule,
+    Severity,
+    containerd,
+    hookimpl,
+    rule,
+    shown,
+    swarm,
+)
+from docker_fsck_plugins.remedies import broken, kind_at, refused, set_aside, torn
 
 ENGINE_ID = "engine-id"
+_MADE = re.compile(rb"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[A-Z2-7]{4}(:[A-Z2-7]{4}){11}")
+"""IDs as engines make them: a uuid, or the fingerprint of a key that was taken over from before 23.0 (daemon/id.go)."""
 
 
 @rule("containerd-db-unreadable", Severity.CRITICAL, actions=(ActionClass.LOSSY,))
@@ -15,14 +32,16 @@ def db_unreadable(model: Model) -> Iterator[Fault]:
     Why it matters: containerd does not serve, so that the engine does not start.
     How it comes about: power loss, a full or failing disk.
     Repair: with a graph driver it holds tasks and pulled manifests only: it is put away and made anew. As the image store it
-        holds every image and snapshot: nothing is done; save what is readable, then `load` or pull.
+        holds every image and snapshot: nothing is done; save what is readable, then `load` or pull. Where only the newest
+        transaction is torn nothing is done: the engine goes on with the state before it.
     Never: put it away without saying which of the two applies.
     Daemon says: failed to dial …containerd.sock
     Seen in: FC-29
     """
     found = model.store.containerd
     source = found.meta
-    if source.state != "unreadable" or refused(model, source.source):
+    yield from torn(source)
+    if not broken(source) or refused(model, source.source):
         return
     remedies: tuple[Remedy, ...] = ()
     mode = "graph-driver mode: it holds tasks and manifests of pulled images only"
@@ -72,6 +91,33 @@ def engine_id(model: Model) -> Iterator[Fault]:
         yield Fault(Ref("file", ENGINE_ID), "the engine has an empty ID", (ENGINE_ID,), "a uuid", shown(data), remedies)
 
 
+@rule("engine-id-malformed", Severity.WARNING, actions=(ActionClass.LOSSY,), after=("engine-id-empty",))
+def engine_id_malformed(model: Model) -> Iterator[Fault]:
+    """The file engine-id holds something that no engine writes.
+
+    Why it matters: engines since 23.0 take whatever it holds for their ID: tools that know hosts by it see another host. If a
+        folder stands there they do not start.
+    How it comes about: power loss, a full disk, bit rot. A text that somebody chose is told as info and is no fault.
+    Repair: what is no text is put away; the engine makes a new ID.
+    Never: while an engine runs.
+    Seen in: FC-35
+    """
+    kind = kind_at(model, ENGINE_ID)
+    data = model.store.reader.read(ENGINE_ID) if kind == "file" else b""
+    if kind not in {"dir", "file"} or not isinstance(data, bytes) or (kind == "file" and not data.strip(b"\0 \t\r\n")):
+        return
+    if kind == "file" and _MADE.fullmatch(data.strip()):
+        return
+    chosen = kind == "file" and data.isascii() and data.decode().strip().isprintable()
+    loses = ("the registration of this host with tools that know it by its ID, if there is one",)
+    remedies = () if chosen else (set_aside(ENGINE_ID, f"put {ENGINE_ID} away, so that the engine makes a new one", loses),)
+    yield Fault(
+        Ref("file", ENGINE_ID), "the engine has an ID that no engine makes", (ENGINE_ID,), "a uuid",
+        "a folder" if kind == "dir" else shown(data), remedies, confidence=Confidence.PROBABLE if chosen else Confidence.CERTAIN,
+        severity=Severity.INFO if chosen else Severity.ERROR if kind == "dir" else None,
+    )  # fmt: skip
+
+
 @rule("swarm-state", Severity.ERROR)
 def swarm_state(model: Model) -> Iterator[Fault]:
     """A file of this node's swarm state is damaged.
@@ -99,4 +145,4 @@ def swarm_state(model: Model) -> Iterator[Fault]:
 @hookimpl
 def fsck_rules() -> Iterable[Rule]:
     """The rules on the state of the engine."""
-    return (db_unreadable, uuid, engine_id, swarm_state)
+    return (db_unreadable, uuid, engine_id, engine_id_malformed, swarm_state)

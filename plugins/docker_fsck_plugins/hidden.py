@@ -13,7 +13,6 @@ from docker_fsck.api import (
     Store,
     containers,
     hookimpl,
-    is_digest,
     is_remnant,
     rule,
     short,
@@ -121,7 +120,7 @@ def image_missing(model: Model) -> Iterator[Fault]:
     """The image of a container was removed.
 
     Why it matters: it does not: the container keeps the layers. No other container can be made from that image.
-    How it comes about: `docker rmi -f`.
+    How it comes about: `docker rmi -f`; or the container names another image since a bit of the name is another.
     Repair: none is needed.
     Never: take the layers as garbage: they are reachable only through the container.
     Seen in: FC-60
@@ -130,7 +129,7 @@ def image_missing(model: Model) -> Iterator[Fault]:
     if images.faults or images.absent:
         return
     for _, container in sorted(model.containers.items()):
-        known = not is_digest(container.image) or container.image in images.images or container.image in model.store.wanted.images
+        known = not container.image or container.image in images.images or container.image in model.store.wanted.images
         if container.fault is None and not container.dead and not known:
             path = f"{container.path}/{containers.CONFIG}"
             message = f"the image of {container.ref_name} was removed"

@@ -135,15 +135,33 @@ def lastupdated_broken(model: Model) -> Iterator[Fault]:
     """The time of the last tag of an image does not parse.
 
     Why it matters: `docker image inspect` of the image fails.
-    How it comes about: bit rot or an edit.
+    How it comes about: bit rot or an edit. An empty file, as a full disk leaves it, is info: the engine takes it for none.
     Repair: the file is put away, it is optional.
     Daemon says: parsing time "…" as "2006-01-02T15:04:05.999999999Z07:00": cannot parse
     """
     for ident, each in sorted(model.images.metadata.items()):
-        if isinstance(each.last_updated, Trouble) and each.last_updated.state != "unreadable" and ident in model.images.images:
-            path = each.last_updated.path
+        found, path = each.last_updated, f"{each.path}/lastUpdated"
+        if ident not in model.images.images or (isinstance(found, Trouble) and found.state == "unreadable"):
+            continue
+        if isinstance(found, Trouble) or found == "":
+            why, severity = (found.why, None) if isinstance(found, Trouble) else ("the file is empty", Severity.INFO)
             message = f"the time of the last tag of {short(ident)} does not parse"
-            yield Fault(Ref("file", path), message, (path,), "an RFC 3339 time", each.last_updated.why, (reclaim(path),))
+            yield Fault(Ref("file", path), message, (path,), "an RFC 3339 time", why, (reclaim(path),), severity=severity)
+
+
+@rule("image-builtlocally-broken", Severity.INFO, actions=(ActionClass.RECLAIM,))
+def builtlocally_broken(model: Model) -> Iterator[Fault]:
+    """The mark that an image was built here holds something else than the engine writes.
+
+    Why it matters: the classic builder of engines since 24 takes the image for one from elsewhere, and may not use it as a cache.
+    How it comes about: power loss, a full disk, bit rot.
+    Repair: the file is put away, it is optional.
+    """
+    for ident, each in sorted(model.images.metadata.items()):
+        found = each.built_locally
+        if isinstance(found, Trouble) and found.state != "unreadable" and ident in model.images.images:
+            message = f"the mark of a local build of {short(ident)} is damaged"
+            yield Fault(Ref("file", found.path), message, (found.path,), "one byte, 1", found.why, (reclaim(found.path),))
 
 
 @rule("image-metadata-orphan", Severity.INFO, actions=(ActionClass.RECLAIM,))
@@ -210,6 +228,6 @@ def foreign_entry(model: Model) -> Iterator[Fault]:
 def fsck_rules() -> Iterable[Rule]:
     """The rules on images."""
     return (
-        hash_mismatch, config_invalid, layer_missing, parent_broken, lastupdated_broken, metadata_orphan, temp_residue,
-        foreign_entry,
+        hash_mismatch, config_invalid, layer_missing, parent_broken, lastupdated_broken, builtlocally_broken, metadata_orphan,
+        temp_residue, foreign_entry,
     )  # fmt: skip

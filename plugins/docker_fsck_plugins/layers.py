@@ -161,7 +161,7 @@ def cacheid_duplicate(model: Model) -> Iterator[Fault]:
             yield Fault(Ref("driverdir", ident), message, paths, "one layer", ", ".join(short(chain) for chain in sorted(chains)))
 
 
-@rule("layer-tarsplit-missing", Severity.ERROR, actions=(Class.LOSSLESS, Class.LOSSY), after=("layer-record-incomplete",))
+@rule("layer-tarsplit-missing", Severity.ERROR, actions=(Class.LOSSLESS, Class.LOSSY))
 def tarsplit_missing(model: Model) -> Iterator[Fault]:
     """A layer record has no tar-split.json.gz.
 
@@ -174,11 +174,12 @@ def tarsplit_missing(model: Model) -> Iterator[Fault]:
     Seen in: FC-53
     """
     for layer in model.layers.layers.values():
-        if not layer.tarsplit and not isinstance(layer.size, Trouble):
-            path, ref = f"{layer.path}/tar-split.json.gz", Ref("layer", layer.chain)
+        lost = isinstance(layer.size, Trouble) and isinstance(layer.diff, Trouble)  # the record as a whole
+        if not layer.tarsplit and not lost:
+            path = f"{layer.path}/tar-split.json.gz"
             message = f"layer {short(layer.chain)} runs, but cannot be exported"
             remedies = (*restored.unrecorded(model, layer.chain), forget(model, layer.chain))
-            yield Fault(ref, message, (path,), "a file", "no such file", remedies, (ref,))
+            yield Fault(Ref("layer", layer.chain), message, (path,), "a file", "no such file", remedies)
 
 
 @rule("layer-too-deep", Severity.INFO)

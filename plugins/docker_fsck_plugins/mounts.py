@@ -18,17 +18,11 @@ from docker_fsck.api import (
     short,
 )
 from docker_fsck_plugins import derive, initlayer
+from docker_fsck_plugins.initlayer import owned
 from docker_fsck_plugins.parts import lost_half
 from docker_fsck_plugins.remedies import put_away
 
 GONE = ("mount-record-broken", "mount-rwdir-missing", "mount-initdir-missing", "layer-driverdir-missing", "ovl-diff-missing")
-
-
-def _owned(model: Model) -> Iterator[mounts.Mount]:
-    """Records that belong to a container, by name."""
-    for name, mount in sorted(model.mounts.mounts.items()):
-        if name in model.store.containers.containers:
-            yield mount
 
 
 def _ref(mount: mounts.Mount) -> Ref:
@@ -46,7 +40,7 @@ def record_broken(model: Model) -> Iterator[Fault]:
     Daemon says: failed to load container mount … error="mount does not exist"
     Seen in: FC-22, FC-24
     """
-    for mount in _owned(model):
+    for mount in owned(model):
         broken = [each for each in mount.troubles if each.state != "unreadable"]
         if mount.init_id is None and isinstance(mount.mount_id, str) and f"{mount.mount_id}-init" in model.home.ids():
             broken.append(Trouble(f"{mount.path}/init-id", "absent", "no such file"))
@@ -108,7 +102,7 @@ def initdir_missing(model: Model) -> Iterator[Fault]:
 def _dir_missing(model: Model, which: "derive.Which", what: str) -> Iterator[Fault]:
     if model.home.partial or lost_half(model):
         return
-    for mount in _owned(model):
+    for mount in owned(model):
         ident = which(mount)
         part = model.home.missing(ident) if isinstance(ident, str) else None
         if part is None or part.name not in {"dir", "id"} or part.trouble.state == "unreadable":
@@ -130,7 +124,7 @@ def parent_missing_file(model: Model) -> Iterator[Fault]:
     Repair: the file is written again from the init layer and the image, if they agree.
     Seen in: FC-24
     """
-    for mount in _owned(model):
+    for mount in owned(model):
         if mount.parent is not None or not isinstance(mount.mount_id, str):
             continue
         container = model.store.containers.containers[mount.name]
@@ -157,7 +151,7 @@ def parent_mismatch(model: Model) -> Iterator[Fault]:
     How it comes about: a copied record or bit rot.
     Repair: none in this version.
     """
-    for mount in _owned(model):
+    for mount in owned(model):
         chain = derive.image_chain(model, model.store.containers.containers[mount.name])
         if isinstance(mount.parent, str) and not isinstance(chain, Trouble) and chain != mount.parent:
             name = model.store.containers.containers[mount.name].ref_name
@@ -204,7 +198,7 @@ def init_pair_broken(model: Model) -> Iterator[Fault]:
     How it comes about: bit rot or an edit.
     Repair: none; which of the two is right cannot be told.
     """
-    for mount in _owned(model):
+    for mount in owned(model):
         if isinstance(mount.mount_id, str) and isinstance(mount.init_id, str) and mount.init_id != f"{mount.mount_id}-init":
             odd = ("init-id", "mount-id") if f"{mount.mount_id}-init" in model.home.ids() else ("mount-id", "init-id")
             paths = tuple(f"{mount.path}/{name}" for name in odd)
@@ -228,7 +222,7 @@ def init_parent_wrong(model: Model) -> Iterator[Fault]:
     """
     if not model.home.union:
         return
-    for mount in _owned(model):
+    for mount in owned(model):
         image = model.expected_parents(mount.init_id) if isinstance(mount.init_id, str) else None
         for ident, parent in ((mount.mount_id, mount.init_id), (mount.init_id, image[0] if image else None)):
             if not isinstance(ident, str) or not isinstance(parent, str) or model.home.missing(ident) is not None:
@@ -240,37 +234,10 @@ def init_parent_wrong(model: Model) -> Iterator[Fault]:
                 yield Fault(Ref("driverdir", ident), message, (model.home.path(ident), mount.path), parent, needs[0], (), through)
 
 
-@rule("init-layer-emptied", Severity.WARNING, actions=(ActionClass.LOSSLESS,), after=("mount-initdir-missing",))
-def init_layer_emptied(model: Model) -> Iterator[Fault]:
-    """The init layer of a container is empty.
-
-    Why it matters: `docker diff` and commit show files that the engine made; mount points like /etc/hosts are made anew.
-    How it comes about: power loss right after create, or cleaning by hand.
-    Repair: on union drivers the engine's own empty files and folders are made again, folders that the image has with its
-        modes; what the container has written lies elsewhere and is not touched. Where each layer is a whole copy (vfs, btrfs)
-        nothing is done.
-    """
-    for mount in _owned(model):
-        if (
-            isinstance(mount.init_id, str)
-            and model.home.holdings(mount.init_id)  # else its content does not lie in the root
-            and mount.init_id not in model.dying
-            and model.home.missing(mount.init_id) is None
-            and model.top_names(mount.init_id) == {}
-        ):
-            path = model.home.content(mount.init_id)
-            name = model.store.containers.containers[mount.name].ref_name
-            found = initlayer.refilled(model, mount.init_id)
-            remedies, expected = ((), found) if isinstance(found, str) else ((found,), ".dockerenv, dev, etc, …")
-            yield Fault(
-                Ref("driverdir", mount.init_id), f"the init layer of {name} is empty", (path,), expected, "nothing", remedies
-            )
-
-
 @hookimpl
 def fsck_rules() -> Iterable[Rule]:
     """The rules on mount records."""
     return (
         record_broken, rwdir_missing, initdir_missing, parent_missing_file, parent_mismatch, id_duplicate, init_pair_broken,
-        init_parent_wrong, init_layer_emptied,
+        init_parent_wrong, *initlayer.RULES,
     )  # fmt: skip

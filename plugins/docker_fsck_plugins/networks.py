@@ -2,8 +2,22 @@
 
 from collections.abc import Iterable, Iterator
 
-from docker_fsck.api import HEX64, ActionClass, Fault, Model, Ref, Remedy, Rule, Severity, hookimpl, networks, rule, short
-from docker_fsck_plugins.remedies import kind_at, refused, set_aside
+from docker_fsck.api import (
+    HEX64,
+    ActionClass,
+    Fault,
+    Model,
+    Ref,
+    Remedy,
+    Rule,
+    Severity,
+    Trouble,
+    hookimpl,
+    networks,
+    rule,
+    short,
+)
+from docker_fsck_plugins.remedies import broken, kind_at, refused, set_aside, torn
 
 BUILT_IN = frozenset({"bridge", "host", "null", "overlay", "macvlan", "ipvlan", "remote", "windows", "none"})
 DATABASE = Ref("file", networks.DATABASE)
@@ -17,13 +31,15 @@ def db_unreadable(model: Model) -> Iterator[Fault]:
     Why it matters: the engine does not start.
     How it comes about: power loss, a full or failing disk.
     Repair: the file is put away and the engine makes the default networks anew. The networks that users made are lost; the
-        commands that make them again are printed as far as they can be read.
+        commands that make them again are printed as far as they can be read. Where only the newest transaction is torn nothing is
+        done: the engine goes on with the state before it.
     Never: put it away without that list; open it for writing to check it.
     Daemon says: Error initializing network controller
     Seen in: FC-26
     """
     source = model.store.networks.database
-    if source.state != "unreadable" or refused(model, source.source):
+    yield from torn(source)
+    if not broken(source) or refused(model, source.source):
         return
     remedies: tuple[Remedy, ...] = ()
     if kind_at(model, source.source) == "file":
@@ -39,18 +55,56 @@ def db_unreadable(model: Model) -> Iterator[Fault]:
 
 @rule("network-record-damaged", Severity.WARNING)
 def record_damaged(model: Model) -> Iterator[Fault]:
-    """A record in network/files/local-kv.db cannot be parsed.
+    """A record in network/files/local-kv.db cannot be parsed, or speaks of another network than its key.
 
     Why it matters: the engine does not see that network or endpoint, or does not start its networking.
     How it comes about: bit rot: the database has no checksum of its pages.
     Repair: none; if the engine does not start, move the file away and make the networks again.
     Seen in: FC-26
     """
-    damaged = model.store.networks.damaged
+    table = model.store.networks
+    lone = {
+        key: Trouble(networks.DATABASE, "malformed", "no such network")
+        for ident, key in table.counted.items()
+        if ident not in table.networks
+    }
+    damaged = table.damaged | ({} if table.damaged else lone)
     if damaged:
         first, fault = min(damaged.items())
         message = f"{len(damaged)} records of networks cannot be read, the first is {first}"
         yield Fault(DATABASE, message, (networks.DATABASE,), "JSON", fault.why)
+
+
+@rule("container-network-missing", Severity.WARNING, after=("network-db-unreadable", "network-record-damaged"))
+def network_missing(model: Model) -> Iterator[Fault]:
+    """A container is on a network of the user's that is not there.
+
+    Why it matters: the container does not start. While other networks of the user's are there this is info: most often somebody
+        removed one network and left its stopped containers.
+    How it comes about: network/files/local-kv.db was deleted or emptied as a cure for something else; the network was removed.
+    Repair: none: the database is never edited. Make the network again with its name, and connect the container to it; where the
+        engine names an id, `docker network disconnect -f` first.
+    Never: call it missing on a node of a swarm, whose networks come from the managers.
+    Daemon says: network <name> not found
+    Seen in: FC-26
+    """
+    table, known = model.store.networks, model.store.containers
+    if table.database.state not in {"read", "absent"} or model.store.swarm.member:
+        return
+    names = {each.name for each in table.networks.values()}
+    users: dict[str, list[str]] = {}
+    for ident, container in sorted(known.containers.items()):
+        for name, network in container.networks:
+            if name not in networks.PREDEFINED and network not in table.networks and (network or name not in names):
+                users.setdefault(name, []).append(ident)
+    for name, idents in sorted(users.items()):
+        message = f"{len(idents)} containers are on the network {name}, which is not there"
+        paths = (networks.DATABASE, *(f"containers/{ident}/config.v2.json" for ident in idents))
+        suffers = tuple(Ref("container", ident) for ident in idents)
+        yield Fault(
+            Ref("network", name), message, paths, "a network", "none", (), (DATABASE,), suffers=suffers,
+            severity=Severity.INFO if names - networks.PREDEFINED else None,
+        )  # fmt: skip
 
 
 @rule("network-bridge-duplicate", Severity.CRITICAL)
@@ -126,4 +180,4 @@ def driver_missing(model: Model) -> Iterator[Fault]:
 @hookimpl
 def fsck_rules() -> Iterable[Rule]:
     """The rules on networks."""
-    return (db_unreadable, record_damaged, bridge_duplicate, stale, driver_missing)
+    return (db_unreadable, record_damaged, network_missing, bridge_duplicate, stale, driver_missing)

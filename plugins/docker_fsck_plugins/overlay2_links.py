@@ -168,11 +168,11 @@ def _all_lost(model: Model) -> Iterator[Fault]:
 
 @rule("ovl-link-dangling", Severity.INFO, actions=(ActionClass.RECLAIM,), drivers=DRIVERS)
 def link_dangling(model: Model) -> Iterator[Fault]:
-    """A short link in l/ leads to no layer, and no `lower` needs it.
+    """A short link in l/ leads to no layer and no `lower` needs it, or is no link.
 
     Why it matters: it does not; it is a leftover of a few bytes.
     How it comes about: a create that failed, in all versions; a removal while the layer's `link` was empty.
-    Repair: the link is put away.
+    Repair: it is put away, unless a `lower` names it.
     Seen in: FC-01
     """
     home = home_of(model)
@@ -182,6 +182,12 @@ def link_dangling(model: Model) -> Iterator[Fault]:
             continue
         remedy = reclaim(path)
         yield Fault(Ref("file", path), f"the short link {short} leads to no layer", (path,), "", f"../{ident}/diff", (remedy,))
+    living = set(model.living)
+    for short, found in sorted(home.links.items()):
+        if isinstance(found, Trouble) and found.state == "wrong" and living.isdisjoint(home.linked.get(short, ())):
+            path = f"{home.name}/l/{short}"
+            remedies = () if short in home.wanted else (reclaim(path),)
+            yield Fault(Ref("file", path), f"{path} is no link", (path,), "a link", found.why, remedies)
 
 
 RULES: tuple[Rule, ...] = (link_file, link_symlink, link_dangling)

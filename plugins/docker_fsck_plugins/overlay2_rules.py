@@ -195,7 +195,24 @@ def diff_missing(model: Model) -> Iterator[Fault]:
         layer, mount = model.dir_owner.get(ident), model.dir_mount.get(ident)
         remedies = (*restored.lost(model, ident, part), *lost_content(model, ident, part))
         refers = (layer.path,) if layer else (mount.path,) if mount else ()
-        yield Fault(ref(ident), f"the content of {ident} is gone", (part.path, *refers), "a folder", part.trouble.why, remedies)
+        paths = (part.path, *_also_broken(model, ident), *refers)
+        yield Fault(ref(ident), f"the content of {ident} is gone", paths, "a folder", part.trouble.why, remedies)
+
+
+def _also_broken(model: Model, ident: str) -> Iterator[str]:
+    """What else of a lost layer is damaged: it goes with it, so that it is no finding of its own."""
+    home, base, entries = home_of(model), home_of(model).path(ident), home_of(model).dirs[ident].entries
+    link, lower = home.link(ident), home.lower(ident)
+    if not isinstance(link, str):
+        yield f"{base}/link"
+    elif home.links.get(link) != f"../{ident}/diff":
+        yield f"{home.name}/l/{link}"
+    if isinstance(lower, Trouble) or (lower is None and model.expected_parents(ident)) or None in home.resolved(ident):
+        yield f"{base}/lower"
+    if "lower" in entries and entries.get("work") != "dir":
+        yield f"{base}/work"
+    if entries.get("committed", "file") != "file":
+        yield f"{base}/committed"
 
 
 @rule("ovl-merged-stale", Severity.INFO, drivers=DRIVERS)

@@ -1,6 +1,21 @@
 """Remedies that several rules offer, told in one voice."""
 
-from docker_fsck.api import ActionClass, Model, Part, PutAway, Ref, Remedy, containers, short, spell, sufferers
+from docker_fsck.api import (
+    ActionClass,
+    Damaged,
+    Fault,
+    Model,
+    Part,
+    PutAway,
+    Ref,
+    Remedy,
+    Severity,
+    Source,
+    containers,
+    short,
+    spell,
+    sufferers,
+)
 
 
 def surely_gone(model: Model, part: Part) -> bool:
@@ -91,6 +106,19 @@ def lost_content(model: Model, ident: str, part: Part) -> tuple[Remedy, ...]:
 def set_aside(path: str, does: str, loses: tuple[str, ...] = (), then: tuple[str, ...] = ()) -> Remedy:
     """Put a damaged file away that the engine makes anew; `then` is what to do afterwards."""
     return Remedy(cls=ActionClass.LOSSY, does=does, steps=(put_away(path),), loses=loses, next=then)
+
+
+def broken(source: Source) -> bool:
+    """Whether a database stops the engine, or the next write to it does."""
+    return source.state == "unreadable" or isinstance(source, Damaged)
+
+
+def torn(source: Source) -> tuple[Fault, ...]:
+    """What is told of a database whose newest transaction is torn: the engine goes on with the state before it."""
+    if source.state != "partial" or isinstance(source, Damaged):
+        return ()
+    path, why = source.source, source.why or ""
+    return (Fault(Ref("file", path), f"{path}: {why}", (path,), "two valid metas", why, severity=Severity.INFO),)
 
 
 def refused(model: Model, path: str) -> bool:

@@ -2,13 +2,17 @@
 
 from collections.abc import Iterable, Iterator
 
-from docker_fsck.api import Confidence, Fault, Level, Model, Ref, Rule, Severity, Trouble, hookimpl, rule
+from docker_fsck.api import Confidence, Fault, Level, Model, Ref, Rule, Severity, Trouble, gojson, hookimpl, rule
 
 NOT_BELOW_OVERLAY = ("aufs", "ecryptfs", "fuse.vboxsf", "nfs", "nfs4", "overlay", "vboxsf")
 """File systems on which overlayfs has no upper folder (moby: daemon/graphdriver/overlay2, overlayutils)."""
 ON_OVERLAY = ("overlay2", "overlay")
 TAIL = 64 << 10
 HUGE = 1 << 30
+FRAMED = ("local-logs/container.log", "container-cached.log")
+OWN = frozenset({"hostname", "hosts", "resolv.conf"})
+LINE = frozenset({"log", "stream", "attrs", "time"})
+"""Members of a line of a log."""
 
 
 @rule("backing-fs", Severity.WARNING, after=("upgrade-dtype",))
@@ -72,6 +76,24 @@ def daemon_json(model: Model) -> Iterator[Fault]:
         )  # fmt: skip
 
 
+@rule("engine-key-damaged", Severity.CRITICAL)
+def key_damaged(model: Model) -> Iterator[Fault]:
+    """The key of this host's engine, key.json beside its daemon.json, cannot be used.
+
+    Why it matters: engines up to 22 do not start; those since 23 take their ID from it at their first start, and fail then.
+        With an engine-id in the data root nobody reads it any more.
+    How it comes about: power loss, a full disk, bit rot.
+    Repair: none: it lies outside of the data root. Move the file away: engines up to 22 make a new one, and with it a new ID.
+    Daemon says: Error loading key file …: unable to decode private key JWK
+    Seen in: FC-35
+    """
+    path, _, why = model.store.policy.engine.key.partition(": ")
+    if path:
+        kept = not isinstance(model.store.reader.facts("engine-id"), Trouble)
+        message = f"the engine's key {path} cannot be used: {why}"
+        yield Fault(Ref("file", path), message, (), "a key", why, severity=Severity.INFO if kept else None)
+
+
 @rule("container-paths-foreign", Severity.WARNING)
 def paths_foreign(model: Model) -> Iterator[Fault]:
     """Containers remember the paths of another place: the data root was moved or copied.
@@ -100,27 +122,95 @@ def paths_foreign(model: Model) -> Iterator[Fault]:
             )
 
 
+@rule("container-path-damaged", Severity.WARNING, after=("container-id-mismatch", "container-paths-foreign"))
+def path_damaged(model: Model) -> Iterator[Fault]:
+    """A container's record names files of its own that lie in another container's folder, or have another name.
+
+    Why it matters: `docker inspect` shows a wrong path until the next start, at which the engine names them anew.
+    How it comes about: bit rot, or an edit.
+    Repair: none is needed.
+    """
+    for ident, container in sorted(model.containers.items()):
+        for path in container.recorded:
+            _, there, rest = path.rpartition("/containers/")
+            owner, _, name = rest.partition("/")
+            if there and name and (owner != ident or not (name in OWN or name.endswith(".log"))):
+                message = f"{container.ref_name} calls {path} a file of its own"
+                place = f"{container.path}/config.v2.json"
+                yield Fault(
+                    Ref("container", ident), message, (place,), f"{container.path}/…", path, (), (Ref("container", ident),)
+                )
+                break
+
+
+@rule("container-member-damaged", Severity.WARNING, after=("container-config-corrupt", "container-hostconfig-corrupt"))
+def member_damaged(model: Model) -> Iterator[Fault]:
+    """A member of a container's documents has a name that is one bit from one that is not there.
+
+    Why it matters: the engine takes no notice of it: that setting is gone, and its default holds without a word.
+    How it comes about: bit rot.
+    Repair: none. With the engine stopped, give the member its name again.
+    """
+    for ident, container in sorted(model.containers.items()):
+        for name in dict.fromkeys(each.partition(":")[0] for each in container.respelt):
+            told = [each.partition(": ")[2] for each in container.respelt if each.startswith(f"{name}:")]
+            message = f"{container.ref_name} has in {name} {', '.join(told)}"
+            yield Fault(Ref("container", ident), message, (f"{container.path}/{name}",), "names that engines know", told[0])
+
+
 @rule("container-log-damaged", Severity.WARNING, level=Level.STANDARD)
 def log_damaged(model: Model) -> Iterator[Fault]:
-    """The log of a container ends in NUL bytes or in half a line.
+    """The log of a container ends in NUL bytes or in half a line, or has lines that the engine cannot read.
 
     Why it matters: `docker logs` stops there with an error; what is written later cannot be read with it.
-    How it comes about: power loss while the container wrote.
+    How it comes about: power loss while the container wrote; bit rot. The last 64 KiB are looked at, also of
+        logs of the driver local and of cached logs.
     Repair: none yet in this version. With the container stopped, cut the end off into another file.
     Never: empty the log: that loses all of it.
     Daemon says: error from daemon in stream: Error grabbing logs: invalid character … looking for beginning of value
     Seen in: FC-38
     """
     for ident, container in sorted(model.containers.items()):
-        path = f"{container.path}/{ident}-json.log"
-        if container.running or container.entries.get(f"{ident}-json.log") != "file":
-            continue  # a line may just be under way
-        data = model.store.reader.tail(path, TAIL)
-        if isinstance(data, Trouble) or not data or data.endswith(b"}\n"):
-            continue
-        what = "NUL bytes" if data.endswith(b"\0") else "half a line"
-        message = f"the log of {container.ref_name} ends in {what}"
-        yield Fault(Ref("file", path), message, (path,), "whole lines of JSON", what, suffers=(Ref("container", ident),))
+        if container.running or (container.fault is not None and container.fault.state == "absent"):
+            continue  # a line may just be under way, or it is the rest of a removal
+        for name, judge in ((f"{ident}-json.log", _wrong), *((name, _wrong_frames) for name in FRAMED)):
+            if container.entries.get(name.partition("/")[0]) not in {"file", "dir"}:
+                continue
+            data = model.store.reader.tail(path := f"{container.path}/{name}", TAIL)
+            if not isinstance(data, Trouble) and (what := judge(data)):
+                message = f"the log of {container.ref_name} {what}"
+                yield Fault(Ref("file", path), message, (path,), "whole lines", what, suffers=(Ref("container", ident),))
+
+
+def _wrong(data: bytes) -> str:
+    """What is wrong with the end of a log, nothing if all of it reads (daemon/logger/jsonfilelog)."""
+    if data and not data.endswith(b"}\n"):
+        return "ends in NUL bytes" if data.endswith(b"\0") else "ends in half a line"
+    lines = data.split(b"\n")[1 if len(data) == TAIL else 0 : -1]
+    wrong = sum(not _said(line) for line in lines)
+    return f"has {wrong} lines that cannot be read" if wrong else ""
+
+
+def _wrong_frames(data: bytes) -> str:
+    """The same of a log of messages that have their length before and behind them (daemon/logger/local)."""
+    end = len(data)
+    while end:
+        size = int.from_bytes(data[max(0, end - 4) : end], "big")
+        start = end - 8 - size
+        if start < 0 and len(data) == TAIL and end < TAIL:
+            return ""
+        if end < 4 or size == 0 or start < 0 or data[start : start + 4] != data[end - 4 : end]:  # noqa: PLR2004 - a length
+            return "ends in NUL bytes" if data.endswith(b"\0\0\0\0") else "has messages whose lengths do not agree"
+        end = start
+    return ""
+
+
+def _said(line: bytes) -> bool:
+    value = gojson.strict(line, "")
+    if not isinstance(value, dict) or not LINE.issuperset(value):
+        return False
+    texts = (value.get("log", ""), value.get("stream", ""), value.get("time"))
+    return all(isinstance(each, str) for each in texts) and gojson.is_time(str(value.get("time")))
 
 
 @rule("container-log-huge", Severity.INFO)
@@ -146,4 +236,4 @@ def log_huge(model: Model) -> Iterator[Fault]:
 @hookimpl
 def fsck_rules() -> Iterable[Rule]:
     """The rules on the surroundings."""
-    return (backing_fs, daemon_json, paths_foreign, log_damaged, log_huge)
+    return (backing_fs, daemon_json, key_damaged, paths_foreign, path_damaged, member_damaged, log_damaged, log_huge)

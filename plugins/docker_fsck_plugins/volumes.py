@@ -17,7 +17,7 @@ from docker_fsck.api import (
     rule,
     volumes,
 )
-from docker_fsck_plugins.remedies import kind_at, refused, set_aside
+from docker_fsck_plugins.remedies import broken, kind_at, refused, set_aside, torn
 
 ANONYMOUS = "com.docker.volume.anonymous"
 
@@ -91,12 +91,13 @@ def _rewrite(path: str, options: dict[str, str]) -> Remedy | None:
 
 @rule("volume-opts-mismatch", Severity.WARNING, after=("volume-opts-corrupt",))
 def opts_mismatch(model: Model) -> Iterator[Fault]:
-    """The opts.json of a volume says something else than volumes/metadata.db.
+    """The opts.json of a volume says something else than volumes/metadata.db, which may have no record of it.
 
     Why it matters: the engine mounts by the one and shows the other: the volume may be another device than it seems.
-    How it comes about: bit rot or an edit.
+    How it comes about: bit rot or an edit; the database was deleted or emptied.
     Repair: none; which of the two is right cannot be told.
     """
+    yield from _unrecorded(model)
     for volume in _all(model):
         record = volume.record
         if not isinstance(volume.opts, volumes.Options) or record is None or not record.local or not record.options:
@@ -108,22 +109,35 @@ def opts_mismatch(model: Model) -> Iterator[Fault]:
             yield Fault(_ref(volume), message, paths, wanted.text(), volume.opts.text())
 
 
+def _unrecorded(model: Model) -> Iterator[Fault]:
+    """Volumes that have options and no record."""
+    table = model.store.volumes
+    told = table.records.keys() | table.damaged.keys()
+    lost = [each for each in _all(model) if each.opts not in {None, volumes.Options()} and each.name not in told]
+    if lost and table.database.state in {"read", "absent"}:
+        message = f"{len(lost)} volumes have options and no record in metadata.db: {', '.join(each.name for each in lost)}"
+        paths = (volumes.DATABASE, *(f"{each.path}/{volumes.OPTS}" for each in lost))
+        yield Fault(Ref("file", volumes.DATABASE), message, paths, f"{len(lost)} records", "none")
+
+
 @rule("volume-db-unreadable", Severity.CRITICAL, actions=(ActionClass.LOSSY,))
 def db_unreadable(model: Model) -> Iterator[Fault]:
     """volumes/metadata.db is damaged.
 
     Why it matters: the engine does not start.
-    How it comes about: power loss, a full or failing disk.
+    How it comes about: power loss, a full or failing disk. A list of free pages that is cut off stops it too.
     Repair: the file is put away as the very last step, since it is the engine's lock too. The engine makes a new one from
         the folders; labels and options as the API shows them are lost, what could still be read of them is listed. What is
-        mounted is decided by opts.json, and the data of a volume is not in the database.
+        mounted is decided by opts.json, and the data of a volume is not in the database. Where only the newest transaction is
+        torn nothing is done: the engine goes on with the state before it.
     Never: replace the file to get around a lock that another engine holds.
     Daemon says: error while opening volume store metadata database
     Seen in: FC-28
     """
     table = model.store.volumes
     source = table.database
-    if source.state != "unreadable" or refused(model, source.source):
+    yield from torn(source)
+    if not broken(source) or refused(model, source.source):
         return
     remedies: tuple[Remedy, ...] = ()
     if kind_at(model, source.source) == "file":

@@ -23,7 +23,9 @@ from .cases import (
     emptied,
     file,
     flipped,
+    foldered,
     forgotten,
+    linked,
     rows,
     spot,
     told,
@@ -37,6 +39,7 @@ FOREIGN, UNSEEN, BACKUP, EXECUTOR = (
     "buildkit-cache-backup",
     "buildkit-executor-residue",
 )
+ENTRY = "buildkit-record-damaged"
 ORPHANS = ("driver-orphan",) * 2
 """The folders of the context and of the step, which nothing names when snapshots.db does not."""
 SNAPSHOTS, LEASES, RECORDS, CACHE = "snapshots.db", "containerdmeta.db", "metadata_v2.db", "cache.db"
@@ -178,8 +181,8 @@ ROWS: tuple[Row, ...] = (
     silent(BROKEN, "a page that nobody needs is another", does(file(database(CACHE)), lambda store: store.root.write(
         database(CACHE)(store), boltfile.build({"_links": {}}, free=3)))),
     silent(BROKEN, "it is of a later version", does(file(database(SNAPSHOTS)), later), also=ORPHANS),
-    silent(BROKEN, "a folder stands in its place", does(file(database(LEASES)),
-           lambda store: store.root.make_dir(database(LEASES)(store)))),
+    *(fires(BROKEN, f"a folder stands in the place of {name}", foldered(file(database(name))), cls=LOSSY) for name in (LEASES, CACHE)),
+    silent(BROKEN, "a link stands in its place", linked(file(database(LEASES)), "/dev/null")),
     fires(MISSING, "snapshots.db is gone", builds(SNAPSHOTS, lambda store: store.root.delete(database(SNAPSHOTS)(store))),
           cls=LOSSY, also=ORPHANS),
     fires(MISSING, "snapshots.db is empty", builds(SNAPSHOTS, lambda store: store.root.empty(database(SNAPSHOTS)(store))),
@@ -209,6 +212,13 @@ ROWS: tuple[Row, ...] = (
            kept("snapshots", lambda table: table.update({STEP: {"chainid": OTHER_ID}})))),
     silent(DANGLING, "snapshots.db is from another time than its leases", does(file(database(LEASES)),
            kept("leases", lambda table: table.update({STEP: STEP})))),
+    fires(ENTRY, "a lease holds a snapshot that is not there", does(file(database(LEASES)),
+          kept("leases", lambda table: table.update({STEP: STEP[::-1]})))),
+    silent(ENTRY, "a build was killed between a lease and its snapshot", does(file(database(LEASES)),
+           kept("leases", lambda table: table.update({STEP: STEP})))),
+    fires(ENTRY, "a snapshot stands on one that is not there", does(file(database(SNAPSHOTS)), kept("snapshots",
+          lambda table: table.update({STEP: {"parent": "1" * 25, "chainid": OTHER_ID}})))),
+    silent(ENTRY, "a record has no value", does(file(database(RECORDS)))),
     fires(FOREIGN, "the tree of the old driver was deleted", builds(SNAPSHOTS, foreign), cls=LOSSY, drivers=("vfs", "aufs", "overlay2")),
     silent(FOREIGN, "one of its names is here", does(file(database(SNAPSHOTS)), foreign, kept("snapshots",
            lambda table: table.update({"sha256:x": {}})), lambda store: kept("snapshots", lambda table: table[STEP].update(
@@ -216,7 +226,7 @@ ROWS: tuple[Row, ...] = (
     fires(UNSEEN, "no record is left", unseen(kept("records", dict.clear)), cls=LOSSY),
     fires(UNSEEN, "neither record nor lease is left", unseen(kept("records", dict.clear), kept("leases", dict.clear)), cls=LOSSY),
     silent(UNSEEN, "only a record that shares it knows it", does(file(database(RECORDS)), lambda store: kept(
-        "records", lambda table: table.pop(store.cache.active))(store))),
+        "records", lambda table: table.pop(store.cache.active))(store)), also=(ENTRY,)),
     silent(UNSEEN, "it has no lease", does(file(database(LEASES)), kept("leases", dict.clear))),
     fires(BACKUP, "the engine made a new one", written(file(database("cache.db.ulsq7ujgnl3xk1thdjmsg2drp.bak")), b"x"), cls=RECLAIM),
     fires(BACKUP, "it is young", written(file(database("cache.db.1.bak")), b"x"), cls=RECLAIM, grace=DAY,

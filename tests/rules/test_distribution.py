@@ -10,7 +10,7 @@ from docker_fsck.testing.whole import Whole
 
 from .cases import DAY, OTHER, OTHER_ID, RECLAIM, Spot, cut, deleted, does, emptied, file, foldered, nulled, piped, rows, written
 
-PAIR, CORRUPT = "dist-pair-mismatch", "dist-corrupt"
+PAIR, CORRUPT, LOST = "dist-pair-mismatch", "dist-corrupt", "dist-digest-lost"
 
 
 def entry(store: Whole, folder: str) -> Path:
@@ -37,7 +37,10 @@ ROWS: tuple[Row, ...] = (
         store.root.write(LAYER.path(store), f'[{{"Digest":"{OTHER_ID}","SourceRepository":"x"}}]'.encode()),
         store.root.write(beside(OTHER).path(store), store.root.images[store.base].diffs[1].encode())]), cls=RECLAIM),
     silent(PAIR, "the blob is not known", does(beside(OTHER), lambda store: store.root.write(
-        LAYER.path(store), f'[{{"Digest":"{OTHER_ID}","SourceRepository":"x"}}]'.encode()))),
+        LAYER.path(store), f'[{{"Digest":"{OTHER_ID}","SourceRepository":"x"}}]'.encode())), also=(LOST,)),
+    fires(LOST, "the blob is not known", does(beside(OTHER), lambda store: store.root.write(
+        LAYER.path(store), f'[{{"Digest":"{OTHER_ID}","SourceRepository":"x"}}]'.encode())), cls=RECLAIM),
+    silent(LOST, "a layer is known by no blob", does(LAYER, lambda store: store.root.write(LAYER.path(store), b"[]"))),
     silent(PAIR, "an entry is gone", does(LAYER, lambda store: store.root.delete(LAYER.path(store)))),
     *(fires(CORRUPT, f"the entry of a layer {what}", strike(LAYER), cls=RECLAIM) for what, strike in (
         ("is empty", emptied), ("is cut", cut), ("is all NUL", nulled), ("is a folder", foldered), ("is a pipe", piped),

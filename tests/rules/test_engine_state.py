@@ -7,9 +7,28 @@ from docker_fsck.testing import boltfile
 from docker_fsck.testing.table import Row, disagreements, fires, run, silent
 from docker_fsck.testing.whole import Whole, whole
 
-from .cases import CRITICAL, LOSSY, How, Spot, cut, deleted, does, emptied, file, foldered, linked, nulled, rows, written
+from .cases import (
+    CRITICAL,
+    ERROR,
+    INFO,
+    LOSSY,
+    How,
+    Spot,
+    cut,
+    deleted,
+    does,
+    emptied,
+    file,
+    flipped,
+    foldered,
+    linked,
+    nulled,
+    rows,
+    written,
+)
 
 DB, UUID, ID, SWARM = "containerd-db-unreadable", "containerd-uuid", "engine-id-empty", "swarm-state"
+NO_ID = "engine-id-malformed"
 DAEMON = "containerd/daemon"
 META = file(lambda store: store.root.path / DAEMON / "io.containerd.metadata.v1.bolt/meta.db")
 PLACE = file(lambda store: store.root.path / DAEMON / "io.containerd.grpc.v1.introspection/uuid")
@@ -50,6 +69,7 @@ def swarm(strike: How, spot: Spot) -> How:
     return does(spot, lambda store: store.root.swarm(), strike)
 
 
+KEY, UUIDS = b":".join([b"ABC7"] * 12), b"4f6a2f1c-5b6d-4c7e-8f90-a1b2c3d4e5f6"
 LOG = "raft/wal-v3-encrypted/0000000000000000-0000000000000000.wal"
 # fmt: off
 ROWS: tuple[Row, ...] = (
@@ -66,12 +86,24 @@ ROWS: tuple[Row, ...] = (
     silent(UUID, "it is one", does(PLACE, folder(PLACE), written(PLACE, b"4f6a2f1c-5b6d-4c7e-8f90-a1b2c3d4e5f6"))),
     fires(ID, "it is empty", written(NAMED, b""), cls=LOSSY),
     fires(ID, "it is all NUL", written(NAMED, bytes(36)), cls=LOSSY),
-    silent(ID, "it is no uuid but something", written(NAMED, b"ABCD:EFGH")),
+    silent(ID, "it is another ID", written(NAMED, KEY)),
+    *(fires(NO_ID, f"it {what}", does(NAMED, written(NAMED, data)), severity=INFO) for what, data in (
+        ("is cut", b"4f6a2f1c-5b6d-4c"), ("is a name that somebody chose", b"node1"), ("has a digit that is none", UUIDS.replace(b"c", b"k")))),
+    fires(NO_ID, "it is noise", written(NAMED, b"\xff\x00\x01noise"), cls=LOSSY),
+    fires(NO_ID, "a folder stands there", foldered(NAMED), cls=LOSSY, severity=ERROR),
+    silent(NO_ID, "it is a uuid", written(NAMED, UUIDS)),
+    silent(NO_ID, "it is the fingerprint of a key", written(NAMED, KEY)),
     silent(ID, "there is none", does(TAGS)),
     *(fires(SWARM, f"docker-state.json {what}", swarm(strike(in_swarm("docker-state.json")), in_swarm("docker-state.json")),
             severity=CRITICAL) for what, strike in (("is empty", emptied), ("is cut", cut), ("is all NUL", nulled))),
     fires(SWARM, "state.json is empty", swarm(emptied(in_swarm("state.json")), in_swarm("state.json")), severity=CRITICAL),
     fires(SWARM, "tasks.db is all NUL", swarm(nulled(in_swarm("worker/tasks.db")), in_swarm("worker/tasks.db"))),
+    *(fires(SWARM, f"{name} is gone", swarm(deleted(in_swarm(name)), in_swarm(name)), severity=severity) for name, severity in (
+        ("docker-state.json", None), ("state.json", None))),
+    fires(SWARM, "a record of a log has another checksum", does(in_swarm(LOG), lambda store: store.root.swarm(), flipped(in_swarm(LOG), 8 * 36))),
+    fires(SWARM, "a log is all NUL", swarm(nulled(in_swarm(LOG)), in_swarm(LOG))),
+    fires(SWARM, "a folder stands where a log was", swarm(foldered(in_swarm(LOG)), in_swarm(LOG))),
+    silent(SWARM, "a log is shorter than it was made", does(in_swarm(LOG), lambda store: store.root.swarm(), cut(in_swarm(LOG)))),
     fires(SWARM, "a log is empty", swarm(emptied(in_swarm(LOG)), in_swarm(LOG))),
     fires(SWARM, "state.json is empty and the node has left", does(in_swarm("state.json"), written(in_swarm("state.json"), b""))),
     silent(SWARM, "a manager is whole", does(TAGS, lambda store: store.root.swarm())),

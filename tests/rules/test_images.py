@@ -9,6 +9,7 @@ from docker_fsck.testing.whole import Whole, whole
 from docker_fsck.values import WriteFile
 
 from .cases import (
+    INFO,
     LOSSLESS,
     LOSSY,
     OTHER,
@@ -38,6 +39,8 @@ from .cases import (
 BLOBS = "containerd/daemon/io.containerd.content.v1.content/blobs/sha256"
 WEB = spot("image", lambda store: store.web, lambda store: store.root.image_file(store.web))
 PARENT = file(lambda store: store.root.image_metadata(store.app) / "parent")
+BUILT = "image-builtlocally-broken"
+MARK = file(lambda store: store.root.image_metadata(store.app) / "builtLocally")
 UPDATED = file(lambda store: store.root.image_metadata(store.app) / "lastUpdated")
 METADATA = file(lambda store: store.root.image_metadata(OTHER_ID))
 FOREIGN = file(lambda store: store.root.image_file(OTHER_ID).with_name("notes.txt"))
@@ -165,7 +168,12 @@ ROWS: tuple[Row, ...] = (
     silent(PARENTS, "there is no note", deleted(PARENT)),
     silent(PARENTS, "a newline follows", written(PARENT, lambda store: store.base + "\n")),
     fires(UPDATES, "it holds another word", written(UPDATED, b"junk"), cls=RECLAIM),
-    silent(UPDATES, "it is empty, which means no time for the engine", emptied(UPDATED)),
+    fires(UPDATES, "it is empty, which means no time for the engine", emptied(UPDATED), cls=RECLAIM, severity=INFO),
+    *(fires(BUILT, f"it {what}", written(MARK, data), cls=RECLAIM) for what, data in (
+        ("is empty", b""), ("is NUL", b"\0"), ("is a digit", b"1"), ("is longer", b"\1\1"))),
+    fires(BUILT, "it is a folder", does(MARK, lambda store: store.root.make_dir(MARK.path(store))), cls=RECLAIM),
+    silent(BUILT, "it is one byte, 1", written(MARK, b"\1")),
+    silent(BUILT, "there is none", does(UPDATED)),
     fires(UPDATES, "it is all NUL", nulled(UPDATED), cls=RECLAIM),
     silent(UPDATES, "it has an offset and no fraction", written(UPDATED, b"2024-05-01T12:00:00+02:00")),
     silent(UPDATES, "it is not there", deleted(UPDATED)),

@@ -21,6 +21,7 @@ from docker_fsck.values import ActionClass, Severity
 
 from . import (
     test_aufs,
+    test_blobs,
     test_btrfs,
     test_buildkit,
     test_containers,
@@ -38,6 +39,7 @@ from . import (
     test_networks,
     test_overlay1,
     test_overlay2,
+    test_ownfiles,
     test_plugindirs,
     test_roots,
     test_surroundings,
@@ -50,6 +52,7 @@ from .cases import OTHER_ID, OVERLAYS, retagged, rows
 
 TABLES = (
     test_aufs,
+    test_blobs,
     test_btrfs,
     test_buildkit,
     test_containers,
@@ -67,6 +70,7 @@ TABLES = (
     test_networks,
     test_overlay1,
     test_overlay2,
+    test_ownfiles,
     test_plugindirs,
     test_roots,
     test_surroundings,
@@ -80,6 +84,7 @@ FIRING = tuple(row for row in ROWS if row.kind == "fires")
 LONE = {
     "backing-fs": (),  # tests/unit/test_backing.py makes file systems for it
     "downgrade-driver-unknown": ("overlay2",),
+    "init-layer-changed": ("vfs",),
     "init-parent-wrong": ("overlay2", "aufs"),
     "layer-extra-files": ("overlay2", "aufs"),
     "upgrade-driver-removed": ("aufs",),
@@ -173,7 +178,7 @@ def unusual(store: Whole) -> None:
     root.delete(root.image_metadata(store.web))
     for name in ("lost+found", "trust", "graph", f"{root.driver}/lost+found"):
         (root.path / name).mkdir(exist_ok=True)
-    root.write("engine-id", b"4f6a")
+    root.write("engine-id", b"4f6a2f1c-5b6d-4c7e-8f90-a1b2c3d4e5f6")
     if root.driver in OVERLAYS:
         for ident in (store.dir_of(store.base, 0), root.mount_id(store.ran)):
             (root.driver_dir(ident) / "merged").mkdir()

@@ -299,7 +299,6 @@ ROWS: tuple[Row, ...] = (
     *(fires(NO_SPLIT, what, hurting(how, *EVERYONE), cls=LOSSY, **terms) for what, how in (
         ("it is gone", deleted(part("tar-split.json.gz"))), ("a folder stands there", foldered(part("tar-split.json.gz"))),
     ) for terms in ({"drivers": UNION, "leaves": AGAIN}, {"drivers": VFS, "refused": "app:1, base:1, built:1 and 4 more still run without it"})),
-    folds(NO_SPLIT, INCOMPLETE, "all files are gone but one", does(part("diff"), *(deleted(part(name)) for name in ("tar-split.json.gz", "cache-id", "diff"))), cls=LOSSY, leaves=LOST, drivers=UNION),
     fires(NO_SPLIT, "it is gone and the layer is supplied", deleted(part("tar-split.json.gz")), cls=LOSSLESS, supplied=True),
     fires(NO_SPLIT, "it is gone, a file is damaged, and the layer is supplied", does(
         part("tar-split.json.gz"), lambda store: store.root.empty(some_file(store)), deleted(part("tar-split.json.gz"))),

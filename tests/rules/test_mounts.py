@@ -10,6 +10,7 @@ from docker_fsck.apply.executor import execute
 from docker_fsck.testing import laws
 from docker_fsck.testing.table import STOPPED, Row, Told, disagreements, fires, folds, run, silent
 from docker_fsck.testing.whole import Whole, whole
+from docker_fsck.values import Level
 
 from .cases import (
     LOSSLESS,
@@ -24,6 +25,7 @@ from .cases import (
     deleted,
     does,
     emptied,
+    flipped,
     foldered,
     forgotten,
     hurting,
@@ -38,6 +40,7 @@ from .cases import (
 
 BROKEN, NO_RW, NO_INIT = "mount-record-broken", "mount-rwdir-missing", "mount-initdir-missing"
 NO_PARENT, OTHER_PARENT, TWICE = "mount-parent-missing-file", "mount-parent-mismatch", "mount-id-duplicate"
+CHANGED = "init-layer-changed"
 NO_PAIR, WRONG, HOLLOW = "init-pair-broken", "init-parent-wrong", "init-layer-emptied"
 NO_IMAGE = ("container-image-missing",) * 2
 Name = Callable[[Whole], str]
@@ -172,6 +175,8 @@ def in_image(store: Whole, name: str) -> Path:
 
 
 RAN = (lambda _: (), lambda store: [store.ran])
+INHERITED = spot("driverdir", lambda store: store.root.init_id(store.ran), lambda store: min(
+    each for each in content("init").path(store).rglob("*") if each.is_file() and each.stat().st_size))  # fmt: skip
 # fmt: off
 ROWS: tuple[Row, ...] = (
     *(fires(BROKEN, f"{name} is {what}", hurting(blow(part(name)), *RAN), cls=LOSSLESS)
@@ -214,8 +219,8 @@ ROWS: tuple[Row, ...] = (
     fires(NO_INIT, "all of it is gone", hurting(whole_layer("init"), *RAN), drivers=UNION),
     fires(NO_INIT, "all of it is gone, of which only a removal takes note", whole_layer("init"), drivers=VFS, severity=WARNING),
     folds("ovl-lower", NO_INIT, "the lower of the writable layer names it", whole_layer("init"), drivers=OVERLAY),
-    silent(NO_INIT, "the init layer holds one file", does(content("init"), lambda store: store.root.delete(
-        store.root.content(store.root.init_id(store.ran)) / "dev"))),
+    silent(NO_INIT, "a folder of the init layer is gone", does(content("init"), lambda store: store.root.delete(
+        store.root.content(store.root.init_id(store.ran)) / "dev")), also=("init-layer-emptied",)),
     fires(NO_PARENT, "the file is gone", hurting(deleted(part("parent")), *RAN), cls=LOSSLESS),
     fires(NO_PARENT, "the file is gone and the image too", does(part("parent"), deleted(part("parent")), lambda store: [
         store.root.delete(store.root.image_file(store.web)), store.root.delete(store.root.image_metadata(store.web)),
@@ -259,6 +264,12 @@ ROWS: tuple[Row, ...] = (
     fires(HOLLOW, "it is empty and a layer of the image is gone", does(content("init"), emptied(content("init")),
           lambda store: store.root.delete(store.root.driver_dir(store.dir_of(store.app)))), drivers=OVERLAY,
           also=("layer-driverdir-missing",), leaves=("layer-parent-missing", "ovl-lower")),
+    fires(HOLLOW, "only some of it is left", does(content("init"), lambda store: store.root.delete(
+        store.root.content(store.root.init_id(store.ran)) / "etc"))),
+    silent(HOLLOW, "a folder of it is gone that the image may have", does(content("init"), lambda store: store.root.delete(
+        store.root.content(store.root.init_id(store.ran)) / "proc"))),
+    fires(CHANGED, "a file of the image in it is another", flipped(INHERITED), drivers=VFS, level=Level.DEEP),
+    silent(CHANGED, "the engine's own files are empty", does(content("init")), drivers=VFS, level=Level.DEEP),
     silent(HOLLOW, "the container is dead", does(content("init"), dead, emptied(content("init"))), also=("container-dead",)),
     silent(HOLLOW, "the writable layer is empty", does(content("rw"), emptied(content("rw"))), drivers=UNION),
 )

@@ -6,8 +6,10 @@ from pathlib import Path
 from docker_fsck.testing.others import write_networks
 from docker_fsck.testing.table import Row, Told, disagreements, fires, run, silent
 from docker_fsck.testing.whole import Whole, whole
+from docker_fsck.values import Severity
 
 from .cases import (
+    INFO,
     LOSSY,
     OTHER,
     deleted,
@@ -23,6 +25,7 @@ from .cases import (
 )
 
 DB, DAMAGED, BRIDGE = "network-db-unreadable", "network-record-damaged", "network-bridge-duplicate"
+GONE = "container-network-missing"
 STALE, DRIVER = "network-stale", "network-driver-missing"
 DATABASE = file(lambda store: store.root.path / "network/files/local-kv.db")
 FRONT = "docker network create --driver bridge --subnet 192.0.2.0/24 --attachable --opt com.docker.network.bridge.name=br-front --label 'a=b c' front"
@@ -64,6 +67,28 @@ def record(value: bytes) -> Callable[[Whole], None]:
     return blow
 
 
+def count(ident: str) -> Callable[[Whole], None]:
+    """The number of endpoints of a network."""
+
+    def blow(store: Whole) -> None:
+        store.root.networks.entries[f"endpoint_count/{ident}/"] = bytes(8) + b'{"Count":0}'
+        write_networks(store.root)
+
+    return blow
+
+
+def on(name: str, ident: str, before: Callable[[Whole], object] = lambda _: None) -> Callable[[Whole], Told]:
+    """A container is on a network."""
+
+    def blow(store: Whole) -> Told:
+        before(store)
+        networks = {"NetworkSettings": {"Networks": {name: {"NetworkID": ident}}}}
+        store.root.container(store.app, "there", config=networks)
+        return told(store, "network", name, DATABASE.path(store))
+
+    return blow
+
+
 # fmt: off
 ROWS: tuple[Row, ...] = (
     *(fires(DB, f"it {what}", strike, cls=LOSSY) for what, strike in (
@@ -74,10 +99,18 @@ ROWS: tuple[Row, ...] = (
     fires(DB, "it is a link", linked(DATABASE, "/etc/hostname")),
     silent(DB, "it is empty", emptied(DATABASE)),
     silent(DB, "it is gone", deleted(DATABASE)),
-    silent(DB, "one of its metas is torn", does(DATABASE, lambda store: store.root.flip(DATABASE.path(store), 8 * 40))),
+    fires(DB, "one of its metas is torn", does(DATABASE, lambda store: store.root.flip(DATABASE.path(store), 8 * 40)), severity=INFO),
     fires(DAMAGED, "a record is no JSON", does(DATABASE, record(bytes(8) + b"{{"))),
     fires(DAMAGED, "a record is a list", does(DATABASE, record(bytes(8) + b"[]"))),
     silent(DAMAGED, "a record is a folder of the key space", does(DATABASE, record(bytes(8)))),
+    fires(DAMAGED, "a record speaks of another network", does(DATABASE, record(bytes(8) + b'{"id":"x","name":"x"}'))),
+    fires(DAMAGED, "the number of its endpoints is of another network", does(DATABASE, count(OTHER))),
+    silent(DAMAGED, "the number of its endpoints is there", does(DATABASE, lambda store: front(store))),
+    fires(GONE, "the network of a container was never made", on("mine", "")),
+    fires(GONE, "the network that a container was on is another one now", on("front", OTHER, front), severity=Severity.INFO),
+    silent(GONE, "a container is on a network of the user's", does(DATABASE, on("front", "", front))),
+    silent(GONE, "a container knows an older id of a network that each start makes", does(DATABASE, on("bridge", OTHER))),
+    silent(GONE, "the node is in a swarm", does(DATABASE, on("mine", OTHER), lambda store: store.root.swarm())),
     fires(BRIDGE, "two networks were made at once", twins),
     silent(BRIDGE, "two networks have no bridge of their own", does(DATABASE, lambda store: [
         store.root.network(name) for name in ("one", "two")])),

@@ -11,6 +11,7 @@ from docker_fsck.values import WriteFile
 
 from .cases import (
     ERROR,
+    INFO,
     LOSSLESS,
     LOSSY,
     OTHER,
@@ -114,6 +115,14 @@ BROKEN = (("is empty", emptied), ("is cut in half", cut), ("is all NUL", nulled)
           ("is a number", lambda where: written(where, b"7")), ("is a list", lambda where: written(where, b"[]")),
           ("has a member of another type", says(MountType=5)), ("has a size that is none", says(Quota={"Size": -1})),
           ("has something behind it", lambda where: written(where, b"{}{}")))  # fmt: skip
+
+
+def no_freelist(store: Whole) -> None:
+    """Page 2 of metadata.db, the list of free pages, becomes zero bytes."""
+    data = DATABASE.path(store).read_bytes()
+    store.root.write("volumes/metadata.db", data[:8192] + bytes(4096) + data[12288:])
+
+
 # fmt: off
 ROWS: tuple[Row, ...] = (
     *(fires(OPTS, f"it {what} and the database knows the options", made(TMPFS, opts(strike)), cls=LOSSLESS)
@@ -124,9 +133,9 @@ ROWS: tuple[Row, ...] = (
     fires(OPTS, "it is empty and the size is none", made({"size": "much"}, opts(emptied))),
     fires(OPTS, "it is empty and the database has no options of the volume", handmade(b""), cls=LOSSY),
     fires(OPTS, "it is empty and the database does not know the volume", made(TMPFS, does(at("mounted", "opts.json"),
-          opts(emptied), recorded(None)))),
+          opts(emptied), recorded(None))), also=(MISMATCH,)),
     fires(OPTS, "it is empty and so is the database", made(TMPFS, does(at("mounted", "opts.json"), opts(emptied),
-          emptied(DATABASE)))),
+          emptied(DATABASE))), also=(MISMATCH,)),
     fires(OPTS, "it is empty and the database is noise", made(TMPFS, does(at("mounted", "opts.json"), opts(emptied), noise)),
           also=(DB,)),
     fires(OPTS, "it is empty and the options in the database are of another type", made(TMPFS, does(at("mounted", "opts.json"),
@@ -157,7 +166,10 @@ ROWS: tuple[Row, ...] = (
     fires(DB, "it is a link", linked(DATABASE, "/etc/hostname")),
     silent(DB, "it is empty", emptied(DATABASE)),
     silent(DB, "it is gone", deleted(DATABASE)),
-    silent(DB, "one of its metas is torn", does(DATABASE, lambda store: store.root.flip("volumes/metadata.db", 8 * 40))),
+    fires(DB, "one of its metas is torn", does(DATABASE, lambda store: store.root.flip("volumes/metadata.db", 8 * 40)), severity=INFO),
+    fires(DB, "its list of free pages is zero", does(DATABASE, no_freelist), cls=LOSSY),
+    fires(MISMATCH, "metadata.db has no record of it", does(DATABASE,
+          lambda store: store.root.volume("mounted", options=TMPFS), deleted(DATABASE))),
     fires(DAMAGED, "a record is cut", does(spot("volume", lambda store: store.data, lambda store: DATABASE.path(store)),
           recorded(b'{"Name":"da', "data"))),
     fires(DAMAGED, "a record is of another volume", does(spot("volume", lambda store: store.data, lambda store: DATABASE.path(

@@ -4,7 +4,7 @@ import pytest
 
 from docker_fsck.upgrade import timeline, version
 from docker_fsck.upgrade.choice import Choice, Homes, choose
-from docker_fsck.upgrade.settings import Settings, of_json
+from docker_fsck.upgrade.settings import Settings, key_fault, of_json
 from docker_fsck.upgrade.timeline import CONTAINERD, DRIVERS
 from docker_fsck.upgrade.version import Version
 
@@ -125,6 +125,31 @@ def test_versions_are_ordered_by_their_numbers() -> None:
 def test_a_daemon_json_is_read(data: bytes, expected: tuple[object, ...]) -> None:
     found = of_json(data, "daemon.json")
     assert expected == (found.driver, found.snapshotter, found.migration, found.fault)
+
+
+KEY = (
+    b'{"crv":"P-256","d":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE","kid":"%s","kty":"EC",'
+    b'"x":"axfR8uEsQkf4vOblY6RA8ncDfYEt6zOg9KE5RdiYwpY","y":"T-NC4v4af5uO5-tKfA-eFivOM1drMV7Oy7ZAaDe_UfU"}'
+)
+KEY_ID = b"LTJF:F6YM:5CJS:INX2:7DGN:CBAJ:QG4J:5ZFN:NOP6:TYVC:W7TR:VLFS"
+
+
+@pytest.mark.parametrize(
+    ("data", "fault"),
+    [
+        (KEY % KEY_ID, ""),
+        (b"", "the file is empty"),
+        (bytes(244), "244 bytes, all of them zero"),
+        (KEY % KEY_ID[::-1], "its id is"),
+        ((KEY % KEY_ID)[:90], "no key in it"),
+        (b"[]", "no key in it"),
+        ((KEY % KEY_ID).replace(b'"T-NC', b'"NC'), "no key in it"),
+        ((KEY % KEY_ID).replace(b"P-256", b"P-384"), "no key of the kind"),
+    ],
+)
+def test_a_key_is_one_if_its_id_is_made_of_it(data: bytes, fault: str) -> None:
+    assert key_fault(data).startswith(fault)
+    assert bool(fault) == bool(key_fault(data))
 
 
 def test_a_page_of_html_is_no_daemon_json() -> None:

@@ -8,7 +8,7 @@ import msgspec
 from docker_fsck.cli import roots
 from docker_fsck.config import Config
 from docker_fsck.errors import UsageError
-from docker_fsck.upgrade.settings import SNAPSHOTTER, Settings, of_json
+from docker_fsck.upgrade.settings import SNAPSHOTTER, Settings, key_fault, of_json
 
 LIMIT = 1 << 20
 _DRIVER, _FEATURE = ("storage-driver", "s"), ("feature",)
@@ -28,7 +28,7 @@ def of_host(config: Config, root: roots.Root, places: roots.Places | None = None
         found = msgspec.structs.replace(found, snapshotter=on, origin=_both(found.origin, feature[1]))
     named = (places.default, *([config.root] if config.root else []), *([found.root] if found.root else []))
     names = tuple(dict.fromkeys(path for path in named if os.path.realpath(path) == root.path))
-    return msgspec.structs.replace(found, own=True, names=names)
+    return msgspec.structs.replace(found, own=True, names=names, key=_key(Path(places.daemon_json).with_name("key.json")))
 
 
 def of_file(path: str) -> Settings:
@@ -47,6 +47,18 @@ def _read(path: str) -> Settings:
         return Settings()
     except OSError as error:
         return Settings(file=path, fault=(error.strerror or str(error)).lower())
+
+
+def _key(path: Path) -> str:
+    """Why the engine's key cannot be used; nothing if it can, or there is none: engines before 23 make one."""
+    try:
+        with path.open("rb") as file:
+            fault = key_fault(file.read(LIMIT))
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        fault = (error.strerror or str(error)).lower()
+    return fault and f"{path}: {fault}"
 
 
 def _is_own(config: Config, root: roots.Root, places: roots.Places) -> bool:

@@ -9,7 +9,7 @@ import re
 import msgspec
 
 from docker_fsck.bolt import Bucket
-from docker_fsck.boltread import open_database
+from docker_fsck.boltread import open_database, told
 from docker_fsck.reader import SMALL, Reader
 from docker_fsck.records.containers import ContainerTable
 from docker_fsck.records.fields import shown, trimmed
@@ -54,7 +54,7 @@ def read(reader: Reader, containers: ContainerTable) -> Containerd:
         return Containerd(database, images, _snapshots(reader), signs, _uuid(reader))
     found = database.root.bucket(b"v1", b"moby", b"images")
     images = isinstance(found, Bucket) and next(iter(found.items()), None) is not None
-    return Containerd(Source(META, "read"), images, _snapshots(reader), signs, _uuid(reader))
+    return Containerd(told(META, database), images, _snapshots(reader), signs, _uuid(reader))
 
 
 def snapshotted(driver: str) -> bool:

@@ -7,7 +7,8 @@ import msgspec
 
 from docker_fsck import ahead, ids
 from docker_fsck.reader import BIG, Reader
-from docker_fsck.records.gojson import first, ill_typed, labels, member, text
+from docker_fsck.records import members
+from docker_fsck.records.gojson import first, ill_typed, labels, member, respelt, text
 from docker_fsck.values import Trouble
 
 BASE = "containers"
@@ -65,7 +66,8 @@ class Container(msgspec.Struct, frozen=True):
 
     `volumes` are those of this root, `volume_drivers` the drivers of all its mounts. `user_data`: logs and checkpoints that
     hold something, looked for only where the config is absent.
-    `recorded`: the paths of its own folder as it knows them.
+    `recorded`: the paths of its own folder as it knows them. `networks`: name and id of each that it is on, the id empty
+    before its first start. `respelt`: members of both documents of whose names a bit is another.
     `hostconfig` None: it reads well; absent is a `Trouble` of state absent. `entries` are the folder's names and kinds.
     """
 
@@ -87,6 +89,8 @@ class Container(msgspec.Struct, frozen=True):
     user_data: tuple[str, ...] = ()
     labels: tuple[tuple[str, str], ...] = ()
     recorded: tuple[str, ...] = ()
+    networks: tuple[tuple[str, str], ...] = ()
+    respelt: tuple[str, ...] = ()
 
     @property
     def ref_name(self) -> str:
@@ -130,7 +134,7 @@ def _container(reader: Reader, ident: str, path: str) -> Container:
     entries = reader.names(path)
     if isinstance(entries, Trouble):
         return Container(ident, path, {}, entries, None)
-    hostconfig = _hostconfig(reader, path, entries)
+    hostconfig, host = _hostconfig(reader, path, entries)
     siblings = tuple(_siblings(reader, path, entries, ident))
     config = _config(reader, path, entries)
     if isinstance(config, Trouble):
@@ -153,6 +157,8 @@ def _container(reader: Reader, ident: str, path: str) -> Container:
         siblings=siblings,
         labels=labels(inner),
         recorded=tuple(filter(None, (text(config, name) for name in RECORDED))),
+        networks=tuple(_networks(config)),
+        respelt=tuple(_respelt(config, host)),
     )  # fmt: skip
 
 
@@ -181,6 +187,13 @@ def _points(value: dict[str, Any]) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+def _networks(config: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    settings = member(config, "NetworkSettings")
+    found = member(settings, "Networks") if isinstance(settings, dict) else None
+    for name, ends in sorted(found.items()) if isinstance(found, dict) else ():
+        yield name, (text(ends, "NetworkID") or "") if isinstance(ends, dict) else ""
+
+
 def _holds(value: dict[str, Any], name: str) -> bool:
     return any(key.casefold() == name.casefold() for key in value)
 
@@ -192,15 +205,25 @@ def _config(reader: Reader, path: str, entries: dict[str, str]) -> dict[str, Any
     return data if isinstance(data, Trouble) else parse(data, f"{path}/{CONFIG}")
 
 
-def _hostconfig(reader: Reader, path: str, entries: dict[str, str]) -> Trouble | None:
+def _hostconfig(reader: Reader, path: str, entries: dict[str, str]) -> tuple[Trouble | None, Any]:
     place = f"{path}/{HOSTCONFIG}"
     if HOSTCONFIG not in entries:
-        return Trouble(place, "absent", "no such file")
+        return Trouble(place, "absent", "no such file"), None
     data = reader.read(place, BIG)
     value = data if isinstance(data, Trouble) else first(data, place)
     if isinstance(value, Trouble):
-        return value
-    return None if isinstance(value, dict) else Trouble(place, "malformed", "null" if value is None else "not a JSON object")
+        return value, None
+    wrong = None if isinstance(value, dict) else Trouble(place, "malformed", "null" if value is None else "not a JSON object")
+    return wrong, value
+
+
+def _respelt(config: dict[str, Any], host: Any) -> Iterator[str]:  # noqa: ANN401 - JSON is any value
+    parts = (
+        (CONFIG, config, members.CONFIG), (CONFIG, member(config, "State"), members.STATE),
+        (CONFIG, member(config, "Config"), members.RUN), (HOSTCONFIG, host, members.HOST),
+    )  # fmt: skip
+    for name, value, known in parts:
+        yield from (f"{name}: {wrong} instead of {right}" for wrong, right in respelt(value, known))
 
 
 def _siblings(reader: Reader, path: str, entries: dict[str, str], ident: str) -> list[Sibling]:

@@ -6,7 +6,7 @@ a member of the wrong type makes the whole document unreadable for it.
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -193,3 +193,22 @@ def labels(config: Any) -> tuple[tuple[str, str], ...]:  # noqa: ANN401 - JSON i
     found = member(config, "Labels") if isinstance(config, dict) else None
     rows = found.items() if isinstance(found, dict) else ()
     return tuple(sorted((name, value) for name, value in rows if isinstance(value, str)))
+
+
+def respelt(value: object, known: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Members of an object with a name that no engine knows and that is one bit from one that is not there; each with that one.
+
+    Go takes no notice of a member that it does not know, nor of case.
+    """
+    there = {name.casefold() for name in value} if isinstance(value, dict) else set()
+    names = {name.casefold() for name in known}
+    for name in value if isinstance(value, dict) and not there <= names else ():
+        if name.casefold() not in names:
+            yield from ((name, each) for each in sorted(known) if each.casefold() not in there and _bits(name, each) == 1)
+
+
+def _bits(name: str, other: str) -> int:
+    """In how many bits two names differ; a byte that is no UTF-8 was read as U+FFFD and differs in its highest."""
+    if len(name) != len(other):
+        return 8 * (len(name) + len(other))
+    return sum(1 if one == "\ufffd" else (ord(one) ^ ord(two)).bit_count() for one, two in zip(name, other, strict=True))

@@ -51,12 +51,13 @@ class Image(msgspec.Struct, frozen=True):
 
 
 class Metadata(msgspec.Struct, frozen=True):
-    """What stands beside an image: parent image, time of the last tag; a `Trouble` where the file is broken."""
+    """What stands beside an image: parent image, time of the last tag, mark of a local build; a `Trouble` where one is broken."""
 
     id: str
     path: str
     parent: str | Trouble | None
     last_updated: str | Trouble | None
+    built_locally: bool | Trouble | None = None
 
 
 class ImageTable(msgspec.Struct, frozen=True):
@@ -151,8 +152,12 @@ def _time(data: bytes) -> str | None:
     return value if not value or is_time(value) else None
 
 
+def _mark(data: bytes) -> bool | None:
+    return True if data == b"\1" else None
+
+
 def _metadata(reader: Reader, base: str) -> tuple[dict[str, Metadata], list[str], list[Trouble]]:
-    rows = reader.table(base, ("parent", "lastUpdated"))
+    rows = reader.table(base, ("parent", "lastUpdated", "builtLocally"))
     if isinstance(rows, Trouble):
         return {}, [], [rows] if rows.state != "absent" else []
     found: dict[str, Metadata] = {}
@@ -162,5 +167,6 @@ def _metadata(reader: Reader, base: str) -> tuple[dict[str, Metadata], list[str]
         if isinstance(row, Row) and ids.HEX64.fullmatch(name):
             residue += [f"{path}/{entry}" for entry in row.entries if is_temp(entry)]
             parent = optional(row, path, "parent", digest_text)
-            found[f"sha256:{name}"] = Metadata(f"sha256:{name}", path, parent, optional(row, path, "lastUpdated", _time))
+            updated, built = optional(row, path, "lastUpdated", _time), optional(row, path, "builtLocally", _mark)
+            found[f"sha256:{name}"] = Metadata(f"sha256:{name}", path, parent, updated, built)
     return found, residue, []

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from docker_fsck.boltread import open_database
+from docker_fsck.boltread import open_database, told
 from docker_fsck.reader import Reader
 from docker_fsck.records.fields import decoded
 from docker_fsck.records.gojson import first, member, text
@@ -23,6 +23,7 @@ INDEX = 8
 PREDEFINED = frozenset({"bridge", "host", "none"})
 GENERIC = "com.docker.network.generic"
 BRIDGE_NAME = "com.docker.network.bridge.name"
+_IDS = {"network": "id", "endpoint": "id", "sandbox": "ID"}
 _SHAPE = re.compile(rb'\{"addrSpace":')
 
 
@@ -82,13 +83,17 @@ class Sandbox(msgspec.Struct, frozen=True):
 
 
 class NetworkTable(msgspec.Struct, frozen=True):
-    """What local-kv.db holds, by id; `database` is how it was read, `damaged` are records that cannot be parsed, by key."""
+    """What local-kv.db holds, by id; `database` is how it was read, `damaged` are records that cannot be parsed, by key.
+
+    `counted`: the keys of the numbers of endpoints, by network.
+    """
 
     database: Source
     networks: dict[str, Network] = {}
     endpoints: dict[str, Endpoint] = {}
     sandboxes: dict[str, Sandbox] = {}
     damaged: dict[str, Trouble] = {}
+    counted: dict[str, str] = {}
 
 
 def read(reader: Reader) -> NetworkTable:
@@ -96,15 +101,19 @@ def read(reader: Reader) -> NetworkTable:
     database = open_database(reader, DATABASE)
     if isinstance(database, Source):
         return NetworkTable(database)
-    table = NetworkTable(Source(DATABASE, "read"), {}, {}, {}, {})
+    table = NetworkTable(told(DATABASE, database), {}, {}, {}, {}, {})
     bucket = database.root.bucket(BUCKET)
     for key, value in bucket.items() if bucket else ():
         name = decoded(key)
         kind, _, ids = name.removeprefix(PREFIX).strip("/").partition("/")
+        if kind == "endpoint_count" and ids:
+            table.counted[ids] = name
         if isinstance(value, bytes) and len(value) > INDEX and kind in {"network", "endpoint", "sandbox"}:
             document = first(value[INDEX:], f"{DATABASE}: {name}")
-            if isinstance(document, dict):
+            if isinstance(document, dict) and (text(document, _IDS[kind]) or "") == ids.rpartition("/")[2]:
                 _put(table, kind, ids, document)
+            elif isinstance(document, dict):
+                table.damaged[name] = Trouble(DATABASE, "malformed", f"it speaks of {text(document, _IDS[kind]) or 'nothing'}")
             else:
                 table.damaged[name] = (
                     document if isinstance(document, Trouble) else Trouble(DATABASE, "malformed", "not a JSON object")

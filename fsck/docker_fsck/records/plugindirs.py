@@ -71,4 +71,6 @@ def _plugin(reader: Reader, ident: str, path: str, row: Row) -> Plugin:
     inner = member(value, "plugin") if isinstance(value, dict) else None
     if not isinstance(value, dict) or not isinstance(inner, dict | None):
         return Plugin(ident, path, Trouble(place, "malformed", "not a JSON object"), full=full)
+    if inner and (text(inner, "Id") or ident) != ident:
+        return Plugin(ident, path, Trouble(place, "malformed", f"it is the configuration of {text(inner, 'Id')}"), full=full)
     return Plugin(ident, path, None, (text(inner, "Name") or "") if inner else "", full)

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from docker_fsck.boltread import open_database
+from docker_fsck.boltread import open_database, told
 from docker_fsck.facts import Row
 from docker_fsck.reader import Reader
 from docker_fsck.records.fields import decoded
@@ -170,7 +170,7 @@ def _records(reader: Reader) -> tuple[dict[str, Record], dict[str, Trouble], Sou
             damaged[name] = made
         else:
             records[name] = made
-    return records, damaged, Source(DATABASE, "read")
+    return records, damaged, told(DATABASE, database)
 
 
 def parse_record(data: bytes, name: str) -> Record | Trouble:
@@ -178,7 +178,7 @@ def parse_record(data: bytes, name: str) -> Record | Trouble:
     value = strict(data, DATABASE)
     if isinstance(value, Trouble):
         return value
-    if not isinstance(value, dict) or text(value, "Name") not in {name, ""} or text(value, "Driver") is None:
+    if not isinstance(value, dict) or text(value, "Name") not in {name, ""} or not isinstance(member(value, "Driver"), str):
         return Trouble(DATABASE, "malformed", "no record of this volume")
     labels, options = _words(member(value, "Labels")), _words(member(value, "Options"))
     return Record(name, text(value, "Driver") or "", labels or {}, options)

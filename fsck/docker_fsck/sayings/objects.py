@@ -176,7 +176,7 @@ OBJECTS = (
     Saying(
         says=("Error loading key file", "unable to decode private key JWK"),
         cases=("FC-35",),
-        rules=("engine-id-empty",),
+        rules=("engine-key-damaged",),
         means="The key file that gives old engines their identity is empty.",
         do="Put it aside with the engine stopped; a new one is made, with a new identity.",
     ),

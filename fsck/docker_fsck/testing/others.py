@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
+from fastcrc.crc32 import iscsi
 
 from docker_fsck.testing.documents import compact
 
@@ -97,11 +98,25 @@ def plugin(root: "DataRoot", name: str = "vendor/store:1") -> str:
     return ident
 
 
+def log(*records: bytes) -> bytes:
+    """A raft log: a record with the first checksum, and then those given (etcd: walpb)."""
+    made, crc = b"\x04" + bytes(6) + b"\x84\x08\x04\x10" + bytes(5), 0
+    for kind, data in enumerate(records, 1):
+        crc = iscsi(data, crc)
+        rest, number = crc, b""
+        while rest:
+            number, rest = number + bytes([rest & 0x7F | (0x80 if rest > 0x7F else 0)]), rest >> 7
+        record = bytes([8, kind, 16]) + number + bytes([26, len(data)]) + data
+        pad = -len(record) % 8
+        made += (len(record) | ((0x80 | pad) << 56 if pad else 0)).to_bytes(8, "little") + record + bytes(pad)
+    return made
+
+
 def swarm(root: "DataRoot") -> None:
     """The state of the only manager of a swarm, as far as it can be read without its keys."""
     base = root.path / "swarm"
     raft = root.disk.folder(root.disk.folder(base / "raft", 0o700) / "wal-v3-encrypted", 0o700)
-    root.disk.put(raft / f"{0:016x}-{0:016x}.wal", bytes(4096), 0o600)
+    root.disk.put(raft / f"{0:016x}-{0:016x}.wal", log(b"of the node", b"encrypted", b"state").ljust(4096, b"\0"), 0o600)
     node = {"AdvertiseAddr": "192.0.2.1", "ListenAddr": "0.0.0.0:2377", "AutolockManagers": False}
     root.disk.put(base / "docker-state.json", compact(node), 0o600)
     root.disk.put(base / "state.json", compact([{"node_id": "x", "addr": "192.0.2.1:2377"}]), 0o600)

@@ -8,6 +8,7 @@ from docker_fsck.reader import Reader
 from docker_fsck.tarsplit import Entry, TarSplitError, entries
 from docker_fsck.values import Trouble
 from docker_fsck.verdicts import Task, Verdict
+from docker_fsck.verify import inherited
 from docker_fsck.verify.hashing import Differs, digest, named
 from docker_fsck.verify.locate import Located, locate
 from docker_fsck.verify.outward import Outward
@@ -59,6 +60,9 @@ def _judge(reader: Reader, task: Task, tree: LayerTree, pace: Pace) -> Verdict:
         return _sentence(task, locate(named(batches()), tree, pace))
     if not task.whole_tree:
         return Verdict(task.chain, "whole", count, extra=seen.strange(lambda: named(batches())), drift=tuple(seen.drift))
+    lost = inherited.damages(lambda record: entries(pieces(reader, record)), task, tree, pace)
+    if lost:
+        return Verdict(task.chain, "damaged", count, damages=lost)
     changed = tuple(each for each in seen.drift if each.found != "kind missing")  # the layer itself may remove it again
     return Verdict(task.chain, "whole", count, drift=changed)
 

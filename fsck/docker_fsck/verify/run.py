@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from docker_fsck import copies
 from docker_fsck.verdicts import Task, Verdict
 from docker_fsck.verify.budget import Budget, chosen
 from docker_fsck.verify.counts import Counts
@@ -83,7 +84,7 @@ def task_of(model: "Model", layer: "Layer") -> Task | None:
     below = tuple(model.home.content(each) for each in model.home.needs(ident)) if model.home.union else ()
     return Task(
         layer.chain, diff, f"{layer.path}/tar-split.json.gz", model.home.content(ident), below,
-        whole_tree=not model.home.union, shift=shift_of(model.store.reader.root),
+        whole_tree=not model.home.union, shift=shift_of(model.store.reader.root), beneath=copies.beneath_records(model, layer),
     )  # fmt: skip
 
 

@@ -1,0 +1,37 @@
+"""Logs of a swarm manager: every record has a checksum over all before it."""
+
+import pytest
+
+from docker_fsck.records import wal
+from docker_fsck.testing.others import log
+
+WHOLE = log(b"of the node", b"encrypted", b"state", b"snapshot")
+
+
+@pytest.mark.parametrize("data", [WHOLE, WHOLE.ljust(4096, b"\0"), log()], ids=["as it is", "preallocated", "just begun"])
+def test_a_whole_log_has_no_fault(data: bytes) -> None:
+    assert "" == wal.fault(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "fault"),
+    [
+        (bytes(4096), "it has no records"),
+        (b"\xff" * 64, "record 1"),
+        (WHOLE[:-9], "record 5"),
+        (WHOLE + b"noise", "record 6"),
+        (WHOLE.replace(b"encrypted", b"encrypteD"), "record 3"),
+        (log(b"of the node")[:16] + WHOLE[40:], "record"),
+    ],
+    ids=["zero", "noise", "cut", "something behind it", "another bit", "a record is missing"],
+)
+def test_a_damaged_log_is_told(data: bytes, fault: str) -> None:
+    assert wal.fault(data).startswith(fault)
+
+
+def test_each_bit_of_the_data_and_of_its_checksum_counts() -> None:
+    start = WHOLE.index(b"encrypted")
+    for bit in range(8 * start, 8 * (start + len(b"encrypted"))):
+        changed = bytearray(WHOLE)
+        changed[bit // 8] ^= 1 << bit % 8
+        assert wal.fault(bytes(changed))
