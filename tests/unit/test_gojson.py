@@ -14,7 +14,7 @@ from msgspec import Struct
 from docker_fsck.ids import digest, reference_fault
 from docker_fsck.reader import Reader
 from docker_fsck.records import containers, imagedb, repositories
-from docker_fsck.records.gojson import first, ill_typed, member, strict, text
+from docker_fsck.records.gojson import first, ill_typed, member, respelt, strict, text
 from docker_fsck.testing.documents import container_config
 from docker_fsck.values import Trouble
 
@@ -409,3 +409,22 @@ def test_half_a_surrogate_pair_becomes_a_replacement_character(read: Callable[[b
 @pytest.mark.parametrize("data", [b'{"x":' + b"[" * 5000 + b"]" * 5000 + b"}", b"[" * 3000 + b"]" * 3000])
 def test_what_is_nested_deeper_than_python_goes_is_damaged_to_us_though_not_to_the_engine(data: bytes) -> None:
     assert Trouble("p", "malformed", "nested too deeply") == strict(data, "p")
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ({"Memory": 1, "Dns": []}, []),
+        ({"memory": 1, "DNS": []}, []),
+        ({"Memorx": 1, "Dns": []}, [("Memorx", "Memory")]),
+        ({"Memor\ufffd": 1, "Dns": []}, [("Memor\ufffd", "Memory")]),
+        ({"Memory": 1, "Memorx": 1, "Dns": []}, []),
+        ({"Memoay": 1, "Dns": []}, []),
+        ({"Memories": 1}, []),
+        ([], []),
+        (None, []),
+    ],
+    ids=["all", "case", "one bit", "the highest bit", "it is there too", "two bits", "another", "a list", "null"],
+)
+def test_a_name_that_is_one_bit_from_one_that_is_not_there_is_told(value: object, expected: list[tuple[str, str]]) -> None:
+    assert expected == list(respelt(value, ("Memory", "Dns")))
