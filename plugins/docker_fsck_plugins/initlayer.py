@@ -31,13 +31,17 @@ MODE = 0o755
 
 
 def lost(model: Model, init: str) -> tuple[str, ...]:
-    """Files that the engine makes in every init layer and this one has not; folders may be the image's own instead."""
+    """Files that the engine makes in every init layer and this one has not; where the image has a folder, it makes none."""
     content = model.home.content(init)
     held = {above: model.store.top_names(f"{content}/{above}".removesuffix("/")) for above in ("", "dev", "etc")}
     if any(isinstance(names, Trouble) and names.state == "unreadable" for names in held.values()):
         return ()
     parts = ((name, name.rpartition("/")) for name in (*FILES, *LINKS))
-    return tuple(name for name, (above, _, last) in parts if isinstance(names := held[above], Trouble) or last not in names)
+    gone = [name for name, (above, _, last) in parts if isinstance(names := held[above], Trouble) or last not in names]
+    if not gone or not model.home.union:
+        return tuple(gone)
+    below = {name: copies.beneath(model, model.home.needs(init), name) for name in gone}
+    return tuple(name for name, facts in below.items() if facts is None or facts.kind != "dir")
 
 
 def refilled(model: Model, init: str) -> Remedy | str:

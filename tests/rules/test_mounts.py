@@ -140,6 +140,12 @@ def copied(store: Whole) -> Told:
     return told(store, "driverdir", store.root.mount_id(store.busy), store.root.mount_record(first))
 
 
+def folder_of_the_image(store: Whole) -> None:
+    """The image has a folder /etc/hosts, and the engine leaves it alone."""
+    box = store.root.container(store.root.image("odd:1", [{"etc/hosts/note": b"x"}]), "odd")
+    store.root.delete(store.root.content(store.root.init_id(box)) / "etc/hosts")
+
+
 def on_an_image(store: Whole) -> Told:
     """The writable layer of `ran` is the layer of an image."""
     victim = store.dir_of(store.web)
@@ -266,6 +272,7 @@ ROWS: tuple[Row, ...] = (
           also=("layer-driverdir-missing",), leaves=("layer-parent-missing", "ovl-lower")),
     fires(HOLLOW, "only some of it is left", does(content("init"), lambda store: store.root.delete(
         store.root.content(store.root.init_id(store.ran)) / "etc"))),
+    silent(HOLLOW, "the image has a folder where the engine makes a file", folder_of_the_image, drivers=UNION),
     silent(HOLLOW, "a folder of it is gone that the image may have", does(content("init"), lambda store: store.root.delete(
         store.root.content(store.root.init_id(store.ran)) / "proc"))),
     fires(CHANGED, "a file of the image in it is another", flipped(INHERITED), drivers=VFS, level=Level.DEEP),
