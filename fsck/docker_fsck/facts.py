@@ -3,6 +3,7 @@
 import errno
 import os
 import stat
+import sys
 
 import msgspec
 
@@ -78,10 +79,14 @@ def trouble(path: str, error: OSError) -> Trouble:
     return Trouble(path, "unreadable", words)
 
 
+_kept = sys.intern
+"""Thousands of folders have the same few names in them."""
+
+
 def entries_of(fd: int) -> dict[str, str]:
     """The names in an open folder, each with its kind; nothing is followed."""
     with os.scandir(fd) as listing:
-        return {entry.name: "file" if entry.is_file(follow_symlinks=False) else _kind(entry) for entry in listing}
+        return {_kept(entry.name): "file" if entry.is_file(follow_symlinks=False) else _kind(entry) for entry in listing}
 
 
 def _kind(entry: "os.DirEntry[str]") -> str:
