@@ -64,8 +64,11 @@ def unreported(name: str) -> Iterator[str]:
             first, second = (places[kind] for kind in pair)
             if name not in {kind.store for kind in pair} or first in second.parents or second in first.parents:
                 continue  # both are struck in another store; or what is in a folder that is struck is no second damage
+            told = list(_both(site.root, [(kind, places[kind], damages[kind]) for kind in pair], host))
             if frozenset(kind.name for kind in pair) not in UNTELLABLE:
-                yield from _both(site.root, [(kind, places[kind], damages[kind]) for kind in pair], host)
+                yield from told
+            elif not told:
+                yield f"{pair[0].name} and {pair[1].name} are both reported, the exception has to go"
 
 
 def _both(root: Path, pair: list[tuple[Kind, Path, str]], host: HostView) -> Iterator[str]:
