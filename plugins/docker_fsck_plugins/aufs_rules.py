@@ -56,6 +56,8 @@ def layers_file(model: Model) -> Iterator[Fault]:
             continue
         if isinstance(actual, Trouble):
             yield _list_fault(path, ident, f"the list of ancestors of {ident} is not usable: {actual.why}", expected, actual.why)
+        elif expected is None and not actual and _stands(model, ident):
+            yield _list_fault(path, ident, f"the list of ancestors of {ident} is empty, and it has some", None, "nothing")
         elif expected is not None and actual != expected:
             gone = tuple(cause for each in expected if home.missing(each) is not None for cause in _causes(model, each))
             cut = expected[: len(actual)] == actual or any(each not in home.all for each in actual)
@@ -65,6 +67,13 @@ def layers_file(model: Model) -> Iterator[Fault]:
                 f"the list of ancestors of {ident} has {len(actual)} entries and is not that of its chain of {len(expected)}"
             )
             yield _list_fault(path, ident, message, expected if cut else None, " ".join(actual) or "nothing", gone)
+
+
+def _stands(model: Model, ident: str) -> bool:
+    """Whether a record tells that it stands on another layer, though not on which."""
+    mount, owner = model.dir_mount.get(ident), model.dir_owner.get(ident)
+    writable = mount is not None and ident == mount.mount_id and mount.init_id is not None
+    return writable or (owner is not None and owner.parent is not None)
 
 
 def _elsewhere(model: Model, ident: str, actual: tuple[str, ...], expected: tuple[str, ...]) -> bool:

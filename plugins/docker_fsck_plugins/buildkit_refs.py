@@ -20,7 +20,7 @@ def record_damaged(model: Model) -> Iterator[Fault]:
     Repair: none; `docker builder prune --all` removes the build cache.
     """
     found = builds(model)
-    if found is None or found.hides:
+    if found is None or found.hides or model.store.unknown or any(each.layers.faults for each in model.store.models):
         return
     read = {path: open_database(model.store.reader, path) for path in (SNAPSHOTS, LEASES, RECORDS, CACHE)}
     roots = {path: each.root for path, each in read.items() if isinstance(each, Database)}

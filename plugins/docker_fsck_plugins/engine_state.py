@@ -7,6 +7,7 @@ from docker_fsck.api import (
     ActionClass,
     Confidence,
     Fault,
+    Level,
     Model,
     Ref,
     Remedy,
@@ -142,7 +143,24 @@ def swarm_state(model: Model) -> Iterator[Fault]:
             yield Fault(Ref("file", fault.path), message, (fault.path,), "", fault.why, severity=severity, daemon_error=said)
 
 
+@rule("swarm-log-damaged", Severity.ERROR, level=Level.DEEP, after=("swarm-state",))
+def swarm_log(model: Model) -> Iterator[Fault]:
+    """A record in the log of a swarm manager does not have its checksum.
+
+    Why it matters: the manager does not come back into its swarm, or forgets what stands behind the record.
+    How it comes about: power loss, a failing disk, bit rot. A last record that is cut off is repaired by the engine.
+    Repair: none. Of several managers: copy `swarm/` away, leave the swarm by force and join again. The only manager: copy
+        `swarm/` away, then `docker swarm init --force-new-cluster`.
+    Never: delete files of the log.
+    Seen in: FC-51
+    """
+    if model is model.store.models[0]:
+        for fault in swarm.logs(model.store.reader):
+            message = f"the log of this manager is damaged: {fault.path}: {fault.why}"
+            yield Fault(Ref("file", fault.path), message, (fault.path,), "whole records", fault.why)
+
+
 @hookimpl
 def fsck_rules() -> Iterable[Rule]:
     """The rules on the state of the engine."""
-    return (db_unreadable, uuid, engine_id, engine_id_malformed, swarm_state)
+    return (db_unreadable, uuid, engine_id, engine_id_malformed, swarm_state, swarm_log)

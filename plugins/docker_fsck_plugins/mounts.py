@@ -82,7 +82,13 @@ def rwdir_missing(model: Model) -> Iterator[Fault]:
     Daemon says: stat …/overlay2/<id>: no such file or directory
     Seen in: FC-22
     """
-    yield from _dir_missing(model, lambda mount: mount.mount_id, "the writable layer")
+    yield from _dir_missing(model, _writable, "the writable layer")
+
+
+def _writable(mount: mounts.Mount) -> str | Trouble | None:
+    """The driver id of the writable layer, as the record tells it or as it follows from that of the init layer."""
+    told = isinstance(mount.mount_id, Trouble) and mount.mount_id.state != "unreadable" and isinstance(mount.init_id, str)
+    return str(mount.init_id).removesuffix("-init") if told else mount.mount_id
 
 
 @rule("mount-initdir-missing", Severity.ERROR, after=("mount-record-broken", "container-dead"))

@@ -21,6 +21,7 @@ from docker_fsck_plugins.remedies import broken, kind_at, refused, set_aside, to
 
 BUILT_IN = frozenset({"bridge", "host", "null", "overlay", "macvlan", "ipvlan", "remote", "windows", "none"})
 DATABASE = Ref("file", networks.DATABASE)
+EVERYWHERE = networks.PREDEFINED | {"default", "ingress", "docker_gwbridge"}
 AGAIN = "make your networks again and connect their containers"
 
 
@@ -95,7 +96,8 @@ def network_missing(model: Model) -> Iterator[Fault]:
     users: dict[str, list[str]] = {}
     for ident, container in sorted(known.containers.items()):
         for name, network in container.networks:
-            if name not in networks.PREDEFINED and network not in table.networks and (network or name not in names):
+            typed = any(each.startswith(name) for each in table.networks)  # by its id, and not started since
+            if not typed and name not in EVERYWHERE and network not in table.networks and (network or name not in names):
                 users.setdefault(name, []).append(ident)
     for name, idents in sorted(users.items()):
         message = f"{len(idents)} containers are on the network {name}, which is not there"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from docker_fsck.api import Confidence, Fault, Level, Model, Ref, Rule, Severity, Trouble, gojson, hookimpl, rule
+from docker_fsck.api import HEX64, Confidence, Fault, Level, Model, Ref, Rule, Severity, Trouble, gojson, hookimpl, rule
 
 NOT_BELOW_OVERLAY = ("aufs", "ecryptfs", "fuse.vboxsf", "nfs", "nfs4", "overlay", "vboxsf")
 """File systems on which overlayfs has no upper folder (moby: daemon/graphdriver/overlay2, overlayutils)."""
@@ -124,23 +124,31 @@ def paths_foreign(model: Model) -> Iterator[Fault]:
 
 @rule("container-path-damaged", Severity.WARNING, after=("container-id-mismatch", "container-paths-foreign"))
 def path_damaged(model: Model) -> Iterator[Fault]:
-    """A container's record names files of its own that lie in another container's folder, or have another name.
+    """A container's record names files of its own that cannot be: of no container, or under another name.
 
     Why it matters: `docker inspect` shows a wrong path until the next start, at which the engine names them anew.
     How it comes about: bit rot, or an edit.
     Repair: none is needed.
+    Never: take it ill of a container that it uses the network of another (`--network container:`), whose files these are then.
     """
     for ident, container in sorted(model.containers.items()):
         for path in container.recorded:
             _, there, rest = path.rpartition("/containers/")
             owner, _, name = rest.partition("/")
-            if there and name and (owner != ident or not (name in OWN or name.endswith(".log"))):
+            strange = not (name in OWN or name.endswith(".log")) or not HEX64.fullmatch(owner)
+            mine = owner == ident or (name in OWN and _bits(owner, ident) > 1)
+            if there and name and (strange or not mine):
                 message = f"{container.ref_name} calls {path} a file of its own"
                 place = f"{container.path}/config.v2.json"
                 yield Fault(
                     Ref("container", ident), message, (place,), f"{container.path}/…", path, (), (Ref("container", ident),)
                 )
                 break
+
+
+def _bits(one: str, two: str) -> int:
+    """In how many bits two ids differ."""
+    return sum((ord(a) ^ ord(b)).bit_count() for a, b in zip(one, two, strict=False))
 
 
 @rule("container-member-damaged", Severity.WARNING, after=("container-config-corrupt", "container-hostconfig-corrupt"))

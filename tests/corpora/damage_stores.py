@@ -13,8 +13,10 @@ from damage_kinds import BUILT, ENGINE28, MAPPER, VFS, Site
 from msgspec import structs
 
 from docker_fsck.host import HostView, Recorded
+from docker_fsck.ids import digest
+from docker_fsck.records.containerd import META
 from docker_fsck.testing.table import STOPPED
-from docker_fsck.testing.whole import whole
+from docker_fsck.testing.whole import Whole, whole
 
 TAG, NAME = "acme/app:legacy", "running1"
 MESSAGE = b"\x0a\x06stdout\x10\x01\x1a\x05one\r\n"[:18].ljust(18, b"\n")
@@ -43,11 +45,28 @@ def _unpacked(name: str, place: Path) -> tuple[Site, HostView]:
     return Site(root, driver, tags[TAG.partition(":")[0]][TAG], container), STOPPED
 
 
+def _like_an_engines(made: Whole) -> None:
+    """What roots of engines have and the builder does not make by itself, so that kinds of both can be struck in one root."""
+    root = made.root
+    root.volume("options", options={"type": "tmpfs", "device": "tmpfs", "o": "size=1m"})
+    root.write("engine-id", b"4f6a2f1c-5b6d-4c7e-8f90-a1b2c3d4e5f6")
+    root.write(root.image_metadata(made.app) / "builtLocally", b"\1")
+    root.write_bolt("buildkit/history.db", {"_records": {"a": b"one"}}, 0o600)
+    manifest = b'{"schemaVersion":2}'
+    size = bytes([2 * len(manifest)])
+    blob = root.path / "containerd/daemon/io.containerd.content.v1.content/blobs/sha256" / digest(manifest)[7:]
+    blob.parent.mkdir(parents=True)
+    root.write(blob, manifest)
+    (root.path / META).parent.mkdir(parents=True)
+    root.write_bolt(META, {"v1": {"moby": {"content": {"blob": {digest(manifest): {"size": size}}}}}}, 0o644)
+
+
 def _built(name: str, place: Path) -> tuple[Site, HostView]:
     driver = {BUILT: "overlay2", MAPPER: "devicemapper"}.get(name, name)
     made = whole(place / "root", driver)
     root, site = made.root, Site(place / "root", driver, made.web, made.ran)
     if name == BUILT:
+        _like_an_engines(made)
         root.plugin()
         root.swarm()
         (root.path / UUID).parent.mkdir(parents=True)

@@ -226,6 +226,7 @@ CASES: tuple[Case, ...] = (
     Case(id="FC-34", what="(a) a plugin without config.json", how=lambda s: folder(s, f"plugins/{'3' * 64}", note=b"x"), finds={"plugin-config-damaged": ERROR}, classes=frozenset({LOSSY}), keeps=user_data),
     Case(id="FC-34", what="(c) a plugin in removal", how=lambda s: folder(s, f"plugins/{'3' * 64}-removing"), finds={"plugin-residue": INFO}, classes=ONLY_RECLAIM, keeps=user_data),
     Case(id="FC-35", what="engine-id is empty", how=lambda s: s.root.write("engine-id", b""), finds={"engine-id-empty": WARNING}, classes=ONLY_LOSSY, keeps=user_data),
+    Case(id="FC-35", what="key.json of this host's engine is empty", how=lambda _: None, finds={"engine-key-damaged": CRITICAL}, engine=Settings(key="/etc/docker/key.json: the file is empty"), keeps=user_data),
     Case(id="FC-36", what="daemon.json is empty", how=lambda _: None, finds={"daemon-json": ERROR}, engine=Settings(file="/etc/docker/daemon.json", fault="the file is empty"), keeps=user_data),
     Case(id="FC-37", what="temporary files beside what they were meant for", how=lambda s: s.root.write(config(s, ".tmp-config.v2.json7"), b"{"), finds={"container-temp-residue": INFO}, classes=ONLY_RECLAIM, keeps=user_data_of_others),
     Case(id="FC-37", what="an unfinished registration", how=lambda s: s.root.layer_tmp(), finds={"layer-tmp": INFO}, classes=ONLY_RECLAIM, keeps=all_layers),

@@ -107,6 +107,8 @@ ROWS = only(ONLY, (
           cls=LOSSLESS) for what, blow in (
         ("is empty", emptied), ("is all NUL", nulled), ("is gone", deleted), ("is a folder", foldered), ("is a pipe", piped))),
     fires(LIST, "that of the lowest layer is gone", deleted(part("layers", low)), cls=LOSSLESS),
+    fires(LIST, "it is empty and what tells the chain is lost too", does(part("layers", rw), emptied(part("layers", rw)), lambda store:
+          store.root.empty(store.root.mount_record(store.ran) / "parent")), also=("mount-record-broken",), leaves=(LIST,)),
     fires(LIST, "it is a link", linked(part("layers", top), "../diff"), cls=LOSSLESS),
     fires(LIST, "its last line is cut", cut(part("layers", rw)), cls=LOSSLESS),
     fires(LIST, "its last line is lost", lines(rw, lambda _, each: each[:-1]), cls=LOSSLESS),

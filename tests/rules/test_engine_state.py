@@ -6,6 +6,7 @@ from pathlib import Path
 from docker_fsck.testing import boltfile
 from docker_fsck.testing.table import Row, disagreements, fires, run, silent
 from docker_fsck.testing.whole import Whole, whole
+from docker_fsck.values import Level
 
 from .cases import (
     CRITICAL,
@@ -28,7 +29,7 @@ from .cases import (
 )
 
 DB, UUID, ID, SWARM = "containerd-db-unreadable", "containerd-uuid", "engine-id-empty", "swarm-state"
-NO_ID = "engine-id-malformed"
+NO_ID, RECORDS = "engine-id-malformed", "swarm-log-damaged"
 DAEMON = "containerd/daemon"
 META = file(lambda store: store.root.path / DAEMON / "io.containerd.metadata.v1.bolt/meta.db")
 PLACE = file(lambda store: store.root.path / DAEMON / "io.containerd.grpc.v1.introspection/uuid")
@@ -100,8 +101,10 @@ ROWS: tuple[Row, ...] = (
     fires(SWARM, "tasks.db is all NUL", swarm(nulled(in_swarm("worker/tasks.db")), in_swarm("worker/tasks.db"))),
     *(fires(SWARM, f"{name} is gone", swarm(deleted(in_swarm(name)), in_swarm(name)), severity=severity) for name, severity in (
         ("docker-state.json", None), ("state.json", None))),
-    fires(SWARM, "a record of a log has another checksum", does(in_swarm(LOG), lambda store: store.root.swarm(), flipped(in_swarm(LOG), 8 * 36))),
-    fires(SWARM, "a log is all NUL", swarm(nulled(in_swarm(LOG)), in_swarm(LOG))),
+    fires(RECORDS, "a record has another checksum", swarm(flipped(in_swarm(LOG), 8 * 36), in_swarm(LOG)), level=Level.DEEP),
+    fires(RECORDS, "it is all NUL", swarm(nulled(in_swarm(LOG)), in_swarm(LOG)), level=Level.DEEP),
+    silent(RECORDS, "it is shorter than it was made", swarm(cut(in_swarm(LOG)), in_swarm(LOG)), level=Level.DEEP),
+    silent(RECORDS, "a manager is whole", does(TAGS, lambda store: store.root.swarm()), level=Level.DEEP),
     fires(SWARM, "a folder stands where a log was", swarm(foldered(in_swarm(LOG)), in_swarm(LOG))),
     silent(SWARM, "a log is shorter than it was made", does(in_swarm(LOG), lambda store: store.root.swarm(), cut(in_swarm(LOG)))),
     fires(SWARM, "a log is empty", swarm(emptied(in_swarm(LOG)), in_swarm(LOG))),

@@ -217,6 +217,8 @@ ROWS: tuple[Row, ...] = (
     silent(BROKEN, "the record has one file more", written(part("notes"), b"x")),
     silent(BROKEN, "the container stands on no layer", does(record(), lambda store: store.root.container(None, "scratch"))),
     fires(NO_RW, "all of it is gone", hurting(whole_layer("rw"), *RAN)),
+    fires(NO_RW, "all of it is gone and mount-id is empty", does(layer("rw"), lambda _: None, lambda store: [
+        whole_layer("rw")(store), store.root.empty(store.root.mount_record(store.ran) / "mount-id")]), also=(BROKEN,), drivers=VFS),
     fires(NO_RW, "a link stands in its place", linked(layer("rw"), "/etc"), drivers=("overlay2", "vfs")),
     folds(NO_RW, "container-dead", "the container is dead", does(OF_RAN, dead, whole_layer("rw")), cls=LOSSY_USER),
     silent(NO_RW, "the container is dead and its layers are whole", does(layer("rw"), dead), also=("container-dead",)),

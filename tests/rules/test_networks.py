@@ -110,6 +110,7 @@ ROWS: tuple[Row, ...] = (
     fires(GONE, "the network that a container was on is another one now", on("front", OTHER, front), severity=Severity.INFO),
     silent(GONE, "a container is on a network of the user's", does(DATABASE, on("front", "", front))),
     silent(GONE, "a container knows an older id of a network that each start makes", does(DATABASE, on("bridge", OTHER))),
+    silent(GONE, "a container was made with the first digits of a network's id", does(DATABASE, lambda store: on(front(store)[:12], "")(store))),
     silent(GONE, "the node is in a swarm", does(DATABASE, on("mine", OTHER), lambda store: store.root.swarm())),
     fires(BRIDGE, "two networks were made at once", twins),
     silent(BRIDGE, "two networks have no bridge of their own", does(DATABASE, lambda store: [

@@ -62,7 +62,10 @@ def renamed(key: str, path: str) -> Callable[[Whole], Told]:
 
     def how(store: Whole) -> Told:
         place = store.root.container_dir(store.ran) / "config.v2.json"
-        told = json.loads(place.read_bytes()) | {key: path.format(id=store.ran, other=store.busy)}
+        near = (
+            store.ran[:-1] + "".join(each for each in "0123456789abcdef" if (ord(each) ^ ord(store.ran[-1])).bit_count() == 1)[:1]
+        )
+        told = json.loads(place.read_bytes()) | {key: path.format(id=store.ran, other=store.busy, near=near)}
         store.root.write(place, json.dumps(told).encode())
         return Told("container", store.ran, store.rel(place))
 
@@ -143,6 +146,9 @@ ROWS: tuple[Row, ...] = (
     *(fires(MEMBER, f"a bit of {old} in {name} is another", respelt(name, old, new)) for name, old, new in (
         ("config.v2.json", "ProcessLabel", "ProcessLabem"), ("hostconfig.json", "Privileged", "Privilegee"))),
     silent(MEMBER, "it has another case, or one more", respelt("hostconfig.json", '"Privileged"', '"Later":1,"privileged"')),
+    fires(OWN, "a bit of its own id is another", renamed("HostsPath", "/var/lib/docker/containers/{near}/hosts")),
+    silent(OWN, "it uses the network of another container", renamed("HostsPath", "/var/lib/docker/containers/{other}/hosts")),
+    silent(OWN, "it used the network of one that is gone", renamed("HostnamePath", "/var/lib/docker/containers/" + "5" * 64 + "/hostname")),
     silent(OWN, "its log is one of the driver local", renamed("LogPath", "/var/lib/docker/containers/{id}/local-logs/container.log")),
     silent(LOG, "it is empty", log(b"")),
     silent(LOG, "it is long", log(LINE * 4000)),

@@ -137,7 +137,7 @@ ROWS: tuple[Row, ...] = (
     fires(OPTS, "it is empty and so is the database", made(TMPFS, does(at("mounted", "opts.json"), opts(emptied),
           emptied(DATABASE))), also=(MISMATCH,)),
     fires(OPTS, "it is empty and the database is noise", made(TMPFS, does(at("mounted", "opts.json"), opts(emptied), noise)),
-          also=(DB,)),
+          also=(DB,), leaves=(MISMATCH,)),
     fires(OPTS, "it is empty and the options in the database are of another type", made(TMPFS, does(at("mounted", "opts.json"),
           opts(emptied), recorded(b'{"Name":"mounted","Driver":"local","Labels":null,"Options":{"type":5}}')))),
     fires(OPTS, "it is a folder, which the engine passes over", made(TMPFS, opts(foldered)), severity=ERROR),

@@ -215,6 +215,17 @@ def test_a_broken_configuration_of_the_host_is_known_as_broken(tmp_path: Path) -
     assert (str(tmp_path / "etc.json"), "the file is empty") == (found.file, found.fault)
 
 
+def test_the_key_beside_the_hosts_configuration_is_looked_at_for_its_own_root_alone(tmp_path: Path) -> None:
+    places = host(tmp_path, file="{}")
+    assert "" == known(tmp_path, places).key
+    (tmp_path / "key.json").write_bytes(b"")
+    assert f"{tmp_path}/key.json: the file is empty" == known(tmp_path, places).key
+    assert "" == known(tmp_path, places, str(tmp_path / "copy")).key
+    (tmp_path / "key.json").unlink()
+    (tmp_path / "key.json").mkdir()
+    assert f"{tmp_path}/key.json: is a directory" == known(tmp_path, places).key
+
+
 def test_a_link_to_the_hosts_own_root_is_another_name_of_it(tmp_path: Path) -> None:
     (tmp_path / "disk").mkdir()
     (tmp_path / "docker").symlink_to(tmp_path / "disk")

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from docker_fsck.boltread import Damaged, open_database, told
+from docker_fsck.facts import Facts
 from docker_fsck.reader import Reader
 from docker_fsck.records import members, wal
 from docker_fsck.records.gojson import respelt, strict, text
@@ -66,7 +67,7 @@ def _misspelt(value: Any) -> str:  # noqa: ANN401 - JSON is any value
 
 
 def _raft(reader: Reader) -> Iterator[Trouble]:
-    """Logs and snapshots: what is in them is encrypted, the frames around it are not; logs are preallocated."""
+    """Logs and snapshots as far as their names and sizes tell; logs are preallocated."""
     names = reader.names(RAFT)
     for folder in names if isinstance(names, dict) else ():
         files = reader.names(f"{RAFT}/{folder}")
@@ -75,10 +76,18 @@ def _raft(reader: Reader) -> Iterator[Trouble]:
             yield Trouble(f"{RAFT}/{folder}", "absent", "there is no log in it")
         for name, kind in held.items():
             path = f"{RAFT}/{folder}/{name}"
-            if name.endswith((".wal", ".snap")):
-                data = reader.read(path) if kind == "file" else Trouble(path, "malformed", f"a {kind} stands there")
-                why = wal.fault(data) if isinstance(data, bytes) and name.endswith(".wal") else ""
-                if isinstance(data, Trouble):
-                    yield data
-                elif not data or why:
-                    yield Trouble(path, "malformed", why if data else "the file is empty")
+            facts = reader.facts(path) if name.endswith((".wal", ".snap")) else None
+            if isinstance(facts, Facts) and (kind != "file" or not facts.size):
+                yield Trouble(path, "malformed", "the file is empty" if kind == "file" else f"a {kind} stands there")
+
+
+def logs(reader: Reader) -> Iterator[Trouble]:
+    """Logs of which a record does not have its checksum; what is in them is encrypted, the frames around it are not."""
+    names = reader.names(RAFT)
+    for folder in names if isinstance(names, dict) else ():
+        files = reader.names(f"{RAFT}/{folder}")
+        for name in files if isinstance(files, dict) else ():
+            path = f"{RAFT}/{folder}/{name}"
+            data = reader.read(path) if name.endswith(".wal") else b""
+            if isinstance(data, bytes) and data and (why := wal.fault(data)):
+                yield Trouble(path, "malformed", why)
