@@ -41,7 +41,8 @@ def backing(fd: int) -> Backing:
 def typed(fd: int) -> bool | None:
     """Whether the folder's entries come with their kind (d_type), as graph drivers on overlayfs need it; None if it is empty.
 
-    The engine asks the same question (pkg/fsutils, `SupportsDType`): one entry without a kind is a no.
+    The engine asks the same question (pkg/fsutils, `SupportsDType`): one entry without a kind is a no. A file system keeps kinds
+    for all or for none, so that the first entries tell it.
     """
     import ctypes  # noqa: PLC0415 - it takes as long to load as all else here
 
@@ -49,13 +50,11 @@ def typed(fd: int) -> bool | None:
     buffer = ctypes.create_string_buffer(_ROOM)
     own = sparing(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, os.O_NOATIME, fd)
     try:
-        seen = None
         while (size := _getdents(libc, own, buffer)) > 0:
             kinds = [kind for name, kind in _entries(buffer.raw[:size]) if name not in {b".", b".."}]
-            if 0 in kinds:
-                return False
-            seen = True if kinds else seen
-        return seen
+            if kinds:
+                return 0 not in kinds
+        return None
     finally:
         os.close(own)
 

@@ -150,6 +150,9 @@ def cacheid_duplicate(model: Model) -> Iterator[Fault]:
     How it comes about: a record was copied by hand.
     Repair: none; which of the two is right cannot be told from the records.
     """
+    named = [layer.dir_id for layer in model.layers.layers.values() if layer.dir_id is not None]
+    if len(set(named)) == len(named):
+        return
     claims: dict[str, list[str]] = {}
     for layer in model.layers.layers.values():
         if layer.dir_id is not None:

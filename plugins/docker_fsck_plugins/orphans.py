@@ -114,8 +114,10 @@ def probe_residue(model: Model) -> Iterator[Fault]:
         names = model.store.top_names(base)
         for name in names if isinstance(names, dict) else ():
             path = f"{base}/{name}" if base else name
-            if PROBE.fullmatch(name) and not any(
-                _within(held, path) for held in model.store.host.held | model.store.host.mount_points
+            if (
+                "-" in name
+                and PROBE.fullmatch(name)
+                and not any(_within(held, path) for held in model.store.host.held | model.store.host.mount_points)
             ):
                 yield Fault(Ref("file", path), "a probe of the file system was left", (path,), "", "", (reclaim(path),))
 

@@ -67,7 +67,7 @@ class OverlayHome:
     @cached_property
     def gone(self) -> frozenset[str]:
         """Driver ids that some `lower` or short link leads to and that are known to have no content."""
-        missing = {ident: self.missing(ident) for ident in {*self.target.values(), *self.dirs}}
+        missing = {ident: self.missing(ident) for ident in {*self.target.values(), *self.dirs} - self._whole}
         return frozenset(ident for ident, part in missing.items() if part is not None and part.trouble.state != "unreadable")
 
     def ids(self) -> Collection[str]:

@@ -176,15 +176,18 @@ def link_dangling(model: Model) -> Iterator[Fault]:
     Seen in: FC-01
     """
     home = home_of(model)
-    for short, ident in sorted(home.target.items()):
-        path = f"{home.name}/l/{short}"
-        if ident in home.rows or ident in model.marks.dirs or short in home.wanted:
-            continue
-        remedy = reclaim(path)
-        yield Fault(Ref("file", path), f"the short link {short} leads to no layer", (path,), "", f"../{ident}/diff", (remedy,))
-    living = set(model.living)
-    for short, found in sorted(home.links.items()):
-        if isinstance(found, Trouble) and found.state == "wrong" and living.isdisjoint(home.linked.get(short, ())):
+    lost = [pair for pair in home.target.items() if pair[1] not in home.rows and pair[1] not in model.marks.dirs]
+    for short, ident in sorted(lost):
+        if short not in home.wanted:
+            path = f"{home.name}/l/{short}"
+            remedy = reclaim(path)
+            yield Fault(
+                Ref("file", path), f"the short link {short} leads to no layer", (path,), "", f"../{ident}/diff", (remedy,)
+            )
+    none = {short: found for short, found in home.links.items() if isinstance(found, Trouble) and found.state == "wrong"}
+    living = set(model.living) if none else set()
+    for short, found in sorted(none.items()):
+        if living.isdisjoint(home.linked.get(short, ())):
             path = f"{home.name}/l/{short}"
             remedies = () if short in home.wanted else (reclaim(path),)
             yield Fault(Ref("file", path), f"{path} is no link", (path,), "a link", found.why, remedies)

@@ -60,6 +60,7 @@ def lower(model: Model) -> Iterator[Fault]:
     Seen in: FC-02, FC-15
     """
     home, told = home_of(model), from_children(model)
+    gone = home.gone
     for ident in model.living:
         text, expected = home.lower(ident), model.expected_parents(ident)
         paths = home.resolved(ident)
@@ -73,7 +74,7 @@ def lower(model: Model) -> Iterator[Fault]:
             yield _folding(
                 model, _lower_fault(model, ident, f"the lower of {ident} leads nowhere", home.elements(ident), told), told
             )
-        elif not home.gone.isdisjoint(paths):
+        elif gone and not gone.isdisjoint(paths):
             message = f"the lower of {ident} leads to a layer that is gone"
             yield _folding(model, _lower_fault(model, ident, message, home.elements(ident), told), told)
         elif expected is not None and len(paths) != len(expected):
@@ -188,7 +189,8 @@ def diff_missing(model: Model) -> Iterator[Fault]:
     Seen in: FC-03
     """
     home = home_of(model)
-    for ident in sorted((model.marks.dirs & home.dirs.keys()) - model.dying):
+    hollow = {ident for ident, row in home.dirs.items() if row.entries.get("diff") != "dir"}
+    for ident in sorted((model.marks.dirs & hollow) - model.dying):
         part = home.missing(ident)
         if part is None or part.name != "diff":
             continue

@@ -49,10 +49,10 @@ def _of_layers(model: Model) -> Iterator[Found]:
     if model.name not in DRIVERS:
         return
     home = home_of(model)
-    for ident in model.living:
-        kind = home.dirs[ident].entries.get("committed", "file")
-        if kind == "dir":
-            yield f"{home.path(ident)}/committed", "file", _WORDS[kind], Ref("driverdir", ident)
+    blocked = {ident for ident, row in home.dirs.items() if row.entries.get("committed") == "dir"}
+    for ident in model.living if blocked else ():
+        if ident in blocked:
+            yield f"{home.path(ident)}/committed", "file", _WORDS["dir"], Ref("driverdir", ident)
 
 
 def _of_builds(model: Model) -> Iterator[Found]:
