@@ -70,10 +70,12 @@ def layers_file(model: Model) -> Iterator[Fault]:
 
 
 def _stands(model: Model, ident: str) -> bool:
-    """Whether a record tells that it stands on another layer, though not on which."""
+    """Whether a record tells that it stands on another layer, though not on which; that of a base is named by its diff."""
     mount, owner = model.dir_mount.get(ident), model.dir_owner.get(ident)
     writable = mount is not None and ident == mount.mount_id and mount.init_id is not None
-    return writable or (owner is not None and owner.parent is not None)
+    if owner is None or owner.parent is None:
+        return writable
+    return owner.parent_id is not None or (isinstance(owner.diff, str) and owner.chain != owner.diff)
 
 
 def _elsewhere(model: Model, ident: str, actual: tuple[str, ...], expected: tuple[str, ...]) -> bool:
