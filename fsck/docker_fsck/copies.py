@@ -117,6 +117,21 @@ def repositories(model: "Model", image: imagedb.Image) -> tuple[str, ...]:
     return distribution.sources(model.store.reader, model.image_dir, image.diffs[-1]) if image.diffs else ()
 
 
+def pulls(model: "Model", ident: str, names: Iterable[str]) -> list[str]:
+    """By which of its `names` an image can be pulled.
+
+    By digest where one is known; by tag where the layers are known to be in that registry's repository.
+    """
+    names = tuple(names)
+    digests = [name for name in names if "@" in name]
+    if digests:
+        return digests
+    image = model.images.images.get(ident)
+    diffs = image.diffs if image else ()
+    known = {source for diff in diffs for source in distribution.sources(model.store.reader, model.image_dir, diff)}
+    return [name for name in names if name.rpartition(":")[0] in known]
+
+
 def known_diffs(model: "Model") -> frozenset[str]:
     """Every diff id that a record, an image or the distribution cache names."""
     names = model.store.reader.names(f"{model.image_dir}/distribution/v2metadata-by-diffid/sha256")

@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from docker_fsck import copies
 from docker_fsck.beside import alone, living, others_unknown
 from docker_fsck.graph import reach
 from docker_fsck.impact import sufferers
-from docker_fsck.records import distribution, repositories
+from docker_fsck.records import repositories
 from docker_fsck.values import ActionClass, PutAway, Ref, Remedy, Step, Trouble, WriteFile, spell
 
 if TYPE_CHECKING:
@@ -215,25 +216,20 @@ def _image(made: Draft, ident: str) -> None:
     keys = [key for key, value in sorted(made.known.items()) if value == ident]
     references = [key[1] for key in keys]
     made.retag.update(keys)
-    pull = _pull(model, ident, references)
+    pull = copies.pulls(model, ident, references)
     made.pull += pull
     names = [each for each in references if "@" not in each] or references or model.image_names(ident)
     made.loses += [f"the image {name}" for name in names]
     if pinned := next((name for name in pull if "@" in name), None):
         made.next += [f"after the pull, give it its name back: docker tag {pinned} {key[1]}" for key in keys if "@" not in key[1]]
     if not pull:
-        made.loses.append(f"{', '.join(names)} for good: it was made on this host and no registry is known to hold it")
+        made.loses.append(f"{', '.join(names)} for good{_hope(model, ident)}")
 
 
-def _pull(model: "Model", ident: str, names: list[str]) -> list[str]:
-    """By digest where one is known; by tag where the layers are known to be in that registry's repository."""
-    digests = [name for name in names if "@" in name]
-    if digests:
-        return digests
+def _hope(model: "Model", ident: str) -> str:
+    """Where an image may be that has no name to be pulled by."""
     image = model.images.images.get(ident)
-    known = {
-        source
-        for diff in (image.diffs if image else ())
-        for source in distribution.sources(model.store.reader, model.image_dir, diff)
-    }
-    return [name for name in names if name.rpartition(":")[0] in known]
+    sources = copies.repositories(model, image) if image and model.tags.trouble else ()
+    if sources:
+        return f", unless you know its name, which is lost with the tag store: its top layer came from {' or '.join(sources)}"
+    return ": it was made on this host and no registry is known to hold it"

@@ -20,7 +20,7 @@ from docker_fsck.api import (
     short,
     spell,
 )
-from docker_fsck_plugins.remedies import forget
+from docker_fsck_plugins.remedies import fetch_again, forget
 from docker_fsck_plugins.restored import damaged, unrecorded
 
 TOLD = 20
@@ -76,7 +76,8 @@ def tarsplit_corrupt(model: Model) -> Iterator[Fault]:
     Why it matters: containers run, but the image can be neither saved nor pushed, and its files cannot be verified.
     How it comes about: power loss, a full disk while the layer was registered, a changed `diff`.
     Repair: with `--source`, an archive that has the layer, the record is made anew from it, and files that do not fit are
-        unpacked again (lossless). Otherwise the layer and what stands on it are put away, so that a pull fetches it again.
+        unpacked again (lossless). Otherwise the layer and what stands on it are put away, so that a pull fetches it again: only
+        if every image on it can be pulled.
     Never: make a new record from the folder: its digest cannot be the same.
     Daemon says: could not verify layer data for: sha256:<diff>
     Seen in: FC-53
@@ -85,7 +86,7 @@ def tarsplit_corrupt(model: Model) -> Iterator[Fault]:
         layer = model.layers.layers[verdict.chain]
         message = f"layer {short(verdict.chain)} cannot be put together again"
         paths = (f"{layer.path}/tar-split.json.gz", f"{layer.path}/diff")
-        remedies = (*unrecorded(model, verdict.chain), forget(model, verdict.chain))
+        remedies = (*unrecorded(model, verdict.chain), fetch_again(model, verdict.chain))
         yield Fault(Ref("layer", verdict.chain), message, paths, str(layer.diff), verdict.why, remedies)
 
 

@@ -6,7 +6,7 @@ from docker_fsck.api import ActionClass as Class
 from docker_fsck.api import Fault, Model, Ref, Rule, Severity, Trouble, chain_id, hookimpl, layerdb, rule, short
 from docker_fsck_plugins import identity, restored
 from docker_fsck_plugins.parts import lost_half
-from docker_fsck_plugins.remedies import forget, surely_gone
+from docker_fsck_plugins.remedies import fetch_again, forget, surely_gone
 
 STORE_DEPTH = 125
 
@@ -171,7 +171,7 @@ def tarsplit_missing(model: Model) -> Iterator[Fault]:
     Why it matters: containers run, but the layer can be neither saved, pushed nor verified.
     How it comes about: damage, or an image that was migrated by an engine before 1.10.
     Repair: with `--source`, an archive that has the layer, the file is made anew from it (lossless). Otherwise the layer
-        and what stands on it are put away, so that a pull fetches it again. Where the image only has to run, leave it as it is.
+        and what stands on it are put away, so that a pull fetches it again: only if every image on it can be pulled.
     Never: make a new record from the folder: its digest cannot be the same.
     Daemon says: open …/tar-split.json.gz: no such file or directory
     Seen in: FC-53
@@ -181,7 +181,7 @@ def tarsplit_missing(model: Model) -> Iterator[Fault]:
         if not layer.tarsplit and not lost:
             path = f"{layer.path}/tar-split.json.gz"
             message = f"layer {short(layer.chain)} runs, but cannot be exported"
-            remedies = (*restored.unrecorded(model, layer.chain), forget(model, layer.chain))
+            remedies = (*restored.unrecorded(model, layer.chain), fetch_again(model, layer.chain))
             yield Fault(Ref("layer", layer.chain), message, (path,), "a file", "no such file", remedies)
 
 

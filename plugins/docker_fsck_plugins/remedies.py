@@ -1,5 +1,7 @@
 """Remedies that several rules offer, told in one voice."""
 
+import msgspec
+
 from docker_fsck.api import (
     ActionClass,
     Damaged,
@@ -12,6 +14,7 @@ from docker_fsck.api import (
     Severity,
     Source,
     containers,
+    copies,
     short,
     spell,
     sufferers,
@@ -36,6 +39,19 @@ def forget(model: Model, chain: str) -> Remedy:
     why += "remove them with docker rm and docker rmi once they are not needed, then run docker-fsck again"
     forgotten, holders = (Ref("layer", chain),), tuple(dict.fromkeys(working.values()))
     return Remedy(cls=ActionClass.LOSSY, does=does, forget=forgotten, refused=why if working else "", holders=holders)
+
+
+def fetch_again(model: Model, chain: str) -> Remedy:
+    """The same for a layer that works and only cannot be exported: done where a pull brings every image on it back."""
+    remedy = forget(model, chain)
+    images = sorted(sufferers(model, chain)[1])
+    lone = [image for image in images if not copies.pulls(model, image, model.names_of.get(image, ()))]
+    if not lone or remedy.refused or chain not in model.loadable:
+        return remedy
+    names = [name for image in lone for name in model.image_names(image)]
+    shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")  # noqa: PLR2004 - a line's worth
+    why = f"{shown} still run without it, and no registry is known to hold them: they would be lost for good; --source makes it"
+    return msgspec.structs.replace(remedy, refused=f"{why} anew from an archive that has the layer")
 
 
 def _working(model: Model, chain: str) -> dict[str, Ref]:

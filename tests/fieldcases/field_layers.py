@@ -198,7 +198,7 @@ CASES: tuple[Case, ...] = (
     Case(id="FC-06", what="(c) diff of a layer record is gone", how=lambda s: s.root.delete(record(s, "diff")), finds={"layer-record-incomplete": ERROR}, classes=ONLY_LOSSLESS, keeps=user_data),
     Case(id="FC-06", what="(d) size of a layer record is no number", how=lambda s: s.root.write(record(s, "size"), b"many"), finds={"layer-record-incomplete": ERROR}, classes=ONLY_LOSSLESS, keeps=user_data),
     Case(id="FC-06", what="(e) cache-id of a layer record is empty", how=lambda s: s.root.empty(record(s, "cache-id")), finds={"layer-record-incomplete": ERROR}, classes=ONLY_LOSSLESS, keeps=user_data),
-    Case(id="FC-06", what="(g) only tar-split is gone", how=lambda s: s.root.delete(record(s, "tar-split.json.gz")), finds={"layer-tarsplit-missing": ERROR}, classes=ONLY_LOSSY, pulls={"base", "web"}, leaves=STANDING, keeps=user_data),
+    Case(id="FC-06", what="(g) only tar-split is gone", how=lambda s: s.root.delete(record(s, "tar-split.json.gz")), finds={"layer-tarsplit-missing": ERROR}, refused="no registry is known to hold them", keeps=all_layers),
     Case(id="FC-07", what="(a) BuildKit knows it and no prune sees it", how=unseen, finds={"buildkit-unseen": INFO}, classes=ONLY_LOSSY, keeps=all_layers),
     Case(id="FC-07", what="(b) a build snapshot that no database names", how=lambda s: s.root.orphan_dir(name="0" * 25), finds={"driver-orphan": INFO}, classes=ONLY_RECLAIM, keeps=lambda s: (s.root.driver_dir(s.cache.committed_dir), s.root.driver_dir(s.cache.active))),
     Case(id="FC-07", what="(c) one that the databases name", how=lambda _: None, keeps=lambda s: (s.root.driver_dir(s.cache.committed_dir), s.root.driver_dir(s.cache.active))),
@@ -227,9 +227,10 @@ CASES: tuple[Case, ...] = (
     Case(id="FC-42", what="the snapshots of containerd are in use", how=snapshotted, lacks=CONTAINERD, incomplete="containerd image store", keeps=all_layers),
     Case(id="FC-46", what="an image of 127 layers", how=deep_chain, finds={"layer-too-deep": INFO}, keeps=all_layers),
     Case(id="FC-52", what="an image with children: healthy, `why` lists them", how=lambda _: None, keeps=all_layers),
-    Case(id="FC-53", what="(a) tar-split is gone", how=lambda s: s.root.delete(record(s, "tar-split.json.gz")), finds={"layer-tarsplit-missing": ERROR}, classes=ONLY_LOSSY, pulls={"base", "web"}, leaves=STANDING, keeps=user_data),
-    Case(id="FC-53", what="(b) tar-split is empty", how=lambda s: tar_split(s, b""), finds={"layer-tarsplit-corrupt": ERROR}, classes=ONLY_LOSSY, level=Level.DEEP, leaves=STANDING, keeps=user_data),
-    Case(id="FC-53", what="(c) tar-split is cut off", how=lambda s: tar_split(s, gzip.compress(b'{"type":2}\n' * 99)[:40]), finds={"layer-tarsplit-corrupt": ERROR}, classes=ONLY_LOSSY, level=Level.DEEP, leaves=STANDING, keeps=user_data),
+    Case(id="FC-53", what="(a) tar-split is gone", how=lambda s: s.root.delete(record(s, "tar-split.json.gz")), finds={"layer-tarsplit-missing": ERROR}, refused="no registry is known to hold them", keeps=all_layers),
+    Case(id="FC-53", what="(a) tar-split is gone, and a pull brings every image on the layer back", how=lambda s: s.root.delete(s.root.record(s.root.chains_of(s.web)[-1]) / "tar-split.json.gz"), finds={"layer-tarsplit-missing": ERROR}, classes=ONLY_LOSSY, pulls={"web"}, leaves=STANDING, keeps=layers_below),
+    Case(id="FC-53", what="(b) tar-split is empty", how=lambda s: tar_split(s, b""), finds={"layer-tarsplit-corrupt": ERROR}, refused="no registry is known to hold them", level=Level.DEEP, keeps=all_layers),
+    Case(id="FC-53", what="(c) tar-split is cut off", how=lambda s: tar_split(s, gzip.compress(b'{"type":2}\n' * 99)[:40]), finds={"layer-tarsplit-corrupt": ERROR}, refused="no registry is known to hold them", level=Level.DEEP, keeps=all_layers),
     Case(id="FC-54", what="a file of the distribution cache is no JSON", how=lambda s: s.root.write(next((s.root.image_home / "distribution/v2metadata-by-diffid/sha256").iterdir()), b"{"), finds={"dist-corrupt": INFO}, classes=ONLY_RECLAIM, keeps=all_layers),
 )
 # fmt: on

@@ -298,11 +298,13 @@ ROWS: tuple[Row, ...] = (
           lambda store: store.root.image("twin:1", [{"a": b"1"}] * 2))),
     *(fires(NO_SPLIT, what, hurting(how, *EVERYONE), cls=LOSSY, **terms) for what, how in (
         ("it is gone", deleted(part("tar-split.json.gz"))), ("a folder stands there", foldered(part("tar-split.json.gz"))),
-    ) for terms in ({"drivers": UNION, "leaves": AGAIN}, {"drivers": VFS, "refused": "app:1, base:1, built:1 and 4 more still run without it"})),
+    ) for terms in ({"drivers": UNION, "refused": "still run without it, and no registry is known"}, {"drivers": VFS, "refused": "app:1, base:1, built:1 and 4 more still run without it"})),
     fires(NO_SPLIT, "it is gone and the layer is supplied", deleted(part("tar-split.json.gz")), cls=LOSSLESS, supplied=True),
     fires(NO_SPLIT, "it is gone, a file is damaged, and the layer is supplied", does(
         part("tar-split.json.gz"), lambda store: store.root.empty(some_file(store)), deleted(part("tar-split.json.gz"))),
         cls=LOSSLESS, drivers=OVERLAY, supplied=True),
+    fires(NO_SPLIT, "it is gone and a pull brings the only image back", hurting(deleted(part("tar-split.json.gz", top)),
+          lambda _: ["web:1"], lambda store: [store.busy, store.made]), cls=LOSSY, leaves=AGAIN, drivers=UNION),
     silent(NO_SPLIT, "it is damaged, which is for a deeper look", flipped(part("tar-split.json.gz"), bit=160)),
     fires(DEEP, "a chain has 126 layers", tower(126)),
     silent(DEEP, "a chain has 125 layers", tower(125)),

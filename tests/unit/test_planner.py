@@ -277,6 +277,14 @@ def test_names_that_come_back_do_not_come_back_for_an_image_that_the_same_plan_p
     assert [LOSSLESS, LOSSY] == [each.cls for each in apart.plan.actions]
 
 
+def test_an_image_whose_name_is_lost_is_not_called_lost_for_good_where_the_cache_tells_its_repository(root: DataRoot) -> None:
+    image = root.image("pulled:1", 1, digest_ref=True)
+    lost = mending(remedy(LOSSY, forget=(Ref("image", image),)))
+    assert "for good" not in str(planned(root, lost).plan.actions[0].loses)
+    root.tags.write_bytes(b"")
+    assert "its top layer came from pulled" in str(planned(root, lost).plan.actions[0].loses)
+
+
 def test_what_waits_for_an_image_to_go_is_done_only_where_another_action_takes_it(root: DataRoot) -> None:
     image, other = root.repositories["app"]["app:1"], root.image("b:1", 1)
     waits = {"refused": "it still runs", "holders": (Ref("image", image), Ref("image", other))}

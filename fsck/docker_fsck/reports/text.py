@@ -146,7 +146,7 @@ def findings(report: Report, view: View) -> Iterator[Line]:
 
 def _finding(found: Finding, mends: list[str]) -> Iterator[Line]:
     yield (
-        (found.severity, f"{found.severity.upper():<8}"),
+        (found.severity, f"{found.severity.upper():<7} "),
         ("head", found.rule),
         ("", f"  {named(found)}"),
     )

@@ -135,7 +135,7 @@ def _causes(why: Why) -> Iterator[Line]:
         return
     yield line("Findings", "head")
     for cause in why.causes:
-        yield ((cause.severity, f"  {cause.severity.upper():<8}"), ("head", cause.rule))
+        yield ((cause.severity, f"  {cause.severity.upper():<7} "), ("head", cause.rule))
         yield from wrapped(cause.message, indent=4)
         yield from fields("blocked", cause.blocked, indent=4, style="warning")
     yield BLANK
