@@ -42,10 +42,14 @@ def forget(model: Model, chain: str) -> Remedy:
 
 
 def fetch_again(model: Model, chain: str) -> Remedy:
-    """The same for a layer that works and only cannot be exported: done where a pull brings every image on it back."""
+    """The same for a layer that works and only cannot be exported: done where a pull brings every image on it back.
+
+    A nameless image that another one was made from is that one's history, and comes with its layers.
+    """
     remedy = forget(model, chain)
     images = sorted(sufferers(model, chain)[1])
-    lone = [image for image in images if not copies.pulls(model, image, model.names_of.get(image, ()))]
+    steps = {each.parent for image in images if (each := model.images.metadata.get(image))} - model.names_of.keys()
+    lone = [image for image in images if image not in steps and not copies.pulls(model, image, model.names_of.get(image, ()))]
     if not lone or remedy.refused or chain not in model.loadable:
         return remedy
     names = [name for image in lone for name in model.image_names(image)]
