@@ -44,8 +44,11 @@ def agreeing(drafts: list[Draft], blocked: list[Blocked]) -> list[Draft]:
 
 
 def joined(drafts: list[Draft]) -> list[Draft]:
-    """One draft for all that rewrites one tag store, unless what is written anew names nothing that goes."""
-    anew = {made.model.tags.path: made.names for made in reversed(drafts) if made.names is not None}
+    """One draft for all that rewrites one tag store, unless what is written anew names nothing that goes.
+
+    What is written without a loss stays for itself, with the names of what goes: the next round drops them.
+    """
+    anew = {made.model.tags.path: made for made in reversed(drafts) if made.names is not None}
     drafts = [_true(made, anew.get(made.model.tags.path)) for made in drafts]
     dropped = {made.model.tags.path for made in drafts if made.retag}
     first: dict[str, int] = {}
@@ -61,9 +64,10 @@ def joined(drafts: list[Draft]) -> list[Draft]:
     return found
 
 
-def _true(made: Draft, anew: repositories.Tags | None) -> Draft:
-    """The draft, dropping only names that the tag store will have."""
-    there = made.model.tags.tags if anew is None else anew
+def _true(made: Draft, anew: Draft | None) -> Draft:
+    """The draft, dropping only names that the tag store will have, and none of what is written by another class of action."""
+    there = made.model.tags.tags if anew is None or anew.names is None else anew.names
+    there = there if anew is None or anew.cls is made.cls else {}
     return made if made.retag <= there.keys() else msgspec.structs.replace(made, retag=made.retag & there.keys())
 
 
@@ -76,10 +80,8 @@ def _sum(first: Draft, other: Draft) -> Draft:
     path = first.model.tags.path
     steps = [(place, step) for place, step in first.steps + other.steps if step.raw != path]
     names = first.names if other.names is None else other.names
-    cls = max(first.cls, other.cls, key=lambda each: each.rank)
     return msgspec.structs.replace(
         first,
-        cls=cls,
         does=first.does + other.does,
         steps=steps,
         names=names,

@@ -92,5 +92,5 @@ def set_attribute(path: str, name: str, value: bytes | None) -> None:
     try:
         os.removexattr(path, name)
     except OSError as error:
-        if error.errno != errno.ENODATA:
+        if error.errno not in {errno.ENODATA, errno.ENOTSUP}:
             raise

@@ -1,5 +1,6 @@
 """Notes what stands at the paths of steps, and what was put away weighs; it never writes."""
 
+import errno
 import os
 import stat
 from collections.abc import Iterable
@@ -14,6 +15,7 @@ from docker_fsck.steps import Unpack
 from docker_fsck.values import Action, PutAway, SetMeta, Step, spell
 from docker_fsck.weight import weigh as tree_weight
 
+_NONE = {errno.ENODATA, errno.ENOTSUP, errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
 CAPABILITY = "security.capability"
 
 
@@ -38,13 +40,17 @@ def attributes(tree: Tree, path: str, step: SetMeta) -> tuple[tuple[str, bytes |
 
 def attribute(tree: Tree, path: str, what: str) -> bytes | None:
     """An extended attribute of the file or folder `path`, None where it has none."""
-    with suppress(OSError), tree.parent(path) as (folder, name):
-        fd = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
-        try:
-            return os.getxattr(f"/proc/self/fd/{fd}", what)
-        finally:
-            os.close(fd)
-    return None
+    try:
+        with tree.parent(path) as (folder, name):
+            fd = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+            try:
+                return os.getxattr(f"/proc/self/fd/{fd}", what)
+            finally:
+                os.close(fd)
+    except OSError as error:
+        if error.errno not in _NONE:
+            raise
+        return None
 
 
 def folder_times(tree: Tree, folders: set[str]) -> tuple[Times, ...]:

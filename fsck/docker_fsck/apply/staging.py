@@ -18,6 +18,7 @@ from docker_fsck.restore.holders import tar
 from docker_fsck.restore.members import Member, Members, inside
 from docker_fsck.restore.stream import BrokenError, Stream
 from docker_fsck.steps import Unpack
+from docker_fsck.verify.headers import settled
 
 WHITEOUT, OPAQUE = ".wh.", ".wh..wh..opq"
 OPAQUE_MARK = "trusted.overlay.opaque"
@@ -28,6 +29,8 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _PIECE = 1 << 20
 _MOST_OPEN = 100
 _NODES = {"char device": stat.S_IFCHR, "block device": stat.S_IFBLK, "pipe": stat.S_IFIFO}
+NO_ID = (1 << 32) - 1
+"""The first number that is no user and no group: to chown it says to leave them as they are."""
 _IGNORED = frozenset({errno.ENOTSUP, errno.EPERM})
 """Why an attribute may be left out, as the engine does it."""
 
@@ -72,11 +75,12 @@ def unpack(top: int, pieces: Iterable[bytes], diff: str, shift: tuple[int, int] 
         for member in Members(stream):
             hand.put(member, stream)
         hand.settle_times()
+        found = stream.digest()
     except BrokenError as error:
         raise OSError(errno.EBADMSG, str(error)) from None
     finally:
         hand.close()
-    if stream.digest() != diff:
+    if found != diff:
         raise OSError(errno.EBADMSG, f"the layer that was supplied has another digest than {diff}")
 
 
@@ -102,7 +106,7 @@ class _Hand:
         with self._folder(tuple(parts[:-1])) as around:
             self._put(member, around, parts[-1], stream)
         if member.kind == "folder":
-            self._times[tuple(parts)] = _time(member)
+            self._times[tuple(parts)] = settled(member.mtime_ns)
 
     def _put(self, member: Member, around: int, name: str, stream: Stream) -> None:
         if name == OPAQUE:
@@ -199,7 +203,10 @@ class _Hand:
                 raise BrokenError(f"{member.name!r} is a link to {member.link!r}, which the archive has not") from None
 
     def _own(self, member: Member, around: int, name: str) -> None:
-        os.chown(name, member.uid + self._shift[0], member.gid + self._shift[1], dir_fd=around, follow_symlinks=False)
+        uid, gid = member.uid + self._shift[0], member.gid + self._shift[1]
+        if not (0 <= uid < NO_ID and 0 <= gid < NO_ID):
+            raise BrokenError(f"{member.name!r} has an owner that no file can have here")
+        os.chown(name, uid, gid, dir_fd=around, follow_symlinks=False)
 
     def _dress(self, member: Member, around: int, name: str) -> None:
         """Owner, attributes, mode, times, in the order in which none takes back another."""
@@ -213,12 +220,7 @@ class _Hand:
         if not stat.S_ISLNK(os.stat(name, dir_fd=around, follow_symlinks=False).st_mode):
             os.chmod(name, member.mode, dir_fd=around)
         if member.kind != "folder":
-            os.utime(name, ns=(_time(member), _time(member)), dir_fd=around, follow_symlinks=False)
-
-
-def _time(member: Member) -> int:
-    """The time of a member as the engine sets it: what lies before 1970, or is none that the kernel has, becomes 1970."""
-    return member.mtime_ns if 0 <= member.mtime_ns < 1 << 63 else 0
+            os.utime(name, ns=(settled(member.mtime_ns), settled(member.mtime_ns)), dir_fd=around, follow_symlinks=False)
 
 
 class _Clearing:

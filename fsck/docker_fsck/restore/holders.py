@@ -9,6 +9,7 @@ from typing import Protocol
 
 import msgspec
 
+from docker_fsck.errors import RootError
 from docker_fsck.restore import layout, reassembled
 from docker_fsck.restore.members import Members
 from docker_fsck.restore.packing import packed, plain
@@ -213,6 +214,8 @@ def tar(origin: Origin) -> Generator[bytes]:
     with closing(_pieces(origin)) as pieces:
         try:
             yield from plain(pieces)
+        except RootError as error:
+            raise BrokenError(f"{origin.source} cannot be read: {error}") from None
         except OSError as error:
             raise BrokenError(f"{origin.source} cannot be read: {(error.strerror or str(error)).lower()}") from None
 

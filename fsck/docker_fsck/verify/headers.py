@@ -28,6 +28,11 @@ class Attributes(msgspec.Struct):
     rest: int = 0
 
 
+def settled(mtime_ns: int) -> int:
+    """The time that the engine gives a file for one in an archive: what lies before 1970, or beyond 64 bits, becomes 1970."""
+    return mtime_ns if 0 <= mtime_ns < 1 << 63 else 0
+
+
 def plain_file(blocks: bytes, shift: tuple[int, int]) -> tuple[int, int, int, int] | None:
     """Mode (as lstat has it), owners with `shift` added, and time of a file whose one header says it all, else None."""
     return plain_files((blocks,), shift)[0]

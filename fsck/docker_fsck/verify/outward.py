@@ -10,8 +10,10 @@ from docker_fsck.layertree import LayerTree
 from docker_fsck.tarsplit import FILE, Entry
 from docker_fsck.verdicts import Damage, Meta
 from docker_fsck.verify import xattrs
-from docker_fsck.verify.headers import Attributes, attributes, plain_file, plain_files
+from docker_fsck.verify.headers import Attributes, attributes, plain_file, plain_files, settled
 
+NS = 1_000_000_000
+NO_ID = (1 << 32) - 1
 MOST_TOLD = 1000
 WHITEOUT = ".wh."
 OPAQUE = ".wh..wh..opq"
@@ -87,10 +89,12 @@ class Outward:
         if names & {"kind", "target"} or self._tree.real(base) != base or (names and self._shift != (0, 0)):
             return None
         owner = "owner" in wrong
+        if owner and max(each.uid + self._shift[0], each.gid + self._shift[1]) >= NO_ID:
+            return None
         return Meta(
             mode=each.mode if "mode" in wrong else None, uid=each.uid + self._shift[0] if owner else None,
             gid=each.gid + self._shift[1] if owner else None,
-            mtime_ns=each.mtime * 1_000_000_000 + each.rest if "time" in wrong else None,
+            mtime_ns=settled(each.mtime * NS + each.rest) if "time" in wrong else None,
             xattrs=tuple((name, each.xattrs.get(name)) for name in sorted(names)),
         )  # fmt: skip
 
@@ -109,7 +113,7 @@ class Outward:
         else:
             told["mode"] = (f"{each.mode:04o}", f"{facts.st_mode & 0o7777:04o}")
         if kind == "file":
-            told["time"] = (str(each.mtime), str(facts.st_mtime_ns // 1_000_000_000))
+            told["time"] = (str(settled(each.mtime * NS + each.rest) // NS), str(facts.st_mtime_ns // NS))
         if kind in {"file", "folder"}:
             told |= self._attributes(each, facts, fd)
         return {key: pair for key, pair in sorted(told.items()) if pair[0] != pair[1]}

@@ -12,6 +12,8 @@ _OF_THE_HOST = (
 )  # fmt: skip
 """What drivers and the kernel's security modules write by themselves, whatever the archive says."""
 
+NOWHERE = bytes(bytearray(b"nowhere"))
+"""Told apart by identity."""
 _V3, _OWNER, _FLAGS = 0x03000000, 20, 0x00FFFFFF
 
 
@@ -38,7 +40,12 @@ def compared(recorded: Mapping[str, bytes], fd: int, owner: int, *, more: bool) 
     `owner` is the root user of the namespace in which the layer was unpacked. Raises `OSError`.
     """
     names = {*(told(fd) if more else ()), *filter(_archived, recorded)}
-    return {name: (_shown(name, recorded.get(name), owner), _shown(name, _value(fd, name), owner)) for name in names}
+    found = {name: _value(fd, name) for name in names}
+    return {
+        name: (_shown(name, recorded.get(name), owner), _shown(name, value, owner))
+        for name, value in found.items()
+        if value is not NOWHERE
+    }
 
 
 def _archived(name: str) -> bool:
@@ -46,10 +53,13 @@ def _archived(name: str) -> bool:
 
 
 def _value(fd: int, name: str) -> bytes | None:
+    """The value, None where there is none, `NOWHERE` where no file can have it here: then no engine has written it."""
     try:
         return os.getxattr(fd, name)
     except OSError as error:
-        if error.errno in {errno.ENODATA, errno.EOPNOTSUPP}:
+        if error.errno == errno.EOPNOTSUPP:
+            return NOWHERE
+        if error.errno == errno.ENODATA:
             return None
         raise
 
