@@ -80,9 +80,13 @@ def _listed(model: Model) -> Iterator[tuple[str, str, int]]:
             blobs = space.bucket(b"content", b"blob") if isinstance(space, Bucket) else None
             for key, value in blobs.items() if blobs else ():
                 digest, size = key.decode("utf-8", "replace"), value.get(b"size") if isinstance(value, Bucket) else None
-                if is_digest(digest) and isinstance(size, bytes):
+                if is_digest(digest) and isinstance(size, bytes) and len(size) <= LONGEST:
                     sizes[digest] = _varint(size)
         yield from ((f"{base}/sha256/{digest[7:]}", digest, size) for digest, size in sorted(sizes.items()))
+
+
+LONGEST = 10
+"""Bytes of the longest number of 64 bits."""
 
 
 def _varint(data: bytes) -> int:

@@ -136,7 +136,7 @@ def init_layer_changed(model: Model) -> Iterator[Fault]:
         whole = model.name in COPYING and isinstance(mount.init_id, str) and mount.init_id not in model.dying
         if not whole or mount.parent_id is None or model.home.missing(str(mount.init_id)) is not None:
             continue
-        engines = {*FILES, *LINKS}
+        engines = {*FOLDERS, *FILES, *LINKS, "dev", "etc"}
         wrong = [each for each in copies.differs(model, str(mount.init_id), mount.parent_id) if each.name not in engines]
         if wrong:
             content = model.home.content(str(mount.init_id))

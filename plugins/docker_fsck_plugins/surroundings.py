@@ -199,13 +199,17 @@ def _wrong(data: bytes) -> str:
     return f"has {wrong} lines that cannot be read" if wrong else ""
 
 
+LONGEST = 1 << 20
+"""Bytes of a message: more than any log driver takes at once."""
+
+
 def _wrong_frames(data: bytes) -> str:
     """The same of a log of messages that have their length before and behind them (daemon/logger/local)."""
     end = len(data)
     while end:
         size = int.from_bytes(data[max(0, end - 4) : end], "big")
         start = end - 8 - size
-        if start < 0 and len(data) == TAIL and end < TAIL:
+        if start < 0 and len(data) == TAIL and 0 < size <= LONGEST:
             return ""
         if end < 4 or size == 0 or start < 0 or data[start : start + 4] != data[end - 4 : end]:  # noqa: PLR2004 - a length
             return "ends in NUL bytes" if data.endswith(b"\0\0\0\0") else "has messages whose lengths do not agree"

@@ -104,7 +104,7 @@ ROWS: tuple[Row, ...] = (
     fires(DAMAGED, "a record is a list", does(DATABASE, record(bytes(8) + b"[]"))),
     silent(DAMAGED, "a record is a folder of the key space", does(DATABASE, record(bytes(8)))),
     fires(DAMAGED, "a record speaks of another network", does(DATABASE, record(bytes(8) + b'{"id":"x","name":"x"}'))),
-    fires(DAMAGED, "the number of its endpoints is of another network", does(DATABASE, count(OTHER))),
+    fires(DAMAGED, "the number of its endpoints is of another network", does(DATABASE, count(OTHER)), severity=Severity.INFO),
     silent(DAMAGED, "the number of its endpoints is there", does(DATABASE, lambda store: front(store))),
     fires(GONE, "the network of a container was never made", on("mine", "")),
     fires(GONE, "the network that a container was on is another one now", on("front", OTHER, front), severity=Severity.INFO),

@@ -46,7 +46,7 @@ def _faults(reader: Reader, names: set[str]) -> Iterator[Trouble]:
         if isinstance(value, Trouble) and (value.state != "absent" or not names.isdisjoint(WITH[path])):
             yield value
         elif not isinstance(value, Trouble) and (why := _misspelt(value)):
-            yield Trouble(path, "malformed", why)
+            yield Trouble(path, "wrong", why)
     tasks = told(TASKS, open_database(reader, TASKS))
     if isinstance(tasks, Damaged) or tasks.state in {"unreadable", "partial"}:
         yield Trouble(TASKS, "malformed", tasks.why or "")
@@ -57,7 +57,7 @@ def _misspelt(value: Any) -> str:  # noqa: ANN401 - JSON is any value
     """What in one of the two documents cannot be an address, nothing if all can."""
     for each in value if isinstance(value, list) else ():
         addr = text(each, "addr") if isinstance(each, dict) else None
-        if not addr or not ADDRESS.fullmatch(addr) or not text(each, "node_id"):
+        if not addr or not ADDRESS.fullmatch(addr):  # while the node joins there is no id yet
             return f"{each} is no manager of the swarm"
     for name, other in respelt(value, members.SWARM):
         return f"{name} instead of {other}"
@@ -86,8 +86,9 @@ def logs(reader: Reader) -> Iterator[Trouble]:
     names = reader.names(RAFT)
     for folder in names if isinstance(names, dict) else ():
         files = reader.names(f"{RAFT}/{folder}")
-        for name in files if isinstance(files, dict) else ():
+        held = sorted(name for name in files if name.endswith(".wal")) if isinstance(files, dict) else []
+        for name in held:
             path = f"{RAFT}/{folder}/{name}"
-            data = reader.read(path) if name.endswith(".wal") else b""
-            if isinstance(data, bytes) and data and (why := wal.fault(data)):
+            data = reader.read(path)
+            if isinstance(data, bytes) and data and (why := wal.fault(data, last=name == held[-1])):
                 yield Trouble(path, "malformed", why)

@@ -4,21 +4,30 @@ A record is a length of 8 bytes (the lowest 56 bits; if the highest bit is set, 
 message of the fields type, crc and data (etcd: server/storage/wal, walpb). What is encrypted is the data, not the frame.
 """
 
+import itertools
+
 CRC = 4
 """The type of the record that a file begins with: the CRC of the files before it."""
+SECTOR = 512
 TYPES = range(1, 6)
 """Metadata, entry, state, checksum, snapshot."""
 _LENGTH = (1 << 56) - 1
 
 
-def fault(data: bytes) -> str:
-    """What is wrong with a log, nothing if all its records are whole."""
+def fault(data: bytes, *, last: bool = False) -> str:
+    """What is wrong with a log, nothing if all its records are whole.
+
+    In the `last` file of a log the record at the end may be torn, as a power cut leaves it: the engine repairs that (etcd: wal
+    `isTornEntry`, `Repair`).
+    """
     from fastcrc.crc32 import iscsi  # noqa: PLC0415 - only managers have such files
 
     at, number, crc, end = 0, 0, 0, len(data.rstrip(b"\0"))
     while at < end:
         head = int.from_bytes(data[at : at + 8], "little", signed=True)
         size, pad = head & _LENGTH, head >> 56 & 7 if head < 0 else 0
+        if last and (at + 8 + size > len(data) or at + 8 + size >= end) and _torn(data, at, min(len(data), at + 8 + size)):
+            return ""
         if size == 0 or at + 8 + size > len(data):
             return f"record {number + 1} has no length that could be"
         fields = _fields(data[at + 8 : at + 8 + size])
@@ -31,6 +40,12 @@ def fault(data: bytes) -> str:
             return f"record {number + 1} does not have the checksum that it should"
         at, number = at + 8 + size + pad, number + 1
     return "" if number else "it has no records"
+
+
+def _torn(data: bytes, at: int, end: int) -> bool:
+    """Whether a record is cut off by the end of the file, or a sector of it was never written."""
+    edges = [at, *range((at // SECTOR + 1) * SECTOR, end, SECTOR), end]
+    return end == len(data) or any(not data[low:high].strip(b"\0") for low, high in itertools.pairwise(edges))
 
 
 def _fields(message: bytes) -> dict[int, int | bytes]:
@@ -54,8 +69,9 @@ def _fields(message: bytes) -> dict[int, int | bytes]:
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
     number = shift = 0
-    while True:
+    while shift < 70:  # noqa: PLR2004 - ten bytes hold 64 bits
         byte = data[at]
         number, shift, at = number | (byte & 0x7F) << shift, shift + 7, at + 1
         if byte < 0x80:  # noqa: PLR2004 - the last one
             return number, at
+    raise IndexError("a number of more than 64 bits")

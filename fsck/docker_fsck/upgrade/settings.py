@@ -42,7 +42,7 @@ def of_json(data: bytes, path: str) -> Settings:
         return Settings(file=path, fault="the file is empty")
     try:
         found = msgspec.json.decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         return Settings(file=path, fault=str(error))
     if not isinstance(found, dict):
         return Settings(file=path, fault="not a JSON object")
@@ -65,7 +65,7 @@ def key_fault(data: bytes) -> str:
     try:
         found = msgspec.json.decode(data)
         parts = [_number(found[name]) for name in ("x", "y", "d")]
-    except (msgspec.MsgspecError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, KeyError, TypeError, ValueError) as error:
         return f"no key in it: {error!r}"
     made = base64.b32encode(hashlib.sha256(_DER + parts[0] + parts[1]).digest()[:30]).decode()
     ident = ":".join(made[at : at + 4] for at in range(0, len(made), 4))
