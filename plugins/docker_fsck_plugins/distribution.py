@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from docker_fsck.api import ActionClass, Fault, Model, Ref, Remedy, Rule, Severity, Trouble, hookimpl, rule, short
+from docker_fsck.api import ActionClass, Fault, Model, Ref, Remedy, Rule, Severity, Trouble, distribution, hookimpl, rule, short
 from docker_fsck_plugins.remedies import reclaim, refused
 
 
@@ -40,16 +40,20 @@ def digest_lost(model: Model) -> Iterator[Fault]:
     Why it matters: little: the next pull that meets the blob fetches it although its layer is here.
     How it comes about: the entry of the blob was deleted, a digest in the entry of the layer was damaged, or the engine was
         killed between the two writes.
-    Repair: the entry of the layer is put away: the next pull writes both anew.
+    Repair: the entry of the layer is put away, if no blob of it is known: the next pull writes both anew.
     Never: while the tag store is lost: then the cache tells where images came from.
     """
     cache = model.store.distribution(model.image_dir)
+    if distribution.BY_DIGEST in cache.unlisted:
+        return
     for diff, digests in sorted(cache.digests.items()):
-        for digest in digests if isinstance(digests, tuple) else ():
-            if digest not in cache.diffs:
-                path, lost = cache.by_diff(diff), cache.by_digest(digest)
-                message = f"the layer {short(diff)} is known by the blob {short(digest)}, of which there is no entry"
-                yield Fault(Ref("file", lost), message, (lost, path), diff, "no such file", _dropped(model, path))
+        known = digests if isinstance(digests, tuple) else ()
+        lost = [each for each in known if each not in cache.diffs]
+        if lost:
+            path, paths = cache.by_diff(diff), tuple(map(cache.by_digest, lost))
+            remedies = _dropped(model, path) if len(lost) == len(known) else ()
+            message = f"the layer {short(diff)} is known by the blob {short(lost[0])}, of which there is no entry"
+            yield Fault(Ref("file", paths[0]), message, (*paths, path), diff, "no such file", remedies)
 
 
 @rule("dist-corrupt", Severity.INFO, actions=(ActionClass.RECLAIM,))

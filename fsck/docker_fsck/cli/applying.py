@@ -145,6 +145,8 @@ def _refuse(call: Call, found: Survey, why: str) -> int:
 def _carry_out(call: Call, work: Work) -> int:
     """Do it, check again, go on with what that shows as long as it may be done without a question, and tell the end."""
     every: list[Applied] = []
+    before: tuple[Action, ...] = ()
+    counts = work.found.report.store.counts
     while True:
         try:
             done = _done(call, work)
@@ -154,8 +156,13 @@ def _carry_out(call: Call, work: Work) -> int:
             call.complain(Event.REFUSED, f"the rest was not done: {refused}")
             return _told(call, work.found, every, REFUSED)
         every.append(done)
+        before += work.actions
         again = session.survey(call, msgspec.structs.replace(work.found.policy, now=call.edge.clock()))
-        more = _more(work, again) if len(every) < MOST_ROUNDS and done.done and not (done.skipped or done.interrupted) else None
+        more = (
+            _more(work, again, before, counts)
+            if len(every) < MOST_ROUNDS and done.done and not (done.skipped or done.interrupted)
+            else None
+        )
         if more is None:
             return _told(call, again, every)
         work = more
@@ -173,9 +180,13 @@ def _done(call: Call, work: Work) -> Applied:
     return done
 
 
-def _more(work: Work, again: Survey) -> Work | None:
-    """What came to light by what was done, if it may be done as well."""
+def _more(work: Work, again: Survey, before: tuple[Action, ...], counts: dict[str, int]) -> Work | None:
+    """What came to light by what was done, if it may be done as well: all rounds together keep to the brake."""
     actions, left = plans.narrowed(again.plan, work.classes, again.policy.consents)
+    known = {plans.bare(step) for action in before for step in action.steps}
+    actions = tuple(action for action in actions if not known.issuperset(map(plans.bare, action.steps)))  # the rest had no effect
+    if not again.policy.allow_mass and brake((*before, *actions), counts):
+        return None
     told = msgspec.structs.replace(work, found=again, plan=again.plan, actions=actions, left=left)
     return told if work.classes and actions and not _in_the_way(told) else None
 

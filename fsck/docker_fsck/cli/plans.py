@@ -49,16 +49,16 @@ def current(actions: Iterable[Action], now: Plan) -> None:
 
     Guards see that the files of a plan changed; that something began to refer to them only a new check sees.
     """
-    offered = {(action.cls, _bare(step)) for action in now.actions for step in action.steps}
+    offered = {(action.cls, bare(step)) for action in now.actions for step in action.steps}
     blocked = {each.fingerprint: each.why for each in now.blocked}
     for action in actions:
-        gone = next((step for step in action.steps if (action.cls, _bare(step)) not in offered), None)
+        gone = next((step for step in action.steps if (action.cls, bare(step)) not in offered), None)
         if gone is not None:
             why = next((blocked[mark] for mark in action.findings if mark in blocked), "a check does not find this any more")
             raise Refused(f"stale plan: {action.id} ({action.does}), {gone.path}: {why}; make a new plan")
 
 
-def _bare(step: Step) -> Step:
+def bare(step: Step) -> Step:
     """The step without its place in a plan."""
     return msgspec.structs.replace(step, n=-1, rank=0)
 

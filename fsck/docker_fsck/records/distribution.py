@@ -17,13 +17,14 @@ BY_DIGEST, BY_DIFF = "diffid-by-digest", "v2metadata-by-diffid"
 class Distribution(msgspec.Struct, frozen=True):
     """`diffs`: the diff id of each blob digest; `digests`: those that each diff id is known by. A `Trouble` for what is no entry.
 
-    `strays`: temporary files and other things among the entries, by path.
+    `strays`: temporary files and other things among the entries, by path. `unlisted`: the halves that could not be listed.
     """
 
     base: str
     diffs: dict[str, str | Trouble]
     digests: dict[str, tuple[str, ...] | Trouble]
     strays: tuple[str, ...] = ()
+    unlisted: tuple[str, ...] = ()
 
     def by_digest(self, digest: str) -> str:
         """Where the diff id of a blob is kept."""
@@ -40,13 +41,16 @@ def begin(reader: Reader, image_dir: str, layers: int) -> Callable[[], Distribut
 
 
 def read(reader: Reader, image_dir: str) -> Distribution:
-    """The whole cache; what cannot be listed is not there for it, which costs nothing."""
+    """The whole cache; what cannot be listed is told by name."""
     base = f"{image_dir}/distribution"
     diffs: dict[str, str | Trouble] = {}
     digests: dict[str, tuple[str, ...] | Trouble] = {}
     strays: list[str] = []
+    unlisted: list[str] = []
     for folder in (BY_DIGEST, BY_DIFF):
         names = reader.names(f"{base}/{folder}/sha256")
+        if isinstance(names, Trouble):
+            unlisted.append(folder)
         for name in names if isinstance(names, dict) else ():
             path = f"{base}/{folder}/sha256/{name}"
             if not HEX64.fullmatch(name):
@@ -57,7 +61,7 @@ def read(reader: Reader, image_dir: str) -> Distribution:
                 diffs[f"sha256:{name}"] = data if isinstance(data, Trouble) else _diff(data, path)
             else:
                 digests[f"sha256:{name}"] = data if isinstance(data, Trouble) else _digests(data, path)
-    return Distribution(base, diffs, digests, tuple(strays))
+    return Distribution(base, diffs, digests, tuple(strays), tuple(unlisted))
 
 
 def _diff(data: bytes, path: str) -> str | Trouble:
