@@ -40,6 +40,11 @@ ROWS: tuple[Row, ...] = (
         LAYER.path(store), f'[{{"Digest":"{OTHER_ID}","SourceRepository":"x"}}]'.encode())), also=(LOST,)),
     fires(LOST, "the blob is not known", does(beside(OTHER), lambda store: store.root.write(
         LAYER.path(store), f'[{{"Digest":"{OTHER_ID}","SourceRepository":"x"}}]'.encode())), cls=RECLAIM),
+    fires(LOST, "one of its blobs is not known: the other one is kept", does(beside(OTHER), lambda store: store.root.write(
+        LAYER.path(store), f'[{{"Digest":"sha256:{BLOB.path(store).name}"}},{{"Digest":"{OTHER_ID}","SourceRepository":"x"}}]'.encode()))),
+    silent(LOST, "the folder of blobs is gone", lambda store: store.root.delete(beside(OTHER).path(store).parent)),
+    silent(LOST, "the folder of blobs is a file", lambda store: [store.root.delete(beside(OTHER).path(store).parent),
+        store.root.write(beside(OTHER).path(store).parent, b"x")][0]),
     silent(LOST, "a layer is known by no blob", does(LAYER, lambda store: store.root.write(LAYER.path(store), b"[]"))),
     silent(PAIR, "an entry is gone", does(LAYER, lambda store: store.root.delete(LAYER.path(store)))),
     *(fires(CORRUPT, f"the entry of a layer {what}", strike(LAYER), cls=RECLAIM) for what, strike in (

@@ -8,7 +8,7 @@ from test_cli_kit import healthy_root, on, run
 
 from docker_fsck.apply.executor import execute
 from docker_fsck.apply.site import Applied
-from docker_fsck.cli import applying
+from docker_fsck.cli import applying, plans
 from docker_fsck.errors import Refused
 from docker_fsck.testing.builder import DataRoot
 from docker_fsck.testing.tree import snapshot
@@ -73,6 +73,26 @@ def test_an_engine_that_starts_between_two_rounds_stops_the_second(hiding: DataR
     assert (65, 1) == (ended.status, len(run(*on(hiding, "history", "--format", "json")).report))
     assert "the rest was not done: an engine uses the root" in ended.err
     assert "Checked again" in ended.out
+
+
+def test_what_has_no_effect_is_not_done_again(hiding: DataRoot, monkeypatch: pytest.MonkeyPatch) -> None:
+    narrowed, first = plans.narrowed, list[Any]()
+
+    def again(*args: Any) -> Any:
+        actions, left = narrowed(*args)
+        before = tuple(first)
+        first.extend(() if before else actions)
+        return (*before, *actions), left
+
+    monkeypatch.setattr(plans, "narrowed", again)
+    run(*on(hiding, "apply", "--class", "lossless", "--yes"))
+    assert 1 == len(run(*on(hiding, "history", "--format", "json")).report)
+
+
+def test_all_rounds_together_keep_to_the_brake(hiding: DataRoot, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(applying, "brake", lambda actions, _counts: "too many" if len([*actions]) > 1 else None)
+    run(*on(hiding, "apply", "--class", ALL, "--yes"))
+    assert 1 == len(run(*on(hiding, "history", "--format", "json")).report)
 
 
 def test_a_root_that_is_in_use_after_the_first_round_is_left_alone(hiding: DataRoot, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,6 +56,11 @@ MATRIX = (
 # fmt: on
 
 
+def test_deep_documents_are_a_fault_and_no_crash() -> None:
+    assert "no key in it" in key_fault(b"[" * 5000)
+    assert of_json(b"[" * 5000, "daemon.json").fault
+
+
 @pytest.mark.parametrize(("what", "found", "expected"), MATRIX, ids=[each[0] for each in MATRIX])
 def test_the_matrix_of_versions_and_states_holds(what: str, found: str, expected: str) -> None:
     assert dict(zip(VERSIONS, expected.split(), strict=True)) == dict(zip(VERSIONS, found.split(), strict=True)), what

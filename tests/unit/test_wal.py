@@ -29,6 +29,23 @@ def test_a_damaged_log_is_told(data: bytes, fault: str) -> None:
     assert wal.fault(data).startswith(fault)
 
 
+LONG = log(b"of the node", b"encrypted" * 400)
+
+
+@pytest.mark.parametrize("data", [LONG[:-9], LONG[:1024].ljust(len(LONG), b"\0") + bytes(2048)], ids=["cut", "unwritten"])
+def test_a_torn_end_is_repaired_by_the_engine_in_the_last_file_alone(data: bytes) -> None:
+    assert ("", True) == (wal.fault(data, last=True), bool(wal.fault(data)))
+
+
+def test_what_is_damaged_before_the_end_is_told_in_the_last_file_too() -> None:
+    assert wal.fault(WHOLE.replace(b"encrypted", b"encrypteD"), last=True)
+
+
+def test_a_number_without_an_end_costs_nothing() -> None:
+    size = 1 << 20
+    assert wal.fault((size).to_bytes(8, "little") + b"\xff" * size)
+
+
 def test_each_bit_of_the_data_and_of_its_checksum_counts() -> None:
     start = WHOLE.index(b"encrypted")
     for bit in range(8 * start, 8 * (start + len(b"encrypted"))):

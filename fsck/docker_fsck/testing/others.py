@@ -98,15 +98,19 @@ def plugin(root: "DataRoot", name: str = "vendor/store:1") -> str:
     return ident
 
 
+def _varint(rest: int) -> bytes:
+    number = b""
+    while rest:
+        number, rest = number + bytes([rest & 0x7F | (0x80 if rest > 0x7F else 0)]), rest >> 7
+    return number
+
+
 def log(*records: bytes) -> bytes:
     """A raft log: a record with the first checksum, and then those given (etcd: walpb)."""
     made, crc = b"\x04" + bytes(6) + b"\x84\x08\x04\x10" + bytes(5), 0
     for kind, data in enumerate(records, 1):
         crc = iscsi(data, crc)
-        rest, number = crc, b""
-        while rest:
-            number, rest = number + bytes([rest & 0x7F | (0x80 if rest > 0x7F else 0)]), rest >> 7
-        record = bytes([8, kind, 16]) + number + bytes([26, len(data)]) + data
+        record = bytes([8, kind, 16]) + _varint(crc) + b"\x1a" + _varint(len(data)) + data
         pad = -len(record) % 8
         made += (len(record) | ((0x80 | pad) << 56 if pad else 0)).to_bytes(8, "little") + record + bytes(pad)
     return made
