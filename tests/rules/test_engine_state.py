@@ -109,6 +109,8 @@ ROWS: tuple[Row, ...] = (
     silent(SWARM, "a log is shorter than it was made", does(in_swarm(LOG), lambda store: store.root.swarm(), cut(in_swarm(LOG)))),
     fires(SWARM, "a log is empty", swarm(emptied(in_swarm(LOG)), in_swarm(LOG))),
     fires(SWARM, "state.json is empty and the node has left", does(in_swarm("state.json"), written(in_swarm("state.json"), b""))),
+    silent(SWARM, "the node is about to join", does(TAGS, lambda store: store.root.swarm(),
+          written(in_swarm("state.json"), b'[{"addr":"192.0.2.1:2377"}]'))),
     silent(SWARM, "a manager is whole", does(TAGS, lambda store: store.root.swarm())),
     silent(SWARM, "tasks.db is empty", swarm(emptied(in_swarm("worker/tasks.db")), in_swarm("worker/tasks.db"))),
 )

@@ -110,6 +110,14 @@ def test_undo_refuses_where_an_attribute_that_it_gave_is_another_now(tmp_path: P
         undo(site_of(root), TXN)
 
 
+def test_an_attribute_that_no_file_can_have_is_skipped_and_nothing_stays_open(tmp_path: Path) -> None:
+    root = make_root(tmp_path)
+    before = snapshot(root)
+    done = apply(root, (SetMeta(path="overlay2/id3/diff", mode=0o700, xattrs=(("com.example", b"x"),)),))
+    assert ((), 1) == (done.done, len(done.skipped))
+    assert (None, before) == (unfinished(str(root)), snapshot(root))
+
+
 def bare(root: Path) -> None:
     shutil.rmtree(root / "containers")
 
