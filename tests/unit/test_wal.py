@@ -41,6 +41,18 @@ def test_what_is_damaged_before_the_end_is_told_in_the_last_file_too() -> None:
     assert wal.fault(WHOLE.replace(b"encrypted", b"encrypteD"), last=True)
 
 
+@pytest.mark.parametrize("end", [9, 20, 60], ids=["checksum", "metadata", "metadata but for its end"])
+def test_the_begin_of_a_file_is_never_torn(end: int) -> None:
+    begin = log(b"of the node" * 8)
+    assert end < len(begin)
+    assert wal.fault(begin[:end], last=True)
+
+
+@pytest.mark.parametrize(("length", "torn"), [(wal.LIMIT - 8, True), (wal.LIMIT, False), (wal.LIMIT << 8, False)])
+def test_a_length_that_the_engine_does_not_read_is_no_torn_end(length: int, torn: bool) -> None:
+    assert torn == (not wal.fault(log(b"of the node") + length.to_bytes(8, "little") + b"\x08\x02", last=True))
+
+
 def test_a_number_without_an_end_costs_nothing() -> None:
     size = 1 << 20
     assert wal.fault((size).to_bytes(8, "little") + b"\xff" * size)

@@ -31,6 +31,7 @@ HOST = frozenset({
     "Runtime", "SecurityOpt", "ShmSize", "StorageOpt", "Sysctls", "Tmpfs", "UTSMode", "Ulimits", "UsernsMode", "VolumeDriver",
     "VolumesFrom",
 })  # fmt: skip
+PEER = frozenset({"addr", "node_id"})
 SWARM = frozenset({
     "AdvertiseAddr", "DataPathAddr", "DataPathPort", "DefaultAddressPool", "JoinInProgress", "ListenAddr", "LocalAddr",
     "RemoteAddr", "SubnetSize",

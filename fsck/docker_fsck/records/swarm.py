@@ -59,6 +59,8 @@ def _misspelt(value: Any) -> str:  # noqa: ANN401 - JSON is any value
         addr = text(each, "addr") if isinstance(each, dict) else None
         if not addr or not ADDRESS.fullmatch(addr):  # while the node joins there is no id yet
             return f"{each} is no manager of the swarm"
+        for name, other in respelt(each, members.PEER):
+            return f"{name} instead of {other}"
     for name, other in respelt(value, members.SWARM):
         return f"{name} instead of {other}"
     named = value if isinstance(value, dict) else {}

@@ -11,6 +11,10 @@ CRC = 4
 SECTOR = 512
 TYPES = range(1, 6)
 """Metadata, entry, state, checksum, snapshot."""
+BEGIN = 2
+"""The records, checksum and metadata, that every file has before it gets its name; no power cut tears them."""
+LIMIT = 10 << 20
+"""From this length on the engine reads no record and repairs none either (etcd: wal `ErrMaxWALEntrySizeLimitExceeded`); bytes."""
 _LENGTH = (1 << 56) - 1
 
 
@@ -18,7 +22,7 @@ def fault(data: bytes, *, last: bool = False) -> str:
     """What is wrong with a log, nothing if all its records are whole.
 
     In the `last` file of a log the record at the end may be torn, as a power cut leaves it: the engine repairs that (etcd: wal
-    `isTornEntry`, `Repair`).
+    `isTornEntry`, `Repair`), if the file has its begin.
     """
     from fastcrc.crc32 import iscsi  # noqa: PLC0415 - only managers have such files
 
@@ -26,11 +30,12 @@ def fault(data: bytes, *, last: bool = False) -> str:
     while at < end:
         head = int.from_bytes(data[at : at + 8], "little", signed=True)
         size, pad = head & _LENGTH, head >> 56 & 7 if head < 0 else 0
-        if last and (at + 8 + size > len(data) or at + 8 + size >= end) and _torn(data, at, min(len(data), at + 8 + size)):
+        behind = at + 8 + size
+        if last and number >= BEGIN and size + pad < LIMIT and behind >= end and _torn(data, at, min(len(data), behind)):
             return ""
-        if size == 0 or at + 8 + size > len(data):
+        if size == 0 or behind > len(data):
             return f"record {number + 1} has no length that could be"
-        fields = _fields(data[at + 8 : at + 8 + size])
+        fields = _fields(data[at + 8 : behind])
         stated, inner = fields.get(2), fields.get(3, b"")
         known = fields.keys() <= {1, 2, 3} and fields.get(1) in TYPES and not (pad + size) % 8
         follows = isinstance(inner, bytes) and number > 0 and stated == iscsi(inner, crc)
@@ -38,7 +43,7 @@ def fault(data: bytes, *, last: bool = False) -> str:
             crc = stated
         else:
             return f"record {number + 1} does not have the checksum that it should"
-        at, number = at + 8 + size + pad, number + 1
+        at, number = behind + pad, number + 1
     return "" if number else "it has no records"
 
 
