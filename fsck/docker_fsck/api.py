@@ -4,6 +4,7 @@ from docker_fsck import copies
 from docker_fsck.beside import alone, living
 from docker_fsck.bolt import BoltError, Bucket, Database, EmptyDatabase, open_bytes
 from docker_fsck.boltread import Damaged, open_database, told
+from docker_fsck.claims import led_to
 from docker_fsck.facts import SUBVOLUME, Facts, Row, Weight
 from docker_fsck.graph import on_cycle, reach
 from docker_fsck.hookspecs import hookimpl
@@ -140,6 +141,7 @@ __all__ = [
     "is_digest",
     "is_remnant",
     "layerdb",
+    "led_to",
     "living",
     "mounts",
     "networks",

@@ -48,6 +48,11 @@ def short(ref: str) -> str:
     return ref.removeprefix("sha256:")[:12]
 
 
+def named(path: str) -> tuple[str, ...]:
+    """The parts of a path that are driver ids; a volume's own folder is no driver dir."""
+    return () if path.endswith("/_data") else tuple(part for part in path.split("/") if DRIVER_ID.fullmatch(part))
+
+
 def is_digest(text: str) -> bool:
     """Whether `text` is `sha256:` and 64 lower-case hex digits."""
     return DIGEST.fullmatch(text) is not None

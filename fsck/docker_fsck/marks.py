@@ -1,11 +1,11 @@
 """Mark: what is alive on a graph driver's tree, from the union of all that refers to it (classic-store 18.1). Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from docker_fsck import ids
+from docker_fsck import claims, ids
 from docker_fsck.graph import reach
 from docker_fsck.values import Trouble
 
@@ -25,8 +25,9 @@ class Marks(msgspec.Struct, frozen=True):
     """The living and the dead of one tree.
 
     `needy`: containers without a usable mount record; while there is one, `pairs` (driver dirs X with an X-init that
-    nothing claims) and `orphan_mounts` may be theirs and are kept. `hidden`: for layers, dirs, buildkit-dirs, mounts the
-    reasons why something unread could name one.
+    nothing claims) and `orphan_mounts` may be theirs and are kept; so they are while `blank`: where the containers are is not
+    known. `lent`: mount records of images that are, or may be, mounted in a container. `hidden`: for layers, dirs,
+    buildkit-dirs, mounts the reasons why something unread could name one.
     """
 
     layers: frozenset[str]
@@ -37,6 +38,8 @@ class Marks(msgspec.Struct, frozen=True):
     needy: tuple[str, ...]
     pairs: tuple[str, ...]
     hidden: dict[str, tuple[str, ...]]
+    lent: frozenset[str] = frozenset()
+    blank: bool = False
 
 
 def mark(model: "Model", stores: "tuple[References, ...]") -> Marks:
@@ -44,12 +47,12 @@ def mark(model: "Model", stores: "tuple[References, ...]") -> Marks:
     named = frozenset[str]().union(*(each.dirs for each in stores))
     pairs = model.store.pairs[model.name]
     needy = tuple(sorted(ident for ident, container in model.containers.items() if _needy(model, container)))
-    orphans = (
-        ()
-        if model.store.containers.faults or model.store.containers.absent
-        else tuple(sorted(model.mounts.mounts.keys() - model.store.containers.containers.keys()))
-    )
-    kept_mounts = [mount for name, mount in model.mounts.mounts.items() if needy or name not in orphans]
+    spare = model.mounts.mounts.keys() - model.store.containers.containers.keys()
+    lent, blank = frozenset(_lent(model, spare)), claims.blank(model.store)
+    unread = model.store.containers.faults or model.store.containers.absent
+    orphans = () if unread else tuple(sorted(spare - lent))
+    doubt = bool(needy) or blank
+    kept_mounts = [mount for name, mount in model.mounts.mounts.items() if doubt or name not in orphans]
     table = model.layers.layers
     layer_roots = {chain for image in model.images.images.values() for chain in image.chains}
     layer_roots |= model.store.wanted.chains.union(*(each.chains for each in stores)) | {
@@ -60,7 +63,8 @@ def mark(model: "Model", stores: "tuple[References, ...]") -> Marks:
     layer_roots |= model.misnamed  # which layer it really is, is not known
     live = _live_layers(model, layer_roots)
     dir_roots = {ident for mount in kept_mounts for ident in mount.dir_ids} | named | held | set(_legacy(model, needy))
-    if needy:
+    dir_roots |= claims.led_to(model.store)
+    if doubt:
         dir_roots |= {each for pair in pairs for each in (pair, f"{pair}-init")} | set(_lonely(model))
     live, dirs = _settle(model, live, dir_roots)
     dead_layers = tuple(sorted(table.keys() - live))
@@ -69,7 +73,18 @@ def mark(model: "Model", stores: "tuple[References, ...]") -> Marks:
     }
     spoken |= {each.cache_id for each in (*model.layers.removing, *model.layers.tmp) if isinstance(each.cache_id, str)}
     dead_dirs = tuple(sorted(set(model.home.ids()) - dirs - spoken))
-    return Marks(live, dirs, orphans, dead_layers, dead_dirs, needy, pairs, _hidden(model, live, dirs, needy, stores))
+    hidden = _hidden(model, live, dirs, needy, stores)
+    return Marks(live, dirs, orphans, dead_layers, dead_dirs, needy, pairs, hidden, lent, blank)
+
+
+def _lent(model: "Model", names: Iterable[str]) -> Iterator[str]:
+    """Of records without a container those of an image that is mounted in one; any may be where a container cannot be read."""
+    store = model.store
+    vague = any(each.fault is not None and not is_remnant(store, each) for each in store.containers.containers.values())
+    for name in names:
+        mount = model.mounts.mounts[name]
+        if claims.borrower(store.containers, mount) or (vague and mount.init_id is None):
+            yield name
 
 
 def _settle(model: "Model", live: frozenset[str], roots: set[str]) -> tuple[frozenset[str], frozenset[str]]:
@@ -200,6 +215,8 @@ def _hidden(
     found[MOUNTS] += list(_containers_unknown(model))
     found[MOUNTS] += [f"ambiguous: container {ids.short(each)} has no usable mount record, this may be its own" for each in needy]
     found[DIRS] += list(_containers_unknown(model))
+    if claims.blank(model.store):
+        found[MOUNTS].append("ambiguous: the folder containers is empty, as the place of a disk that is not mounted")
     found[BUILDKIT_DIRS] += found[DIRS]
     return {what: tuple(dict.fromkeys(reasons)) for what, reasons in found.items()}
 
@@ -258,7 +275,7 @@ def _dirs_unknown(model: "Model", live: frozenset[str], dirs: frozenset[str]) ->
             yield f"references of layers unknown: {named.path}: {named.why}"
         elif not ids.DRIVER_ID.fullmatch(named):
             yield f"references of layers unknown: {layer.path}/cache-id: no driver id"
-    for twice in sorted(each for each, claims in model.dir_claims.items() if claims > 1):
+    for twice in sorted(each for each, records in model.dir_claims.items() if records > 1):
         yield f"references of layers unknown: two records claim {model.home.path(twice)}"
     derivable = {ident for mount in model.mounts.mounts.values() for ident in mount.dir_ids}
     derivable |= {ident for chain in live if (ident := model.layers.layers[chain].dir_id) is not None}

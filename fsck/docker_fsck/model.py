@@ -72,7 +72,7 @@ class Model:
         found = {}
         for ident, container in self.store.containers.containers.items():
             elsewhere = any(ident in model.mounts.mounts for model in self.store.models if model is not self)
-            if container.driver == self.name or (not container.driver and not elsewhere):
+            if not container.snapshotted and (container.driver == self.name or (not container.driver and not elsewhere)):
                 found[ident] = container
         return found
 

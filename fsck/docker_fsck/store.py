@@ -124,7 +124,7 @@ class Store:
         return tuple(
             ident
             for ident, container in sorted(self.containers.containers.items())
-            if container.driver not in known and not containerd.snapshotted(container.driver)
+            if container.driver not in known and not (container.snapshotted or containerd.snapshotted(container.driver))
         )
 
     @cached_property

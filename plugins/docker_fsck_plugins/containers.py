@@ -16,6 +16,7 @@ from docker_fsck.api import (
     containers,
     hookimpl,
     is_remnant,
+    mounts,
     rule,
     short,
 )
@@ -206,19 +207,28 @@ def _record(base: str, found: derive.Derived) -> Remedy:
 
 @rule("container-folder-missing", Severity.ERROR)
 def folder_missing(model: Model) -> Iterator[Fault]:
-    """The folder containers/ is gone although there are mount records.
+    """The folder containers/ is gone, or empty, although mount records speak of containers.
 
     Why it matters: every container is lost to the engine, which makes an empty folder and no longer protects their volumes
         and images: do not prune. Their writable layers are still there.
-    How it comes about: the folder was deleted or not copied.
-    Repair: none; bring the folder back from a backup. Nothing that a container may own is reclaimed meanwhile.
-    Never: start the engine before: then the mount records count as left over.
+    How it comes about: the folder was deleted or not copied; the disk that it lies on is not mounted. It is told as empty where
+        writable layers hold something; a record of which the layer holds nothing may be left by a create that was cut short.
+    Repair: none; mount the disk, or bring the folder back from a backup. Nothing that a container may own is reclaimed meanwhile.
+    Never: start the engine before.
     """
-    table = model.store.containers
-    if table.absent and model.mounts.mounts:
-        paths = (containers.BASE, *(mount.path for _, mount in sorted(model.mounts.mounts.items())))
-        message = f"the folder containers is gone, {len(model.mounts.mounts)} mount records speak of containers"
-        yield Fault(Ref("file", containers.BASE), message, paths, "a folder", "no such folder")
+    table, found = model.store.containers, sorted(model.mounts.mounts.values(), key=lambda mount: mount.name)
+    if found and (table.absent or (model.marks.blank and any(_written(model, mount) for mount in found))):
+        paths = (containers.BASE, *(mount.path for mount in found))
+        state, expected = ("gone", "a folder") if table.absent else ("empty", "their folders")
+        message = f"the folder containers is {state}, {len(found)} mount records speak of containers"
+        actual = "no such folder" if table.absent else "nothing"
+        yield Fault(Ref("file", containers.BASE), message, paths, expected, actual)
+
+
+def _written(model: Model, mount: mounts.Mount) -> bool:
+    """Whether a writable layer holds what a container wrote; where each layer is a whole copy this is not known."""
+    held = model.top_names(mount.mount_id) if model.home.union and isinstance(mount.mount_id, str) else {}
+    return isinstance(held, dict) and bool(held)
 
 
 @rule("container-foreign-entry", Severity.INFO, actions=(ActionClass.RECLAIM,))

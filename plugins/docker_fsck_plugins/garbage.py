@@ -27,7 +27,7 @@ def _layer_dirs(model: Model, chains: Iterable[str]) -> list[str]:
     return [ident for ident in found if ident is not None and ident in model.home.ids() and ident not in model.marks.dirs]
 
 
-@rule("mount-orphan", Severity.INFO, actions=(ActionClass.RECLAIM,))
+@rule("mount-orphan", Severity.INFO, actions=(ActionClass.RECLAIM,), after=("container-folder-missing",))
 def mount_orphan(model: Model) -> Iterator[Fault]:
     """A mount record without a container.
 
@@ -35,7 +35,8 @@ def mount_orphan(model: Model) -> Iterator[Fault]:
     How it comes about: a create or a removal that was cut short; `docker rm -f` of a busy container up to 17.05; a build
         that was killed.
     Repair: record, writable layer, init layer and the layers that nothing else needs are put away together. Blocked while
-        any container lacks a usable record: this one could be its own.
+        any container lacks a usable record, this one could be its own; and while containers/ is empty, which may be the place of
+        a disk that is not mounted: with any container in it, it is none.
     Seen in: FC-01, FC-13
     """
     dead = set(model.marks.dead_layers)
@@ -52,9 +53,9 @@ def mount_orphan(model: Model) -> Iterator[Fault]:
         paths += [path for ident in layer_dirs for path in model.home.holdings(ident)]
         paths += _held(model, mount.parent_id, paths)
         remedy = Remedy(cls=ActionClass.RECLAIM, does=does, forget=forget, knowing=knowing)
-        yield Fault(
-            Ref("mount", name), f"the mount record {short(name)} belongs to no container", tuple(paths), "", "", (remedy,)
-        )
+        through = (Ref("file", "containers"),)
+        message = f"the mount record {short(name)} belongs to no container"
+        yield Fault(Ref("mount", name), message, tuple(paths), "", "", (remedy,), through)
 
 
 def _only_through(model: Model, chain: str | None, dead: Collection[str], told: Collection[str] = ()) -> list[str]:

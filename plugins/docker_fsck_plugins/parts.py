@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from docker_fsck.api import Model, Part, Reader, Trouble
+from docker_fsck.api import Model, Part, Reader, Trouble, led_to
 
 
 class FullCopies:
@@ -52,7 +52,7 @@ def lost_half(model: Model) -> Literal["folders", "records", ""]:
     """Which half of a driver's tree is not there although the other is: one fault, whatever else follows from it."""
     if model.home.partial:
         return ""
-    if model.home.ids():
+    if not led_to(model.store).issuperset(model.home.ids()):
         return "records" if _bare(model, model.image_dir) else ""
     return "folders" if (model.layers.layers or model.mounts.mounts) and _bare(model, model.home.name) else ""
 

@@ -260,7 +260,7 @@ def unreferenced_anonymous(model: Model) -> Iterator[Fault]:
     Seen in: FC-33
     """
     table = model.store.containers
-    if table.faults or table.absent or any(each.fault for each in table.containers.values()):
+    if table.faults or table.absent or model.marks.blank or any(each.fault for each in table.containers.values()):
         return
     for volume in _all(model):
         nameless = HEX64.fullmatch(volume.name) or (volume.record and ANONYMOUS in volume.record.labels)

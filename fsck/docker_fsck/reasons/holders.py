@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from docker_fsck import ids
+from docker_fsck import claims, ids
 from docker_fsck.graph import reach
 from docker_fsck.reasons.known import Known
 from docker_fsck.reasons.told import Edge, Thing
@@ -108,13 +108,22 @@ def _more_of_layer(known: Known, model: "Model", thing: Thing, above: Iterable[s
 def _mount(known: Known, thing: Thing) -> Iterator[Edge]:
     if thing.id in known.store.containers.containers:
         yield Edge("mount record of", Thing("container", thing.id))
-    elif thing.id in known.model(thing).marks.orphan_mounts:
-        yield from _doubted(known.model(thing), "perhaps the mount record of")
+        return
+    model = known.model(thing)
+    mount = model.mounts.mounts.get(thing.id)
+    if mount and (container := claims.borrower(model.store.containers, mount)):
+        yield Edge("an image mounted in", Thing("container", container))
+    elif thing.id in model.marks.lent:
+        yield Edge("perhaps an image mounted in", Thing("file", "containers"), "one of its configurations cannot be read")
+    elif thing.id in model.marks.orphan_mounts:
+        yield from _doubted(model, "perhaps the mount record of")
 
 
 def _doubted(model: "Model", how: str) -> Iterator[Edge]:
     for ident in model.marks.needy:
         yield Edge(how, Thing("container", ident), "which has no usable mount record")
+    if model.marks.blank:
+        yield Edge(how, Thing("file", "containers"), "which is empty, as the place of a disk that is not mounted")
 
 
 def _dir(known: Known, thing: Thing) -> Iterator[Edge]:
@@ -138,6 +147,9 @@ def _dir_alone(known: Known, thing: Thing) -> Iterator[Edge]:
     model, ident = known.model(thing), thing.id
     for name, _ in known.named_by(Ref("driverdir", ident)):
         yield Edge("named by", Thing("store", name))
+    for ref, led in claims.leading(known.store):
+        if led == ident:
+            yield Edge("data of" if ref.kind == "volume" else "mounted into", Thing(ref.kind, ref.id))
     for held in sorted(known.store.host.held) if known.store.host.held else ():
         if any(held == path or held.startswith(f"{path}/") for path in model.home.aliases(ident)):
             yield Edge("mounted or open:", Thing("use", held))

@@ -32,9 +32,9 @@ def _marked(known: Known, thing: Thing) -> State:
         case "layer":
             present, living = thing.id in model.layers.layers, thing.id in model.marks.layers
         case "mount":
-            living = thing.id in model.store.containers.containers or (
-                bool(model.marks.needy) and thing.id in model.marks.orphan_mounts
-            )
+            doubt = bool(model.marks.needy) or model.marks.blank
+            living = thing.id in model.store.containers.containers or thing.id in model.marks.lent
+            living |= doubt and thing.id in model.marks.orphan_mounts
             present = thing.id in model.mounts.mounts
         case _:
             living = thing.id in model.marks.dirs

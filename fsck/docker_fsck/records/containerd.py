@@ -63,7 +63,7 @@ def snapshotted(driver: str) -> bool:
 
 
 def _signs(reader: Reader, containers: ContainerTable) -> bool:
-    if any(snapshotted(each.driver) for each in containers.containers.values()):
+    if any(each.snapshotted or snapshotted(each.driver) for each in containers.containers.values()):
         return True
     image_dirs = reader.names("image")
     graph = isinstance(image_dirs, dict) and any(kind == "dir" for kind in image_dirs.values())

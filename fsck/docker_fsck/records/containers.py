@@ -68,6 +68,8 @@ class Container(msgspec.Struct, frozen=True):
     hold something, looked for only where the config is absent.
     `recorded`: the paths of its own folder as it knows them. `networks`: name and id of each that it is on, the id empty
     before its first start. `respelt`: members of both documents of whose names a bit is another.
+    `snapshotted`: it belongs to the containerd image store. `images`: mount records of the images that are mounted in it,
+    `sources`: paths mounted in it that may lead to driver dirs.
     `hostconfig` None: it reads well; absent is a `Trouble` of state absent. `entries` are the folder's names and kinds.
     """
 
@@ -91,6 +93,9 @@ class Container(msgspec.Struct, frozen=True):
     recorded: tuple[str, ...] = ()
     networks: tuple[tuple[str, str], ...] = ()
     respelt: tuple[str, ...] = ()
+    snapshotted: bool = False
+    images: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
 
     @property
     def ref_name(self) -> str:
@@ -105,6 +110,11 @@ class ContainerTable(msgspec.Struct, frozen=True):
     foreign: dict[str, str]
     faults: tuple[Trouble, ...]
     absent: bool = False
+
+    @property
+    def gone(self) -> bool:
+        """Whether the folder is not there or, like the place of a disk that is not mounted, empty."""
+        return self.absent or not (self.containers or self.foreign or self.faults)
 
 
 def begin(reader: Reader) -> Callable[[], ContainerTable]:
@@ -142,7 +152,7 @@ def _container(reader: Reader, ident: str, path: str) -> Container:
         return Container(ident, path, entries, config, hostconfig, siblings=siblings, user_data=data)
     state = member(config, "State")
     state = state if isinstance(state, dict) else {}
-    inner = member(config, "Config")
+    inner, points = member(config, "Config"), [each for each in _points(config).values() if isinstance(each, dict)]
     return Container(
         ident, path, entries, None, hostconfig,
         stated_id=ident if member(config, "ID") is None else text(config, "ID") or "",
@@ -153,12 +163,15 @@ def _container(reader: Reader, ident: str, path: str) -> Container:
         dead=member(state, "Dead") is True or member(state, "RemovalInProgress") is True,
         running=member(state, "Running") is True,
         volumes=_volumes(config),
-        volume_drivers=tuple(sorted({text(each, "Driver") or "" for each in _points(config).values() if isinstance(each, dict)})),
+        volume_drivers=tuple(sorted({text(each, "Driver") or "" for each in points})),
         siblings=siblings,
         labels=labels(inner),
         recorded=tuple(filter(None, (text(config, name) for name in RECORDED))),
         networks=tuple(_networks(config)),
         respelt=tuple(_respelt(config, host)),
+        snapshotted=isinstance(member(config, "ImageManifest"), dict),
+        images=tuple(text(each, "ID") or "" for each in points if text(each, "Type") == "image"),
+        sources=tuple(source for each in points if ids.named(source := text(each, "Source") or "")),
     )  # fmt: skip
 
 

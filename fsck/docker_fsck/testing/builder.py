@@ -67,6 +67,7 @@ class DataRoot:
     endpoint = others.endpoint
     plugin = others.plugin
     swarm = others.swarm
+    mount_image = containers.mount_image
     orphan_dir = leftovers.orphan_dir
     orphan_pair = leftovers.orphan_pair
     orphan_mount = leftovers.orphan_mount

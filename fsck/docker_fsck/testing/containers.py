@@ -1,5 +1,6 @@
 """Containers and volumes of a built root: mount record, writable layer, folder, documents (classic-store 7, 10, 11)."""
 
+import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -78,6 +79,24 @@ def add_mount(root: "DataRoot", name: str, parent: str | None, files: Files) -> 
         root.disk.put(record / "parent", parent)
     root.mounts[name] = mount
     return mount
+
+
+def mount_image(root: "DataRoot", container: str, image: str, name: str, target: str = "/opt/image") -> str:
+    """Mount an image into a container, as `--mount type=image` of engines since 28.0 does; returns the record's name.
+
+    28 names the record `<container>-<source>`, later engines by a digest; it has no init layer.
+    """
+    ident, chain = root.names.hex(), root.images[image].chains[-1]
+    root.make_dir_of(ident, root.layers[chain].cache_id, {}, "writable")
+    record = root.disk.folder(root.mount_record(name))
+    root.disk.put(record / "mount-id", ident)
+    root.disk.put(record / "parent", chain)
+    path = root.container_dir(container) / "config.v2.json"
+    document = json.loads(path.read_bytes())
+    point = {"Source": "", "Destination": target, "RW": True, "Name": "", "Driver": "", "Type": "image", "ID": name}
+    root.disk.put(path, compact(merged(document, {"MountPoints": {target: point}})), 0o600)
+    root.disk.settle()
+    return name
 
 
 def add_pair(root: "DataRoot", name: str, parent: str | None, files: Files) -> Mount:
