@@ -14,7 +14,7 @@ from msgspec import Struct
 from docker_fsck.ids import digest, reference_fault
 from docker_fsck.reader import Reader
 from docker_fsck.records import containers, imagedb, repositories
-from docker_fsck.records.gojson import first, ill_typed, member, respelt, strict, text
+from docker_fsck.records.gojson import first, ill_typed, is_time, member, respelt, strict, text
 from docker_fsck.testing.documents import container_config
 from docker_fsck.values import Trouble
 
@@ -323,6 +323,14 @@ IMAGES = {
     "half a surrogate pair": ImageConfig(behind(lambda _: r'"comment":"\ud800"'), 2),
     "no created": ImageConfig(having(created=...), 2),
     "no time as created": ImageConfig(having(created="junk"), None),
+    "more digits than a nanosecond has in created": ImageConfig(having(created="2020-01-01T00:00:00.1234567891Z"), 2),
+    "a comma in created": ImageConfig(having(created="2020-01-01T00:00:00,1234567891Z"), 2),
+    "an hour of one digit in created": ImageConfig(having(created="2020-01-01T0:00:00Z"), 2),
+    "the hour 24 in created": ImageConfig(having(created="2020-01-01T24:00:00Z"), None),
+    "a leap second in created": ImageConfig(having(created="2016-12-31T23:59:60Z"), None),
+    "an offset of 24 hours and 60 minutes in created": ImageConfig(having(created="2020-01-01T00:00:00+24:60"), 2),
+    "a small t in created": ImageConfig(having(created="2020-01-01t00:00:00Z"), None),
+    "a small z in created": ImageConfig(having(created="2020-01-01T00:00:00z"), None),
     "a string as config": ImageConfig(having(config="x"), None),
     "a string as Cmd": ImageConfig(having(config={"Cmd": "x"}), 2),
     "a string as Entrypoint": ImageConfig(having(config={"Entrypoint": "x"}), 2),
@@ -354,6 +362,35 @@ def test_an_image_configuration_is_read_as_the_engine_reads_it(row: ImageConfig)
     data = row.edit(image_document())
     image = imagedb.load("image/vfs/imagedb/content/sha256/x", digest(data), data)
     assert row.engine == (len(image.chains) if image.usable else None)
+
+
+@pytest.mark.parametrize(
+    ("value", "taken"),
+    [
+        ("2020-01-01T00:00:00" + "." + "9" * 400 + "Z", True),
+        ("2020-01-01T00:00:00.Z", False),
+        ("2020-01-01T00:00:00,Z", False),
+        ("2020-01-01T00:00:00.5+01:00", True),
+        ("2020-01-01T00:00:00-00:00", True),
+        ("2020-01-01T00:00:00+25:00", False),
+        ("2020-01-01T00:00:00+00:61", False),
+        ("2020-01-01T00:00:00+0000", False),
+        ("2020-01-01T00:00:00+01:00:00", False),
+        ("2020-01-01T00:00:00", False),
+        ("2020-01-01 00:00:00Z", False),
+        ("2020-01-01T00:00Z", False),
+        ("2020-01-01T000:00:00Z", False),
+        ("2020-01-01T00:0:00Z", False),
+        ("2020-1-01T00:00:00Z", False),
+        ("2020-00-01T00:00:00Z", False),
+        ("2020-01-00T00:00:00Z", False),
+        ("2021-02-29T00:00:00Z", False),
+        ("2020-02-29T00:00:00Z", True),
+        ("0000-01-01T00:00:00Z", True),
+    ],
+)
+def test_a_time_is_one_that_go_of_today_parses(value: str, taken: bool) -> None:
+    assert taken is is_time(value)
 
 
 def test_a_member_is_found_by_its_very_name_before_any_other() -> None:

@@ -14,7 +14,7 @@ import msgspec
 from docker_fsck.values import Trouble
 
 _decoder = msgspec.json.Decoder()
-_TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d?):(\d\d):(\d\d)([.,]\d{1,9})?(?:Z|[+-](\d\d):(\d\d))", re.ASCII)
+_TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d?):(\d\d):(\d\d)([.,]\d+)?(?:Z|[+-](\d\d):(\d\d))", re.ASCII)
 _DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _LONG = 400
 _HALVES = re.compile("[\ud800-\udfff]")
@@ -177,7 +177,11 @@ def _fits(value: Any, kind: str) -> bool:  # noqa: ANN401 - JSON is any value
 
 
 def is_time(value: str) -> bool:
-    """Whether Go's time.Parse takes `value` as RFC 3339: there must be such a time."""
+    """Whether Go's time.Parse takes `value` as RFC 3339: there must be such a time.
+
+    Time.UnmarshalJSON does the same to this day, the strict reading being switched off (go.dev/issue/54580): digits beyond the
+    ninth are dropped, an hour may lack its zero, an offset may have 24 hours and 60 minutes. Up to Go 1.19 offsets had no bounds.
+    """
     found = _TIME.fullmatch(value)
     if found is None:
         return False
@@ -185,7 +189,7 @@ def is_time(value: str) -> bool:
     year, month, day, hour, minute, second, _, zone_hour, zone_minute = numbers
     leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
     days = _DAYS[month - 1] + (month == 2 and leap) if 1 <= month <= len(_DAYS) else 0  # noqa: PLR2004 - February
-    return 1 <= day <= days and hour < 24 and minute < 60 and second < 60 and zone_hour < 24 and zone_minute < 60  # noqa: PLR2004 - a day's
+    return 1 <= day <= days and hour < 24 and minute < 60 and second < 60 and zone_hour <= 24 and zone_minute <= 60  # noqa: PLR2004 - a day's
 
 
 def labels(config: Any) -> tuple[tuple[str, str], ...]:  # noqa: ANN401 - JSON is any value
