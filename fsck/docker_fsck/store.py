@@ -1,6 +1,6 @@
 """One data root as values: the tables that all graph drivers share, and a `Model` for each driver with state on it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 
 from docker_fsck import marks
@@ -21,6 +21,8 @@ from docker_fsck.watched import Watched, references
 from docker_fsck.weight import weigh
 
 SIGNS = frozenset({"containers", "volumes", "buildkit", "network", "plugins"})
+NAME_PARTS = 8
+"""Slashes in the name of a graph-driver plugin that are looked for: a registry, an owner, a few folders."""
 
 
 class Store:
@@ -55,11 +57,18 @@ class Store:
     def _unknown_drivers(self, known: set[str]) -> tuple[str, ...]:
         names = self.reader.names(IMAGES)
         found = {} if isinstance(names, Trouble) else names
-        return tuple(
-            name
-            for name, kind in found.items()
-            if kind == "dir" and name not in known and not isinstance(self.reader.names(f"{IMAGES}/{name}/layerdb"), Trouble)
-        )
+        return tuple(each for name, kind in found.items() if kind == "dir" and name not in known for each in self._trees(name))
+
+    def _trees(self, name: str) -> Iterator[str]:
+        """Drivers with layer records in `image/<name>` and below it: the name of a plugin may hold slashes (classic-store 9)."""
+        names = self.reader.names(f"{IMAGES}/{name}")
+        here = {} if isinstance(names, Trouble) else names
+        if here.get("layerdb") in {"dir", "link"}:
+            yield name
+        elif name.count("/") < NAME_PARTS:
+            inner = (each for each, kind in here.items() if kind == "dir" and each not in {"imagedb", "distribution"})
+            for each in inner:
+                yield from self._trees(f"{name}/{each}")
 
     def learn(self, tree: str, verdicts: Callable[[], dict[str, Verdict]]) -> None:
         """What will give the verdicts on the layers of one tree, by chain id: it is asked when somebody wants to know."""

@@ -67,6 +67,19 @@ def foreign(**terms: str) -> How:
     return how
 
 
+PLUGIN = "cpuguy83/docker-overlay2-graphdriver-plugin:latest"
+
+
+def plugged(store: Whole) -> str:
+    """A container of a graph-driver plugin, with a volume, whose tree is here; returns its id."""
+    volume = store.root.volume()
+    ident = store.root.container(store.app, "plugged", driver=PLUGIN, volumes={volume: "/data"})
+    for folder in ("imagedb/content/sha256", f"layerdb/mounts/{ident}"):
+        store.root.make_dir(f"image/{PLUGIN}/{folder}")
+    store.root.write(f"image/{PLUGIN}/layerdb/mounts/{ident}/mount-id", OTHER.encode())
+    return ident
+
+
 # fmt: off
 ROWS: tuple[Row, ...] = (
     fires(TMP_OLD, "a download was left", holding("tmp-old", "GetImageBlob123"), cls=RECLAIM),
@@ -95,6 +108,7 @@ ROWS: tuple[Row, ...] = (
     fires(FOREIGN, "it has a volume", foreign(data="/data")),
     silent(FOREIGN, "it is of the containerd image store", does(TAGS, lambda store: store.root.container(
         store.app, "newer", driver="overlayfs"))),
+    silent(FOREIGN, "it is of a plugin whose tree is here", does(TAGS, plugged), also=(SEVERAL,)),
 )
 # fmt: on
 
@@ -123,3 +137,13 @@ def test_a_root_in_the_root_is_no_garbage_and_does_not_make_the_verdict_incomple
     outcome = run(place)
     assert ([USERNS], (), ()) == ([each.rule for each in outcome.findings], outcome.plan.actions, outcome.checked.incomplete)
     assert f"check it with --root {place}/{INNER}" in outcome.findings[0].message
+
+
+def test_the_tree_of_a_graph_driver_plugin_is_not_judged_and_may_own_what_nothing_claims(place: Path) -> None:
+    store = whole(place, "overlay2")
+    plugged(store)
+    store.root.make_dir(f"containers/{OTHER}")
+    outcome = run(place)
+    assert [f"the storage driver {PLUGIN} is not known to this version"] == list(outcome.checked.incomplete)
+    assert {SEVERAL, "container-config-corrupt"} == {finding.rule for finding in outcome.findings} - {"prune-hazard"}
+    assert () == outcome.plan.actions
