@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from docker_fsck.api import (
     HEX64,
     ActionClass,
+    Confidence,
     Fault,
     Model,
     Ref,
@@ -85,7 +86,8 @@ def network_missing(model: Model) -> Iterator[Fault]:
     """A container is on a network of the user's that is not there.
 
     Why it matters: the container does not start. While other networks of the user's are there this is info: most often somebody
-        removed one network and left its stopped containers.
+        removed one network and left its stopped containers. So it is where the container has joined the network and nothing in
+        the database speaks of it: networks of an external store (`--cluster-store`, up to 20.10) are not kept here.
     How it comes about: network/files/local-kv.db was deleted or emptied as a cure for something else; the network was removed.
     Repair: none: the database is never edited. Make the network again with its name, and connect the container to it; where the
         engine names an id, `docker network disconnect -f` first.
@@ -97,19 +99,23 @@ def network_missing(model: Model) -> Iterator[Fault]:
     if table.database.state not in {"read", "absent"} or model.store.swarm.member:
         return
     names = {each.name for each in table.networks.values()}
+    traced = {each.network for each in table.endpoints.values()} | table.counted.keys()
     users: dict[str, list[str]] = {}
+    joined: dict[str, set[str]] = {}
     for ident, container in sorted(known.containers.items()):
         for name, network in container.networks:
             typed = any(each.startswith(name) for each in table.networks)  # by its id, and not started since
             if not typed and name not in EVERYWHERE and network not in table.networks and (network or name not in names):
                 users.setdefault(name, []).append(ident)
+                joined.setdefault(name, set()).add(network)
     for name, idents in sorted(users.items()):
+        external = table.networks and all(HEX64.fullmatch(each) and each not in traced for each in joined[name])
         message = f"{len(idents)} containers are on the network {name}, which is not there"
         paths = (networks.DATABASE, *(f"containers/{ident}/config.v2.json" for ident in idents))
         suffers = tuple(Ref("container", ident) for ident in idents)
         yield Fault(
             Ref("network", name), message, paths, "a network", "none", (), (DATABASE,), suffers=suffers,
-            severity=Severity.INFO if names - networks.PREDEFINED else None,
+            severity=Severity.INFO if names - networks.PREDEFINED or external else None,
         )  # fmt: skip
 
 
@@ -170,17 +176,30 @@ def driver_missing(model: Model) -> Iterator[Fault]:
     """A network's driver is a plugin that is not installed here.
 
     Why it matters: containers on it do not start.
-    How it comes about: the plugin was removed, or runs outside of the engine and is then no fault.
+    How it comes about: the plugin was removed, which only its name in a damaged or half removed folder of a plugin proves: a
+        warning. Else it is info: most such drivers are plugins that run outside of the engine (`/run/docker/plugins`), which is
+        no fault.
     Repair: none; install the plugin again, or remove the network.
     Seen in: FC-27
     """
-    installed = {word for each in model.store.plugins.plugins.values() for word in (each.name, each.name.removesuffix(":latest"))}
-    if model.store.plugins.faults or any(each.fault for each in model.store.plugins.plugins.values()):
-        return
+    plugins = model.store.plugins
+    installed = {word for each in plugins.plugins.values() for word in _words(each.name)}
+    lost = {word for name in plugins.lost for word in _words(name)}
+    vague = plugins.faults or any(each.fault for each in plugins.plugins.values())  # one of them may be it
     for _, each in sorted(model.store.networks.networks.items()):
-        if each.driver not in BUILT_IN and each.driver not in installed and each.scope != "swarm":
-            message = f"the network {each.name} is of the driver {each.driver}, which is not installed as a plugin"
-            yield Fault(Ref("network", each.id), message, (networks.DATABASE,), "a plugin of this name", "none")
+        if each.driver in BUILT_IN | installed or each.scope == "swarm" or (vague and each.driver not in lost):
+            continue
+        message = f"the network {each.name} is of the driver {each.driver}, which is not installed as a plugin"
+        grade = (None, Confidence.CERTAIN) if each.driver in lost else (Severity.INFO, Confidence.PROBABLE)
+        yield Fault(
+            Ref("network", each.id), message, (networks.DATABASE,), "a plugin of this name", "none",
+            severity=grade[0], confidence=grade[1],
+        )  # fmt: skip
+
+
+def _words(name: str) -> tuple[str, str]:
+    """How the driver of a plugin may be called."""
+    return name, name.removesuffix(":latest")
 
 
 @hookimpl

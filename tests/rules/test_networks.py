@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from docker_fsck.testing.others import write_networks
-from docker_fsck.testing.table import Row, Told, disagreements, fires, run, silent
+from docker_fsck.testing.table import Row, Told, disagreements, fires, folds, run, silent
 from docker_fsck.testing.whole import Whole, whole
 from docker_fsck.values import Severity
 
@@ -57,6 +57,20 @@ def far(store: Whole) -> Told:
     return blamed(store.root.network("far", driver="vendor/net:1"), store)
 
 
+def half(suffix: str) -> Callable[[Whole], Told]:
+    """The plugin of such a network is half removed, or its configuration is cut off behind its name."""
+
+    def blow(store: Whole) -> Told:
+        path = f"plugins/{store.root.plugin('vendor/net:1')}"
+        config = store.root.path / path / "config.json"
+        store.root.write(f"{path}/config.json", config.read_bytes().partition(b',"Settings"')[0])
+        if suffix:
+            store.root.move(path, path + suffix)
+        return far(store)
+
+    return blow
+
+
 def record(value: bytes) -> Callable[[Whole], None]:
     """The record of a network is something else."""
 
@@ -107,6 +121,12 @@ ROWS: tuple[Row, ...] = (
     fires(DAMAGED, "the number of its endpoints is of another network", does(DATABASE, count(OTHER)), severity=Severity.INFO),
     silent(DAMAGED, "the number of its endpoints is there", does(DATABASE, lambda store: front(store))),
     fires(GONE, "the network of a container was never made", on("mine", "")),
+    fires(GONE, "a container has joined a network of which nothing speaks here, as those of an external store", on("mine", OTHER),
+          severity=INFO),
+    folds(GONE, DAMAGED, "the number of endpoints of the network is left", does(DATABASE, on("mine", OTHER, count(OTHER))), severity=INFO),
+    fires(GONE, "an end of the network is left", on("mine", OTHER, lambda store: store.root.endpoint(OTHER, store.ran))),
+    fires(GONE, "a container has joined a network and the database is gone", on("mine", OTHER, lambda store: store.root.delete(
+          DATABASE.path(store)))),
     fires(GONE, "the network that a container was on is another one now", on("front", OTHER, front), severity=Severity.INFO),
     silent(GONE, "a container is on a network of the user's", does(DATABASE, on("front", "", front))),
     silent(GONE, "a container knows an older id of a network that each start makes", does(DATABASE, on("bridge", OTHER))),
@@ -122,7 +142,9 @@ ROWS: tuple[Row, ...] = (
     silent(STALE, "it is a swarm's own", does(DATABASE, connected(lambda _: "ingress_sbox"))),
     silent(STALE, "the containers are unknown", does(DATABASE, connected(lambda _: OTHER), lambda store: store.root.delete(
         "containers")), also=("container-folder-missing",)),
-    fires(DRIVER, "its plugin is not there", far),
+    fires(DRIVER, "its plugin is not there, or runs outside of the engine", far, severity=INFO),
+    fires(DRIVER, "the removal of its plugin was cut short", half("-removing"), also=("plugin-residue",)),
+    fires(DRIVER, "the configuration of its plugin is cut off", half(""), also=("plugin-config-damaged",)),
     silent(DRIVER, "its plugin is there", does(DATABASE, lambda store: store.root.plugin("vendor/net:1"), far)),
     silent(DRIVER, "a plugin cannot be read, which may be it", does(DATABASE, far, lambda store: store.root.empty(
         f"plugins/{store.root.plugin()}/config.json")), also=("plugin-config-damaged",)),

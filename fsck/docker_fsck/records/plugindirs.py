@@ -15,6 +15,7 @@ CONFIG = "config.json"
 ROOTFS, BACKUP, DATA = "rootfs", "rootfs-old", "propagated-mount"
 SCRATCH = f"{BASE}/tmp"  # noqa: S108 - of the engine, below the data root
 REMOVING = re.compile(r"[0-9a-f]{64}-removing", re.ASCII)
+_NAMED = re.compile(rb'"Name":"([^"\\]+)"')
 
 
 class Plugin(msgspec.Struct, frozen=True):
@@ -28,12 +29,16 @@ class Plugin(msgspec.Struct, frozen=True):
 
 
 class PluginTable(msgspec.Struct, frozen=True):
-    """Plugins by id, removals that were cut short and unpacked scratch by path; `faults`: what could not be listed."""
+    """Plugins by id, removals that were cut short and unpacked scratch by path; `faults`: what could not be listed.
+
+    `lost`: the names that stand in damaged configurations and in those of removals, of plugins or of anything else in them.
+    """
 
     plugins: dict[str, Plugin]
     removing: tuple[str, ...] = ()
     scratch: tuple[str, ...] = ()
     faults: tuple[Trouble, ...] = ()
+    lost: frozenset[str] = frozenset()
 
 
 def read(reader: Reader) -> PluginTable:
@@ -56,7 +61,14 @@ def read(reader: Reader) -> PluginTable:
     if isinstance(scratch, Trouble):
         faults += [scratch] if scratch.state == "unreadable" else []
         scratch = {}
-    return PluginTable(found, tuple(removing), tuple(f"{SCRATCH}/{name}" for name in scratch), tuple(faults))
+    halves = (*(each.path for each in found.values() if each.fault is not None), *removing)
+    lost = frozenset(name for path in halves for name in _names(reader, path))
+    return PluginTable(found, tuple(removing), tuple(f"{SCRATCH}/{name}" for name in scratch), tuple(faults), lost)
+
+
+def _names(reader: Reader, path: str) -> set[str]:
+    data = reader.read(f"{path}/{CONFIG}", BIG)
+    return {each.decode("utf-8", "replace") for each in _NAMED.findall(data)} if isinstance(data, bytes) else set()
 
 
 def _plugin(reader: Reader, ident: str, path: str, row: Row) -> Plugin:
