@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, cast
 
 from docker_fsck.api import (
     BUILDKIT_ID,
+    DRIVER_ID,
     ActionClass,
     Fault,
     MakeDir,
@@ -152,7 +153,7 @@ def removing(model: Model) -> Iterator[Fault]:
     home = _home(model)
     for part in ("mnt", "diff"):
         for name in home.entries[part]:
-            if name.endswith("-removing"):
+            if name.endswith("-removing") and DRIVER_ID.fullmatch(name.removesuffix("-removing")):
                 path = home.part(part, name)
                 yield Fault(Ref("file", path), "a half removed layer was left", (path,), "", "", (reclaim(path),))
 

@@ -23,6 +23,7 @@ from docker_fsck.api import (
 from docker_fsck_plugins import derive
 from docker_fsck_plugins.parts import lost_half
 from docker_fsck_plugins.remedies import give_up, put_away, reclaim
+from docker_fsck_plugins.strangers import in_container, told
 
 
 def _ref(container: containers.Container) -> Ref:
@@ -51,12 +52,14 @@ def remnant(model: Model) -> Iterator[Fault]:
     Why it matters: a few files that no command sees.
     How it comes about: the engine was killed while it removed the container's folder.
     Repair: the folder is put away; with checkpoints or a log that holds something only with consent.
+    Never: put a folder away in which something lies that no engine writes.
     Daemon says: failed to load container … config.v2.json: no such file or directory
     Seen in: FC-25
     """
     for container in _all(model):
         if container.id in model.mounts.mounts or not is_remnant(model.store, container):
             continue
+        mine = in_container(model, container.path)
         if container.user_data:
             kept = ", ".join(container.user_data)
             does = f"put {container.path} with {kept} away"
@@ -70,7 +73,8 @@ def remnant(model: Model) -> Iterator[Fault]:
         else:
             remedy = reclaim(container.path, knowing=("dirs",))
         paths = (container.path, *container.user_data)
-        yield Fault(_ref(container), f"the rest of the removed container {short(container.id)}", paths, "", "", (remedy,))
+        message = f"the rest of the removed container {short(container.id)}{told(mine)}"
+        yield Fault(_ref(container), message, paths, "", "", () if mine else (remedy,))
 
 
 @rule(
@@ -231,24 +235,18 @@ def _written(model: Model, mount: mounts.Mount) -> bool:
     return isinstance(held, dict) and bool(held)
 
 
-@rule("container-foreign-entry", Severity.INFO, actions=(ActionClass.RECLAIM,))
+@rule("container-foreign-entry", Severity.INFO)
 def foreign_entry(model: Model) -> Iterator[Fault]:
     """Something that is no container lies in containers/.
 
     Why it matters: the engine tries to load it at every start and logs an error.
-    How it comes about: somebody put it there.
-    Repair: it is put away.
+    How it comes about: somebody put it there: a copy of a container's folder, notes, what a tool keeps there.
+    Repair: none; look at it, then decide.
+    Never: take it for garbage: no engine has written it.
     Daemon says: failed to load container … not a directory
     """
     for path, kind in sorted(model.store.containers.foreign.items()):
-        yield Fault(
-            Ref("file", path),
-            f"a {kind} that is no container",
-            (path,),
-            "a folder named by 64 hex digits",
-            kind,
-            (reclaim(path),),
-        )
+        yield Fault(Ref("file", path), f"a {kind} that is no container", (path,), "a folder named by 64 hex digits", kind)
 
 
 @rule(

@@ -1,9 +1,13 @@
 """Rules on the distribution cache, which the engine fills again by itself (classic-store 4)."""
 
+import re
 from collections.abc import Iterable, Iterator
 
 from docker_fsck.api import ActionClass, Fault, Model, Ref, Remedy, Rule, Severity, Trouble, distribution, hookimpl, rule, short
-from docker_fsck_plugins.remedies import reclaim, refused
+from docker_fsck_plugins import strangers
+from docker_fsck_plugins.remedies import kind_at, reclaim, refused
+
+TEMPORARY = re.compile(strangers.TEMP, re.DOTALL)
 
 
 def _dropped(model: Model, *paths: str) -> tuple[Remedy, ...]:
@@ -62,7 +66,7 @@ def corrupt(model: Model) -> Iterator[Fault]:
 
     Why it matters: it does not: the engine takes the layer as unknown and fetches it again.
     How it comes about: power loss, or the engine was killed between write and rename.
-    Repair: the entry is put away.
+    Repair: the entry is put away. What has a name that engines do not give is left alone.
     Never: while the tag store is lost: then the cache tells where images came from.
     Seen in: FC-54
     """
@@ -70,9 +74,13 @@ def corrupt(model: Model) -> Iterator[Fault]:
     for fault in (*cache.diffs.values(), *cache.digests.values()):
         if isinstance(fault, Trouble) and fault.state != "absent" and not refused(model, fault.path):
             message = f"an entry of the distribution cache cannot be read: {fault.why}"
-            yield Fault(Ref("file", fault.path), message, (fault.path,), "", fault.why, _dropped(model, fault.path))
+            full = kind_at(model, fault.path) == "dir" and not strangers.empty(model, fault.path)
+            remedies = () if full else _dropped(model, fault.path)
+            yield Fault(Ref("file", fault.path), message, (fault.path,), "", fault.why, remedies)
     for path in cache.strays:
-        yield Fault(Ref("file", path), "something was left in the distribution cache", (path,), "", "", _dropped(model, path))
+        mine = () if TEMPORARY.fullmatch(path.rpartition("/")[2]) else (path.rpartition("/")[2],)
+        message = f"something was left in the distribution cache{strangers.told(mine)}"
+        yield Fault(Ref("file", path), message, (path,), "", "", () if mine else _dropped(model, path))
 
 
 @hookimpl

@@ -16,7 +16,7 @@ from docker_fsck.api import (
     rule,
     short,
 )
-from docker_fsck_plugins import orphans
+from docker_fsck_plugins import orphans, strangers
 from docker_fsck_plugins.orphans import knowing_of
 from docker_fsck_plugins.remedies import put_away, reclaim
 
@@ -53,9 +53,17 @@ def mount_orphan(model: Model) -> Iterator[Fault]:
         paths += [path for ident in layer_dirs for path in model.home.holdings(ident)]
         paths += _held(model, mount.parent_id, paths)
         remedy = Remedy(cls=ActionClass.RECLAIM, does=does, forget=forget, knowing=knowing)
+        mine = (*strangers.in_mount(model, name, mount.path), *_strange(model, chains), *strangers.in_dirs(model, dirs))
+        message = f"the mount record {short(name)} belongs to no container{strangers.told(mine)}"
         through = (Ref("file", "containers"),)
-        message = f"the mount record {short(name)} belongs to no container"
-        yield Fault(Ref("mount", name), message, tuple(paths), "", "", (remedy,), through)
+        yield Fault(Ref("mount", name), message, tuple(paths), "", "", () if mine else (remedy,), through)
+
+
+def _strange(model: Model, chains: Iterable[str]) -> Iterator[str]:
+    """What in these records and their folders no engine writes."""
+    for chain in chains:
+        yield from strangers.strange(model, model.path_of(Ref("layer", chain)), strangers.LAYER)
+        yield from strangers.in_dirs(model, _layer_dirs(model, [chain]))
 
 
 def _only_through(model: Model, chain: str | None, dead: Collection[str], told: Collection[str] = ()) -> list[str]:
@@ -111,16 +119,9 @@ def layer_unreferenced(model: Model) -> Iterator[Fault]:
         paths = [model.path_of(Ref("layer", chain)) for chain in chains]
         paths += [path for ident in idents for path in model.home.holdings(ident)]
         paths += _held(model, top, paths)
-        through = tuple(Ref("layer", chain) for chain in chains)
-        yield Fault(
-            Ref("layer", top),
-            f"nothing needs the layer {short(top)} and {len(chains) - 1} below it",
-            tuple(paths),
-            "",
-            "",
-            (remedy,),
-            through,
-        )
+        through, mine = tuple(Ref("layer", chain) for chain in chains), tuple(_strange(model, chains))
+        message = f"nothing needs the layer {short(top)} and {len(chains) - 1} below it{strangers.told(mine)}"
+        yield Fault(Ref("layer", top), message, tuple(paths), "", "", () if mine else (remedy,), through)
 
 
 def _leftover(model: Model, each: layerdb.Leftover) -> tuple[Remedy, tuple[str, ...]]:
@@ -179,12 +180,16 @@ def layer_tmp(model: Model) -> Iterator[Fault]:
 
     Why it matters: lost space.
     How it comes about: the engine was killed during a pull, load, build or commit.
-    Repair: the entry and the folder that its cache-id names are put away.
+    Repair: the entry and the folder that its cache-id names are put away. What has another name than engines give there, or
+        holds something else, is left alone.
     Seen in: FC-37
     """
     for each in model.layers.tmp:
         remedy, paths = _leftover(model, each)
-        yield Fault(Ref("file", each.path), "a layer registration was never finished", paths, "", "", (remedy,))
+        name = each.path.rpartition("/")[2]
+        mine = strangers.strange(model, each.path, strangers.LAYER) if strangers.TRANSACTION.fullmatch(name) else (name,)
+        message = f"a layer registration was never finished{strangers.told(mine)}"
+        yield Fault(Ref("file", each.path), message, paths, "", "", () if mine else (remedy,))
 
 
 @hookimpl

@@ -19,6 +19,7 @@ from docker_fsck.api import (
     rule,
     short,
 )
+from docker_fsck_plugins import strangers
 from docker_fsck_plugins.remedies import forget, put_away, reclaim
 
 
@@ -177,14 +178,9 @@ def metadata_orphan(model: Model) -> Iterator[Fault]:
         return
     for ident, each in sorted(model.images.metadata.items()):
         if ident not in model.images.images:
-            yield Fault(
-                Ref("file", each.path),
-                f"metadata of {short(ident)}, an image that is not there",
-                (each.path,),
-                "",
-                "",
-                (reclaim(each.path),),
-            )
+            mine = strangers.strange(model, each.path, strangers.METADATA)
+            message = f"metadata of {short(ident)}, an image that is not there{strangers.told(mine)}"
+            yield Fault(Ref("file", each.path), message, (each.path,), "", "", () if mine else (reclaim(each.path),))
 
 
 @rule("image-temp-residue", Severity.INFO, actions=(ActionClass.RECLAIM,), after=("image-hash-mismatch",))

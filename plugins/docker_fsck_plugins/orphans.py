@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from docker_fsck.api import BUILDKIT_ID, ActionClass, Confidence, Fault, Model, Ref, Remedy, Rule, Severity, rule
-from docker_fsck_plugins import derive
+from docker_fsck_plugins import derive, strangers
 from docker_fsck_plugins.parts import lost_half
 from docker_fsck_plugins.remedies import reclaim
 
@@ -73,15 +73,10 @@ def _orphan(model: Model, group: list[str]) -> Fault:
         else "a layer"
     )
     remedy = Remedy(cls=ActionClass.RECLAIM, does=f"put {model.home.path(ident)} away", forget=forget, knowing=knowing_of(group))
-    return Fault(
-        Ref("driverdir", ident),
-        f"nothing refers to {ident}, which looks like {looks}",
-        paths,
-        "",
-        "",
-        (remedy,),
-        (Ref("driverdir", ident), Ref("file", model.image_dir)),
-    )
+    mine = strangers.in_dirs(model, group)
+    through = (Ref("driverdir", ident), Ref("file", model.image_dir))
+    message = f"nothing refers to {ident}, which looks like {looks}{strangers.told(mine)}"
+    return Fault(Ref("driverdir", ident), message, paths, "", "", () if mine else (remedy,), through)
 
 
 @rule("driver-orphan-init", Severity.INFO, actions=(ActionClass.RECLAIM,), after=("aufs-partial-create",))

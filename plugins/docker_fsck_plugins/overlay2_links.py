@@ -5,6 +5,7 @@ from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, cast
 
 from docker_fsck.api import (
+    SHORT_LINK,
     ActionClass,
     Fault,
     MakeDir,
@@ -172,7 +173,7 @@ def link_dangling(model: Model) -> Iterator[Fault]:
 
     Why it matters: it does not; it is a leftover of a few bytes.
     How it comes about: a create that failed, in all versions; a removal while the layer's `link` was empty.
-    Repair: it is put away, unless a `lower` names it.
+    Repair: it is put away, unless a `lower` names it, it has a name that no engine gives, or it is a folder that holds something.
     Seen in: FC-01
     """
     home = home_of(model)
@@ -180,17 +181,21 @@ def link_dangling(model: Model) -> Iterator[Fault]:
     for short, ident in sorted(lost):
         if short not in home.wanted:
             path = f"{home.name}/l/{short}"
-            remedy = reclaim(path)
-            yield Fault(
-                Ref("file", path), f"the short link {short} leads to no layer", (path,), "", f"../{ident}/diff", (remedy,)
-            )
+            remedies = (reclaim(path),) if SHORT_LINK.fullmatch(short) else ()
+            yield Fault(Ref("file", path), f"the short link {short} leads to no layer", (path,), "", f"../{ident}/diff", remedies)
     none = {short: found for short, found in home.links.items() if isinstance(found, Trouble) and found.state == "wrong"}
     living = set(model.living) if none else set()
     for short, found in sorted(none.items()):
         if living.isdisjoint(home.linked.get(short, ())):
             path = f"{home.name}/l/{short}"
-            remedies = () if short in home.wanted else (reclaim(path),)
+            remedies = () if short in home.wanted or not _engine_made(model, path, short) else (reclaim(path),)
             yield Fault(Ref("file", path), f"{path} is no link", (path,), "a link", found.why, remedies)
+
+
+def _engine_made(model: Model, path: str, short: str) -> bool:
+    """Whether what is no link has the name of one, and holds nothing if it is a folder."""
+    held = model.store.reader.names(path)
+    return SHORT_LINK.fullmatch(short) is not None and (isinstance(held, Trouble) or not held)
 
 
 RULES: tuple[Rule, ...] = (link_file, link_symlink, link_dangling)

@@ -3,8 +3,11 @@
 from collections.abc import Iterable, Iterator
 
 from docker_fsck.api import ActionClass, Fault, Model, Ref, Remedy, Rule, Severity, hookimpl, plugindirs, rule, short
+from docker_fsck_plugins import strangers
 from docker_fsck_plugins.remedies import reclaim, refused, set_aside
 
+UNPACKED = ".rootfs"
+"""How the names of what is unpacked in `plugins/tmp` begin."""
 BUILT_IN = frozenset({"bridge", "host", "null", "overlay", "macvlan", "ipvlan"})
 
 
@@ -53,12 +56,15 @@ def residue(model: Model) -> Iterator[Fault]:
     Why it matters: space that no command sees or frees: no version removes it, at no start.
     How it comes about: the engine was killed meanwhile.
     Repair: it is put away. The `rootfs-old` of an upgrade goes only if the plugin has its `rootfs`.
-    Never: put away what is mounted.
+    Never: put away what is mounted, or what has a name in `plugins/tmp` that engines do not give there.
     Seen in: FC-34
     """
     table = model.store.plugins
     for path in (*table.removing, *table.scratch):
-        yield Fault(Ref("file", path), f"{path} was left by a plugin", (path,), "", "", (reclaim(path),))
+        name = path.rpartition("/")[2]
+        mine = (name,) if path in table.scratch and not name.startswith(UNPACKED) else ()
+        message = f"{path} was left by a plugin{strangers.told(mine)}"
+        yield Fault(Ref("file", path), message, (path,), "", "", () if mine else (reclaim(path),))
     for _, plugin in sorted(table.plugins.items()):
         if plugindirs.BACKUP in plugin.full:
             path = f"{plugin.path}/{plugindirs.BACKUP}"

@@ -48,12 +48,15 @@ def fscache(model: Model) -> Iterator[Fault]:
 
     Why it matters: space that no command sees or frees; no engine since 20.10 reads it.
     How it comes about: an upgrade.
-    Repair: the folder is put away if an engine of 20.10 or newer has used this root; else it is only told.
+    Repair: the folder is put away if an engine of 20.10 or newer has used this root; else it is only told. What else lies in
+        it stays there.
     """
     if FSCACHE & children(model, BUILDER).keys():
         remedies: tuple[Remedy, ...] = ()
         if any(kind_at(model, sign) == "file" for sign in SINCE_20_10):
-            remedies = (reclaim(BUILDER),)
+            names = children(model, BUILDER)
+            own = names.keys() <= FSCACHE
+            remedies = (reclaim(*([BUILDER] if own else [f"{BUILDER}/{name}" for name in names if name in FSCACHE])),)
         yield Fault(Ref("file", BUILDER), "the cache of the old builder was left", (BUILDER,), "", "", remedies)
 
 

@@ -1,6 +1,7 @@
 """The table of the rules on containers and their folders (classic-store 10; FC-20, FC-21, FC-22, FC-25, FC-37)."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -116,11 +117,21 @@ def remnant(*names: str) -> How:
         store.root.make_dir(where)
         store.root.make_dir(where / "checkpoints")
         for name in names:
-            (where / name).parent.mkdir(exist_ok=True)
-            store.root.write(where / name, b"" if name.startswith("empty") else b"{}\n")
+            (where / name).parent.mkdir(parents=True, exist_ok=True)
+            if name.endswith("/"):
+                (where / name).mkdir()
+            else:
+                store.root.write(where / name, b"" if name.startswith("empty") else b"{}\n")
         return told(store, "container", OTHER, where)
 
     return how
+
+
+def backup(store: Whole) -> Told:
+    """Somebody copied a container's folder."""
+    path = store.root.container_dir(store.ran)
+    shutil.copytree(path, path.with_name(f"{store.ran}.bak"))
+    return told(store, "file", f"containers/{store.ran}.bak", path.with_name(f"{store.ran}.bak"))
 
 
 def lost_pair(container: Name) -> Callable[[Whole], None]:
@@ -151,6 +162,10 @@ LOST = (lambda _: (), lambda store: [store.ran])
 ROWS: tuple[Row, ...] = (
     fires(REMNANT, "a removal left an empty folder", remnant(), cls=RECLAIM),
     fires(REMNANT, "it left files that the engine makes", remnant("hosts", "hostname", "empty.log"), cls=RECLAIM),
+    fires(REMNANT, "it left empty mount points", remnant("mounts/shm/", "secrets/", "hosts"), cls=RECLAIM),
+    fires(REMNANT, "somebody's files lie in a folder with such a name", remnant("notes.txt", "data/dump.sql")),
+    fires(REMNANT, "a file of somebody's lies beside the log", remnant(f"{OTHER}-json.log", "dump.sql")),
+    fires(REMNANT, "a mount point of it holds something", remnant("mounts/secrets/key")),
     fires(REMNANT, "it left a log", remnant(f"{OTHER}-json.log"), cls=LOSSY_USER),
     fires(REMNANT, "it left a log of the local driver", remnant("local-logs/container.log"), cls=LOSSY_USER),
     fires(REMNANT, "it left a checkpoint", remnant("checkpoints/one"), cls=LOSSY_USER),
@@ -235,11 +250,12 @@ ROWS: tuple[Row, ...] = (
         store.app, "foreign", driver="zfs")), also=("container-foreign-driver",)),
     silent(NO_RECORD, "the container is of the new store", does(folder(), lambda store: store.root.container(
         store.app, "newer", driver="overlayfs"))),
-    fires(FOREIGN, "a file lies there", written(file(lambda store: store.root.path / "containers/notes.txt"), b"x"), cls=RECLAIM),
+    fires(FOREIGN, "a file lies there", written(file(lambda store: store.root.path / "containers/notes.txt"), b"x")),
+    fires(FOREIGN, "a copy of a container lies there", backup),
     fires(FOLDER, "the folder is gone", deleted(ALL_OF_THEM)),
     silent(FOLDER, "there are no mount records either", does(ALL_OF_THEM, deleted(ALL_OF_THEM), lambda store: store.root.delete(
         store.root.image_home / "layerdb/mounts")), also=("driver-orphan",) * 3),
-    fires(FOREIGN, "a folder has another name", foldered(file(lambda store: store.root.path / "containers/backup")), cls=RECLAIM),
+    fires(FOREIGN, "a folder has another name", foldered(file(lambda store: store.root.path / "containers/backup"))),
     silent(FOREIGN, "a container has a file that nobody knows", written(loose("notes.txt"), b"x")),
     fires(RESIDUE, "a copy of the config was left", written(TEMP, b""), cls=RECLAIM),
     fires(RESIDUE, "a copy of the host configuration was left", written(HOST_TEMP, b"{}"), cls=RECLAIM),

@@ -287,7 +287,6 @@ ROWS: tuple[Row, ...] = (
     fires(TMP, "unpacking had only begun", tmp("tar-split.json.gz"), cls=RECLAIM, also=(DIR,)),
     fires(TMP, "an old engine left an empty folder",
           foldered(file(lambda store: store.root.image_home / "layerdb/tmp/layer-123")), cls=RECLAIM),
-    fires(TMP, "a file lies there", written(file(lambda store: store.root.image_home / "layerdb/tmp/x"), b""), cls=RECLAIM),
     fires(TMP, "it is young", tmp(), cls=RECLAIM, grace=DAY, refused="grace period"),
     silent(TMP, "the folder is empty", emptied(file(lambda store: store.root.image_home / "layerdb/tmp"))),
     silent(TMP, "the folder is not there", deleted(file(lambda store: store.root.image_home / "layerdb/tmp"))),

@@ -81,12 +81,16 @@ def many_files(store: Whole) -> None:
 
 
 @pytest.mark.parametrize(
-    ("blow", "rule"),
-    [(many_driver_dirs, "driver-orphan"), (many_links, "ovl-link-dangling"), (many_files, "container-foreign-entry")],
+    ("blow", "rule", "steps"),
+    [
+        (many_driver_dirs, "driver-orphan", 20_000),
+        (many_links, "ovl-link-dangling", 20_000),
+        (many_files, "container-foreign-entry", 0),  # no engine has written them
+    ],
 )
-def test_folders_of_twenty_thousand_entries_end(memory: Path, blow: Callable[[Whole], None], rule: str) -> None:
+def test_folders_of_twenty_thousand_entries_end(memory: Path, blow: Callable[[Whole], None], rule: str, steps: int) -> None:
     store = whole(memory / "root", "overlay2")
     blow(store)
     outcome = judged(store)
     assert 20_000 == len(outcome.of(rule))
-    assert 20_000 == sum(len(action.steps) for action in outcome.plan.actions)
+    assert steps == sum(len(action.steps) for action in outcome.plan.actions)
