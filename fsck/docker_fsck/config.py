@@ -4,15 +4,13 @@ Precedence (interface section 2): flag, `DOCKER_FSCK_*`, `--config FILE`, /etc/d
 nor the working folder is looked at.
 """
 
-import os
 import re
-import stat
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from docker_fsck import settingsfile
 from docker_fsck.errors import UsageError
 from docker_fsck.values import Level, Severity
 
@@ -22,7 +20,9 @@ LEVELS = tuple(Level)
 STATE_DIR = "/var/lib/docker-fsck"
 BUILT_IN = "built-in"
 MOST_JOBS = 1024
+SHOWN = 200
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_NUMBER = re.compile(r"\d{1,9}", re.ASCII)
 _DURATION = re.compile(r"(\d{1,9})([smhdw])", re.ASCII)
 
 Read = Callable[[object], object]
@@ -103,10 +103,10 @@ def _count(value: object) -> int | None:
     """A number of processes; None: as many as there are processors."""
     if value is None:
         return None
-    text = str(value)
-    if isinstance(value, bool) or not text.isdecimal() or not 0 < int(text) <= MOST_JOBS:
+    number = int(value) if isinstance(value, str) and _NUMBER.fullmatch(value) else value
+    if isinstance(number, bool) or not isinstance(number, int) or not 0 < number <= MOST_JOBS:
         raise ValueError(f"wants a number from 1 to {MOST_JOBS}")
-    return int(text)
+    return number
 
 
 def _switch(value: object) -> bool:
@@ -129,7 +129,7 @@ def _maybe(value: object) -> str | None:
 def _items(value: object) -> tuple[str, ...]:
     """A list as it is; text is split at commas."""
     parts = value.split(",") if isinstance(value, str) else value
-    if not isinstance(parts, list | tuple) or not all(isinstance(each, str) for each in parts):
+    if not isinstance(parts, list | tuple) or not all(isinstance(each, str) and "\0" not in each for each in parts):
         raise ValueError("wants a list of texts")
     return tuple(each.strip() for each in parts if each.strip())
 
@@ -211,7 +211,7 @@ def load(flags: Mapping[str, object], environ: Mapping[str, str], system_file: s
         try:
             values[setting.field] = setting.read(value)
         except ValueError as error:
-            raise UsageError(f"{_place(origin, setting.key)} {error}, not {value!r}") from None
+            raise UsageError(f"{_place(origin, setting.key)} {error}, not {_quoted(value)}") from None
         written[setting.key] = value
         origins[setting.key] = origin
     return Config(**values, written=written, origins=origins)  # type: ignore[arg-type]  # every field has a setting: a test compares them
@@ -220,6 +220,15 @@ def load(flags: Mapping[str, object], environ: Mapping[str, str], system_file: s
 def _place(origin: str, key: str) -> str:
     """Where a value stands: a file needs the key beside it, a flag and a variable say it themselves."""
     return f"{origin}: {key}" if "/" in origin else origin
+
+
+def _quoted(value: object) -> str:
+    """A wrong value for a message, cut to what one can read."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python does not spell numbers of thousands of digits
+        return "so long a number"
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
 
 
 Layer = Iterator[tuple[Setting, Any, str]]
@@ -247,7 +256,7 @@ def _variables(environ: Mapping[str, str]) -> Layer:
 
 def _file_layers(system_file: str, named: str | None) -> list[Layer]:
     layers = []
-    if Path(system_file).exists():
+    if settingsfile.is_there(system_file):
         layers.append(_file_layer(system_file))
     if named:
         layers.append(_file_layer(named))
@@ -256,41 +265,14 @@ def _file_layers(system_file: str, named: str | None) -> list[Layer]:
 
 def _file_layer(path: str) -> Layer:
     """What a file sets; a `UsageError` names a file that does not parse and a key that does not exist."""
-    import tomli  # noqa: PLC0415 - most runs read no file
-
     known = {setting.key: setting for setting in SETTINGS}
-    text, trusted = _read(path)
-    try:
-        table = tomli.loads(text)
-    except tomli.TOMLDecodeError as error:
-        raise UsageError(f"{path}: {error}") from None
-    for key, value in _flat(table, known):
+    rows, trusted = settingsfile.read(path, known)
+    for key, value in rows:
         if key not in known:
-            raise UsageError(f"{path}: there is no setting {key!r}{_like(key, known)}")
+            raise UsageError(f"{path}: there is no setting {_quoted(key)}{_like(key, known)}")
         if known[key].root_only and not trusted:
             raise UsageError(f"{path}: only a file that root owns and nobody else can write may set {key}")
         yield known[key], value, path
-
-
-def _read(path: str) -> tuple[str, bool]:
-    """The text of a configuration file and whether only root can have written it."""
-    try:
-        with Path(path).open("rb") as file:
-            found = os.fstat(file.fileno())
-            text = file.read().decode()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
-    return text, found.st_uid == 0 and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-
-
-def _flat(table: Mapping[str, Any], known: Mapping[str, object], above: str = "") -> Iterator[tuple[str, Any]]:
-    """Dotted keys and their values; a table that is a setting itself is one value, and sets nothing if it is empty."""
-    for name, value in table.items():
-        key = f"{above}{name}"
-        if isinstance(value, dict) and (key not in known or not value):
-            yield from _flat(value, known, f"{key}.")
-        else:
-            yield key, value
 
 
 def _like(key: str, known: Mapping[str, object]) -> str:

@@ -74,11 +74,18 @@ class Log:
             self.insist(event, **facts)
 
     def hears(self, event: Event) -> bool:
-        """Whether it is urgent enough."""
-        return event.level >= self.threshold
+        """Whether it is urgent enough, and there is somewhere to write it to."""
+        return event.level >= self.threshold and not self._unheard
+
+    @property
+    def _unheard(self) -> bool:
+        """Whether the process was started without the standard error that events would go to."""
+        return self.path is None and self._stream is None and sys.stderr is None
 
     def insist(self, event: Event, **facts: object) -> None:
         """Write one event that was asked for."""
+        if self._unheard:  # structlog would take standard output
+            return
         if self._logger is None:
             self._logger = _logger(self.form, self._target())
         level = {DEBUG: "debug", INFO: "info", WARNING: "warning", ERROR: "error"}[event.level]

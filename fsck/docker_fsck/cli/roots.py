@@ -132,9 +132,11 @@ def _of_daemon_json(path: str) -> tuple[str, str] | None:
         return None
     except OSError as error:
         raise UsageError(f"{path} may name the data root and cannot be read ({error.strerror}); name it with --root") from None
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise UsageError(f"{path} may name the data root and is no JSON object ({error}); name it with --root") from None
     named = settings.get("data-root") or settings.get("graph")
+    if isinstance(named, str) and "\0" in named:
+        raise UsageError(f"{path} names a data root with a zero byte in it; name it with --root")
     return (named, path) if isinstance(named, str) else None
 
 
