@@ -4,13 +4,13 @@ import msgspec
 
 from docker_fsck.apply.executor import execute
 from docker_fsck.apply.site import Applied
-from docker_fsck.cli import exits, outputs, plans, session
+from docker_fsck.cli import exits, plans, session
 from docker_fsck.cli.classes import allowed, consented
 from docker_fsck.cli.edge import Call
 from docker_fsck.cli.rehearsal import rehearse
 from docker_fsck.cli.session import Survey
 from docker_fsck.cli.sites import changing, in_the_way
-from docker_fsck.cli.telling import document, tell, tell_cron, view, with_bits
+from docker_fsck.cli.telling import document, tell, tell_cron, view, with_bits, written
 from docker_fsck.errors import REFUSED, Refused, UsageError
 from docker_fsck.log import Event
 from docker_fsck.reports import changes, text
@@ -136,10 +136,9 @@ def _nothing(call: Call, work: Work) -> int:
 def _refuse(call: Call, found: Survey, why: str) -> int:
     """Nothing was changed, and why; a report still says what the check found."""
     refused = with_bits(found, found.report.exit | REFUSED)
-    outputs.write(call.config, refused.registry.reporters, refused.report)
     document(call, refused)
     call.complain(Event.REFUSED, f"nothing was changed: {why}")
-    return refused.report.exit
+    return refused.report.exit | written(call, refused)
 
 
 def _carry_out(call: Call, work: Work) -> int:
@@ -157,7 +156,7 @@ def _carry_out(call: Call, work: Work) -> int:
             return _told(call, work.found, every, REFUSED)
         every.append(done)
         before += work.actions
-        again = session.survey(call, msgspec.structs.replace(work.found.policy, now=call.edge.clock()))
+        again = session.survey(_unpromised(call), msgspec.structs.replace(work.found.policy, now=call.edge.clock()))
         more = (
             _more(work, again, before, counts)
             if len(every) < MOST_ROUNDS and done.done and not (done.skipped or done.interrupted)
@@ -166,6 +165,11 @@ def _carry_out(call: Call, work: Work) -> int:
         if more is None:
             return _told(call, again, every)
         work = more
+
+
+def _unpromised(call: Call) -> Call:
+    """The call without the files of --report: they were tried before the first change and are written at the end."""
+    return msgspec.structs.replace(call, config=msgspec.structs.replace(call.config, report=()))
 
 
 def _done(call: Call, work: Work) -> Applied:

@@ -53,10 +53,12 @@ def _about(call: Call) -> session.Only:
 
 def plan(call: Call) -> int:
     """`plan`: the plan, which -o saves."""
+    target = call.one("output")
+    if target is not None:
+        files.outside(target, roots.choose(call.config).path, "-o")
+        files.probe(target, "-o")
     with session.surveyed(call, session.policy(call, wished(call)), goal=call.one("target_free")) as (found, _):
-        target = call.one("output")
         if target is not None:
-            files.outside(target, found.root.path, "-o")
             files.put(target, document.pretty(saved(found)), "-o")
         return tell(call, found, text.planned)
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from docker_fsck import reports
 from docker_fsck.config import Config
-from docker_fsck.errors import FsckError
+from docker_fsck.errors import FsckError, UsageError
 from docker_fsck.protocols import Reporter
 from docker_fsck.reports import files
 from docker_fsck.reports.ended import Ended
@@ -12,17 +12,23 @@ from docker_fsck.values import Report
 
 
 def promise(config: Config, reporters: Iterable[Reporter], root: str) -> None:
-    """Refuse, as a `UsageError`, a format that does not exist and a file in the data root."""
+    """Refuse, as a `UsageError`, a format that does not exist, a file in the data root, and one that cannot be written."""
     more = tuple(reporters)
     reports.chosen(config.format, more)
     for _, path in reports.targets(config.report, more):
         files.outside(path, root, "--report")
+        files.probe(path, "--report")
 
 
-def write(config: Config, reporters: Iterable[Reporter], report: Report) -> None:
-    """Write every file of --report."""
+def write(config: Config, reporters: Iterable[Reporter], report: Report) -> list[str]:
+    """Write every file of --report; why one could not be written."""
+    problems = []
     for render, path in reports.targets(config.report, reporters):
-        files.put(path, render(report), "--report")
+        try:
+            files.put(path, render(report), "--report")
+        except UsageError as error:
+            problems.append(str(error))
+    return problems
 
 
 def write_ended(wishes: Iterable[str], ended: Ended, root: str) -> list[str]:

@@ -8,6 +8,8 @@ from docker_fsck import reports
 from docker_fsck.cli import exits, outputs
 from docker_fsck.cli.edge import Call
 from docker_fsck.cli.session import Survey
+from docker_fsck.errors import USAGE
+from docker_fsck.log import Event
 from docker_fsck.reports import text
 from docker_fsck.reports.lines import Line
 from docker_fsck.reports.view import View
@@ -28,18 +30,24 @@ def view(call: Call, classes: frozenset[ActionClass] = frozenset(ActionClass)) -
 
 
 def tell(call: Call, found: Survey, shape: Shape) -> int:
-    """Write the report's files and show it; gives its exit bits."""
-    outputs.write(call.config, found.registry.reporters, found.report)
+    """Show the report and write its files; gives its exit bits, with that of a file that could not be written."""
     show(call, found, shape)
-    return found.report.exit
+    return found.report.exit | written(call, found)
 
 
 def tell_cron(call: Call, found: Survey, shape: Shape) -> int:
     """As `tell`, but nothing is shown if nobody has to know: the form for cron."""
-    outputs.write(call.config, found.registry.reporters, found.report)
     if call.config.format != "text" or call.verbosity or not nobody_must_know(call, found.report):
         show(call, found, shape)
-    return found.report.exit
+    return found.report.exit | written(call, found)
+
+
+def written(call: Call, found: Survey) -> int:
+    """Write the report's files; bit 16 if one could not be written, which is told."""
+    problems = outputs.write(call.config, found.registry.reporters, found.report)
+    for problem in problems:
+        call.complain(Event.USAGE, problem)
+    return USAGE if problems else 0
 
 
 def show(call: Call, found: Survey, shape: Shape) -> None:

@@ -1,6 +1,7 @@
 """Files that the user asked for, written whole or not at all; never below a data root."""
 
 import contextlib
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -15,6 +16,23 @@ def outside(path: str, root: str, what: str) -> None:
     real = os.path.realpath(path)
     if real == root or real.startswith(root.rstrip("/") + "/"):
         raise UsageError(f"{what} {path}: lies in the data root, where nothing is written")
+
+
+def probe(path: str, what: str) -> None:
+    """Find out now whether `put` could write `path`, without touching what is there; a `UsageError` says why it could not."""
+    import tempfile  # noqa: PLC0415 - most runs write no file
+
+    target = Path(os.path.realpath(path))
+    try:
+        if target.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not target.exists() or target.is_file():
+            with tempfile.NamedTemporaryFile(prefix=f".{target.name}.", dir=target.parent):
+                pass
+        elif not os.access(target, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise UsageError(f"{what} {path}: {error.strerror or error}") from None
 
 
 def put(path: str, data: bytes, what: str) -> None:
