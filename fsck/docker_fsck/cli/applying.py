@@ -17,7 +17,7 @@ from docker_fsck.reports import changes, text
 from docker_fsck.reports.lines import BLANK
 from docker_fsck.reports.plantext import action_lines, asked_lines
 from docker_fsck.safety import MASS, brake
-from docker_fsck.values import Action, ActionClass, Plan
+from docker_fsck.values import Action, ActionClass, Blocked, Plan
 
 LOSSLESS = frozenset({ActionClass.LOSSLESS})
 MOST_ROUNDS = 4
@@ -50,10 +50,10 @@ def apply(call: Call) -> int:
         raise UsageError("nobody can be asked here: apply wants --yes or --interactive")
     chosen = (classes or LOSSLESS) | consented(call)
     work = _of_classes(call, chosen) if source is None else _of_plan(call, source, chosen)
-    if call.has("dry_run"):
-        return rehearse(call, work.found, work.actions, work.left)
     why = _in_the_way(work)
-    if why and (work.actions or work.found.report.store.unfinished_transaction):
+    if call.has("dry_run"):
+        return rehearse(call, work.found, work.actions, work.left, why, _blocked(work.found))
+    if why:
         return _refuse(call, work.found, why)
     agreed = _agreed(call, work) if work.actions else work
     return _carry_out(call, agreed) if agreed.actions else _nothing(call, agreed)
@@ -62,8 +62,7 @@ def apply(call: Call) -> int:
 def preen(call: Call) -> int:
     """`-p`: apply what is lossless without a question; with nothing to do it is the bare run."""
     work = _of_classes(call, LOSSLESS)
-    why = _in_the_way(work)
-    if why and (work.actions or work.found.report.store.unfinished_transaction):
+    if why := _in_the_way(work):
         return _refuse(call, work.found, why)
     if work.actions:
         return _carry_out(call, work)
@@ -92,7 +91,9 @@ def _of_plan(call: Call, source: str, classes: frozenset[ActionClass]) -> Work:
 
 
 def _in_the_way(work: Work) -> str:
-    """Why the work may not be done, nothing if it may."""
+    """Why the work may not be done, nothing if it may or if there is none."""
+    if not work.actions and not work.found.report.store.unfinished_transaction:
+        return ""
     if why := in_the_way(work.found):
         return why
     mass = "" if work.found.policy.allow_mass else brake(work.actions, work.found.report.store.counts)
@@ -100,10 +101,14 @@ def _in_the_way(work: Work) -> str:
 
 
 def _blocked_bit(found: Survey) -> int:
-    """64 if a remedy of the allowed classes is refused; what is only not due or not agreed to is not refused."""
+    """64 if a remedy of the allowed classes is refused."""
+    return REFUSED if _blocked(found) else 0
+
+
+def _blocked(found: Survey) -> tuple[Blocked, ...]:
+    """Remedies of the allowed classes that are refused; what is only not due or not agreed to is not refused."""
     classes = found.policy.classes - MANUAL
-    refused = [each for each in found.plan.blocked if each.cls in classes and not each.why.startswith(NOT_REFUSED)]
-    return REFUSED if refused else 0
+    return tuple(each for each in found.plan.blocked if each.cls in classes and not each.why.startswith(NOT_REFUSED))
 
 
 def _agreed(call: Call, work: Work) -> Work:

@@ -7,25 +7,29 @@ from docker_fsck.apply.site import Held
 from docker_fsck.apply.tree import Tree
 from docker_fsck.cli.edge import Call
 from docker_fsck.cli.session import Survey
-from docker_fsck.cli.sites import in_the_way
-from docker_fsck.cli.telling import document, view, with_bits
+from docker_fsck.cli.telling import show, view, with_bits, written
 from docker_fsck.errors import REFUSED
 from docker_fsck.log import Event
-from docker_fsck.reports import changes
-from docker_fsck.values import Action
+from docker_fsck.reports import changes, text
+from docker_fsck.reports.plantext import blocked_lines
+from docker_fsck.values import Action, Blocked
 
 
-def rehearse(call: Call, found: Survey, actions: tuple[Action, ...], left: changes.Left) -> int:
-    """Tell what apply would do now. Bit 64 if it would refuse or skip something."""
-    broken = _broken(found, actions)
-    why = in_the_way(found)
-    told = with_bits(found, found.report.exit | (REFUSED if why or broken else 0))
-    if call.config.format == "text":
-        call.edge.terminal.lines(changes.would(actions, broken, left, view(call)))
-    document(call, told)
+def rehearse(
+    call: Call, found: Survey, actions: tuple[Action, ...], left: changes.Left, why: str, blocked: tuple[Blocked, ...]
+) -> int:
+    """Tell what apply would do now. Bit 64 if it would refuse or skip something: `why` it may not begin, what is `blocked`."""
+    begun = () if why else actions
+    broken = _broken(found, begun)
+    told = with_bits(found, found.report.exit | (REFUSED if why or broken or blocked else 0))
+    if call.config.format == "text" and not call.quiet:
+        rows = [*changes.would(begun, broken, left, view(call))]
+        call.edge.terminal.lines([*rows, *blocked_lines(blocked, told.report.findings, view(call))])
+    else:
+        show(call, told, text.found_only)
     if why:
         call.complain(Event.REFUSED, f"apply would be refused: {why}")
-    return told.report.exit
+    return told.report.exit | written(call, told)
 
 
 def _broken(found: Survey, actions: tuple[Action, ...]) -> dict[str, str]:

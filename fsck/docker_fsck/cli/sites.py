@@ -1,5 +1,6 @@
 """What every change of a root needs from outside, put together in one place: locks, probes, events, signals."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -61,6 +62,8 @@ def in_the_way(found: Survey) -> str:
         return f"transaction {txn} is unfinished: docker-fsck recover takes it back, recover --finish completes it"
     if host.fsck_pid is not None:
         return f"another docker-fsck (process {host.fsck_pid}) is changing this root"
+    if os.statvfs(found.root.path).f_flag & os.ST_RDONLY:
+        return "the data root is mounted read-only here"
     match host.state:
         case "stopped":
             return ""

@@ -42,7 +42,7 @@ def plan_lines(plan: Plan, findings: Iterable[Finding], counts: dict[str, int], 
         members = [action for action in plan.actions if action.cls is cls]
         if members:
             yield from _class(cls, members, view)
-    yield from _blocked(blocked, {each.fingerprint: each for each in findings}, view)
+    yield from blocked_lines(blocked, findings, view)
     if len(plan.blocked) > len(blocked):
         yield BLANK
         yield line(f"  {len(plan.blocked) - len(blocked)} more of other classes than were asked for", "label")
@@ -143,13 +143,15 @@ def _op(step: object) -> str:
     return str(step.__struct_config__.tag)  # type: ignore[attr-defined]  # every kind of step is a tagged struct
 
 
-def _blocked(blocked: tuple[Blocked, ...], findings: dict[str, Finding], view: View) -> Iterator[Line]:
+def blocked_lines(blocked: tuple[Blocked, ...], findings: Iterable[Finding], view: View) -> Iterator[Line]:
+    """What is held back, by its reason."""
     if not blocked:
         return
+    causes = {each.fingerprint: each for each in findings}
     yield BLANK
     yield (("", "  "), ("head", "blocked"), ("", ": would be done, but"))
     for (why, does), members in _alike(blocked).items():
-        names = [_subject(each, findings) for each in members]
+        names = [_subject(each, causes) for each in members]
         shown = names if view.verbose else names[:MOST_LOSSES]
         more = len(names) - len(shown)
         yield from wrapped(f"{why}{f' [{does}]' if does else ''}", indent=4, style="warning")
