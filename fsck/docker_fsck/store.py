@@ -265,18 +265,29 @@ def open_store(
 ) -> Store:
     """The store below `reader`; `Refused` for a folder that is no data root or whose layout is not known."""
     store = Store(reader, drivers, sources, host, policy)
-    if store.models or (policy.target is not None and store.unjudged):  # the gate judges what an engine makes of it
+    known = is_root(store)
+    if (store.models and known) or (policy.target is not None and store.unjudged):  # the gate judges what an engine makes of it
         return store
     if why := [
         *store.unjudged.values(),
         *(f"the store in {name} is a root of its own: check it with --root" for name in store.nested),
     ]:
         raise Refused(f"{reader.root}: {'; '.join(why)}")
-    here = reader.names("")
-    found = set() if isinstance(here, Trouble) else SIGNS & here.keys()
-    if len(found) < 2:  # noqa: PLR2004 - one of these folders alone may be anybody's
+    if not known:
         raise Refused(f"{reader.root}: not a Docker data root")
     return store
+
+
+def is_root(store: Store) -> bool:
+    """Whether only an engine makes such a folder: records of layers, a driver's folders, or two of those around them."""
+    for model in store.models:
+        if not isinstance(store.reader.facts(model.image_dir), Trouble) or model.home.ids():
+            return True
+        if any(fault.state == "unreadable" for fault in model.home.partial):
+            return True
+    here = store.top_names("")
+    found = set() if isinstance(here, Trouble) else SIGNS & here.keys()
+    return len(found) > 1  # one of these folders alone may be anybody's
 
 
 def _sources_of(model: Model) -> list[Source]:

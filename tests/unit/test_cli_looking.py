@@ -1,6 +1,8 @@
 """The commands that look: what they find and say, how quiet they are, and that they change nothing."""
 
 import errno
+import os
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from docker_fsck.host import HostView
 from docker_fsck.reports import document
 from docker_fsck.testing.builder import DataRoot
 from docker_fsck.testing.refusals import refusing
+from docker_fsck.testing.table import DRIVERS, SAMPLED
 from docker_fsck.testing.tree import snapshot_with_atimes
 
 
@@ -121,6 +124,32 @@ def test_an_unknown_rule_is_a_usage_error(broken: DataRoot) -> None:
 def test_a_folder_that_is_no_data_root_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     assert 64 == run("check", "--root", str(tmp_path)).status
+
+
+@pytest.mark.parametrize(
+    "command", [("check",), ("gate", "--target", "29.0"), ("du",), ("apply", "--class", "reclaim", "--yes"), ("history",)]
+)
+@pytest.mark.parametrize("name", ["aufs", "btrfs", "devicemapper", "fuse-overlayfs", "overlay", "overlay2", "vfs", "zfs"])
+def test_the_name_of_a_driver_makes_no_data_root(tmp_path: Path, name: str, command: tuple[str, ...]) -> None:
+    (tmp_path / name / "volumes").mkdir(parents=True)
+    (tmp_path / "volumes").mkdir()
+    assert 64 == run(*command, "--root", str(tmp_path)).status
+    (tmp_path / "containers").mkdir()
+    assert 64 != run(*command, "--root", str(tmp_path)).status
+
+
+def test_the_image_folder_of_a_root_is_none(broken: DataRoot) -> None:
+    assert 64 == run("gate", "--target", "29.0", "--root", str(broken.path / "image")).status
+
+
+@pytest.mark.parametrize("driver", [*DRIVERS, *SAMPLED])
+def test_the_layers_of_a_driver_alone_are_a_data_root(tmp_path: Path, driver: str) -> None:
+    root = DataRoot(tmp_path / "docker", driver)
+    root.image("app:1", 2)
+    for name in sorted(os.listdir(root.path)):
+        if name != driver:
+            shutil.rmtree(root.path / name) if (root.path / name).is_dir() else (root.path / name).unlink()
+    assert 64 != run("check", "--root", str(root.path)).status
 
 
 def test_class_filters_the_plan(broken: DataRoot) -> None:

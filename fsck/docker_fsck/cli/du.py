@@ -18,7 +18,7 @@ from docker_fsck.space.estate import survey
 from docker_fsck.space.ledger import Ledger, plot
 from docker_fsck.space.values import Du, Unread
 from docker_fsck.steps import at, printable, spell
-from docker_fsck.store import Store, open_store
+from docker_fsck.store import Store, is_root, open_store
 from docker_fsck.values import Plan
 
 SHAPES: dict[str, Callable[[Du, View], Iterator[Line]]] = {
@@ -46,7 +46,7 @@ def du(call: Call) -> int:
 
 def _measured(call: Call, registry: Registry, reader: Reader, root: roots.Root, jobs: int) -> Du:
     store = Store(reader, registry.drivers, registry.sources, call.edge.look(root.path), session.policy(call))
-    if not store.models and not store.unjudged:
+    if not (is_root(store) if store.models else store.unjudged):
         open_store(reader, registry.drivers, registry.sources, store.host, store.policy)  # says why it is none
     plan, failed = _plan(call, store, registry)
     estate = survey(store, plan)
