@@ -231,3 +231,9 @@ def test_a_link_to_the_hosts_own_root_is_another_name_of_it(tmp_path: Path) -> N
     (tmp_path / "docker").symlink_to(tmp_path / "disk")
     found = known(tmp_path, host(tmp_path, file="{}"))
     assert (True, (str(tmp_path / "docker"),)) == (found.own, found.names)
+
+
+def test_the_stream_has_the_answer(tmp_path: Path) -> None:
+    ended = gate(healthy_root(tmp_path), "29.0", "--format", "jsonl")
+    answers = [each for each in map(json.loads, ended.out.splitlines()) if each["type"] == "gate"]
+    assert ["passed"] == [each["decision"] for each in answers]

@@ -100,3 +100,13 @@ def test_an_unfinished_transaction_is_told_first_and_refuses_every_change_but_re
 def test_recover_finish_completes_it(broken: DataRoot) -> None:
     killed_apply(broken)
     assert (0, 0) == (run(*on(broken, "recover", "--finish")).status, run(*on(broken, "check")).status)
+
+
+@pytest.mark.parametrize("command", [("undo", "last"), ("purge", "--older-than", "0s")])
+def test_a_stream_that_only_settings_ask_for_is_not_mixed_with_text(
+    broken: DataRoot, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    apply_all(broken)
+    (tmp_path / "c.toml").write_text('format = "jsonl"')
+    ended = run(*on(broken, *command), file=str(tmp_path / "c.toml"))
+    assert (0, False) == (ended.status, "{" in ended.out)

@@ -25,9 +25,11 @@ from docker_fsck.values import (
     Evidence,
     Finding,
     Folded,
+    Gate,
     Guard,
     Impact,
     Level,
+    Note,
     Outcome,
     Plan,
     PutAway,
@@ -38,6 +40,7 @@ from docker_fsck.values import (
     Source,
     StoreInfo,
     Summary,
+    Target,
     WriteFile,
     at,
 )
@@ -156,13 +159,40 @@ def test_tables_are_sorted_whatever_order_they_were_filled_in() -> None:
 
 def test_the_stream_has_one_object_a_line_each_with_its_type() -> None:
     kinds = [json.loads(line)["type"] for line in stream.render(damaged()).splitlines()]
-    assert [*stream.TYPES[:3], *["finding"] * 3, "plan", "action", "action", "blocked", "summary"] == kinds
+    assert ["run", "store", "coverage", *["finding"] * 3, "plan", "action", "action", "blocked", "summary"] == kinds
 
 
 def test_the_stream_holds_the_same_findings_as_the_document() -> None:
     lines = [json.loads(line) for line in stream.render(damaged()).splitlines()]
     found = [{key: value for key, value in each.items() if key != "type"} for each in lines if each["type"] == "finding"]
     assert json.loads(document.render(damaged()))["findings"] == found
+
+
+def test_the_stream_holds_all_that_the_document_does() -> None:
+    base = damaged()
+    found = msgspec.structs.replace(
+        base,
+        plan=msgspec.structs.replace(base.plan, target=Target(asked="20%", total=100, free=20, quarantine=5, wanted=15)),
+        notes=(Note("rule-unused", "x", "no rule"), Note("source", "y", "not there")),
+        gate=Gate("29.0", "passed", "overlay2", "it is there", ""),
+    )
+    lines = [json.loads(line) for line in stream.render(found).splitlines()]
+    every: dict[str, list[dict[str, Any]]] = {}
+    for each in lines:
+        every.setdefault(each.pop("type"), []).append(each)
+    head, summary = every["run"][0], every["summary"][0]
+    built = {
+        **{name: head.pop(name) for name in ("schema", "tool")},
+        "run": head,
+        **{name: every[name][0] for name in ("store", "coverage", "gate")},
+        **{name: summary.pop(name) for name in ("verdict", "exit")},
+        "findings": every["finding"],
+        "plan": {**every["plan"][0], "actions": every["action"], "blocked": every["blocked"]},
+        "summary": summary,
+        "notes": every["note"],
+    }
+    assert json.loads(document.render(found)) == built
+    assert ({*stream.TYPES}, "summary") == ({*every}, stream.TYPES[-1])
 
 
 def test_a_finding_is_told_in_the_order_what_where_expected_actual_who_engine_plan_next() -> None:

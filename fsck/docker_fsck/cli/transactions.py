@@ -30,7 +30,7 @@ from docker_fsck.values import Trouble
 def undo(call: Call) -> int:
     """`undo TXN|last`."""
     root, which = _root(call), call.one("which") or "last"
-    with changing(call, root) as site:
+    with changing(_unstreamed(call), root) as site:
         done = reverse(site, which)
     return _tell(call, done, changes.undone(done), 0)
 
@@ -38,7 +38,7 @@ def undo(call: Call) -> int:
 def recover(call: Call) -> int:
     """`recover [--finish]`."""
     root = _root(call)
-    with changing(call, root) as site:
+    with changing(_unstreamed(call), root) as site:
         done = finish(site) if call.has("finish") else take_back(site)
     match done:
         case None:
@@ -59,7 +59,7 @@ def purge(call: Call) -> int:
     root, one, where = _root(call), call.one("txn"), call.config.journal_dir
     age = timedelta(seconds=call.config.purge_older_than)
     names = (one,) if one is not None else expired(root, age, call.now, where)
-    with changing(call, root) as site:
+    with changing(_unstreamed(call), root) as site:
         done = remove(site, names)
     return _tell(call, done, changes.purged(done, view(call)), REFUSED if done.left else 0)
 
@@ -95,6 +95,11 @@ def _tell(call: Call, value: object, lines: Iterator[Line], bits: int) -> int:
     elif not call.quiet:
         call.edge.terminal.lines(lines)
     return bits
+
+
+def _unstreamed(call: Call) -> Call:
+    """The call with the format in which these commands write: a stream that settings ask for is one of reports."""
+    return msgspec.structs.replace(call, config=msgspec.structs.replace(call.config, format=call.simple_format()))
 
 
 def _root(call: Call) -> str:

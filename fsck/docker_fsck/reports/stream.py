@@ -7,7 +7,7 @@ import msgspec
 
 from docker_fsck.values import Report
 
-TYPES = ("run", "store", "coverage", "finding", "plan", "action", "blocked", "summary")
+TYPES = ("run", "store", "coverage", "finding", "plan", "action", "blocked", "note", "gate", "summary")
 """The types of a report's lines, in the order in which they come; apply writes lines of type `event` before them."""
 
 
@@ -22,14 +22,17 @@ def render(report: Report) -> bytes:
 
 
 def _objects(report: Report) -> Iterator[tuple[str, object]]:
-    plan = report.plan
+    plan, gate = report.plan, report.gate
     yield "run", {"schema": report.schema, "tool": report.tool, **_plain(report.run)}
     yield "store", report.store
     yield "coverage", report.coverage
     yield from _each("finding", report.findings)
-    yield "plan", {"schema": plan.schema, "digest": plan.digest, "pull": plan.pull}
+    target = {} if isinstance(plan.target, msgspec.UnsetType) else {"target": plan.target}
+    yield "plan", {"schema": plan.schema, "digest": plan.digest, "pull": plan.pull, **target}
     yield from _each("action", plan.actions)
     yield from _each("blocked", plan.blocked)
+    yield from _each("note", report.notes)
+    yield from _each("gate", () if isinstance(gate, msgspec.UnsetType) else (gate,))
     yield "summary", {"verdict": report.verdict, "exit": report.exit, **_plain(report.summary)}
 
 
