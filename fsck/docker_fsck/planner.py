@@ -14,7 +14,7 @@ from docker_fsck.facts import Facts
 from docker_fsck.joining import agreeing, joined, refusal, rewrites, tag_step
 from docker_fsck.records.repositories import Tags
 from docker_fsck.safety import TAKES_AWAY, Gone, errors, freed_by, held, inner_of, needed, objection
-from docker_fsck.steps import Unpack
+from docker_fsck.steps import Unpack, digest
 from docker_fsck.values import (
     Action,
     ActionClass,
@@ -189,8 +189,7 @@ def _plan(store: "Store", drafts: list[Draft], blocked: list[Blocked]) -> Plan:
     )
     pull = sorted({name for number in steps for name in drafts[number].pull})
     ordered = tuple(sorted(blocked, key=lambda each: (each.fingerprint, each.why)))
-    digest = "sha256:" + hashlib.sha256(msgspec.json.encode(actions)).hexdigest()
-    return Plan(digest=digest, actions=actions, blocked=ordered, pull=tuple(printable(name) for name in pull))
+    return Plan(digest=digest(actions), actions=actions, blocked=ordered, pull=tuple(printable(name) for name in pull))
 
 
 def _around_it(path: str, away: dict[str, int], drafts: list[Draft], made: Draft) -> int | None:

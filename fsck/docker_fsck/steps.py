@@ -1,5 +1,6 @@
 """What a plan is made of: paths as they leave the program, steps, guards, actions; values only, nothing is decided here."""
 
+import hashlib
 import os
 from typing import Literal
 
@@ -202,6 +203,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     blocked: tuple[Blocked, ...] = ()
     pull: tuple[str, ...] = ()
     target: Target | msgspec.UnsetType = msgspec.UNSET
+
+
+def digest(actions: tuple[Action, ...]) -> str:
+    """What tells two plans apart."""
+    return "sha256:" + hashlib.sha256(msgspec.json.encode(actions)).hexdigest()
 
 
 class SavedPlan(Plan, frozen=True, kw_only=True):

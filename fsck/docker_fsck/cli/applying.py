@@ -4,7 +4,7 @@ import msgspec
 
 from docker_fsck.apply.executor import execute
 from docker_fsck.apply.site import Applied
-from docker_fsck.cli import exits, plans, session
+from docker_fsck.cli import exits, plans, roots, session
 from docker_fsck.cli.classes import allowed, consented
 from docker_fsck.cli.edge import Call
 from docker_fsck.cli.rehearsal import rehearse
@@ -75,6 +75,7 @@ def _of_classes(call: Call, classes: frozenset[ActionClass]) -> Work:
     return Work(found=found, plan=found.plan, actions=actions, left=left, classes=classes)
 
 
+@roots.needed()
 def _of_plan(call: Call, source: str, classes: frozenset[ActionClass]) -> Work:
     """A saved plan, narrowed, and compared with what a check of this moment would do of these classes.
 

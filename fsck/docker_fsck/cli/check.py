@@ -1,15 +1,18 @@
 """The commands that look and tell: the bare run, check and plan; they change nothing."""
 
+from contextlib import nullcontext
+
 import msgspec
 
 from docker_fsck.cli import roots, session
 from docker_fsck.cli.classes import wished
-from docker_fsck.cli.edge import Call
+from docker_fsck.cli.edge import Call, rfc3339
 from docker_fsck.cli.session import Survey
 from docker_fsck.cli.telling import tell, tell_cron
 from docker_fsck.engine import Checked
 from docker_fsck.errors import UsageError
 from docker_fsck.reports import document, files, text
+from docker_fsck.steps import digest
 from docker_fsck.store import Store
 from docker_fsck.values import Plan, Ref, SavedPlan, Scope, printable
 
@@ -27,7 +30,10 @@ def bare(call: Call) -> int:
 
 def check(call: Call) -> int:
     """`check`: the findings without the plan."""
-    with session.surveyed(call, session.policy(call), only=_about(call)) as (found, _):
+    with (
+        roots.needed() if call.one("object") else nullcontext(),
+        session.surveyed(call, session.policy(call), only=_about(call)) as (found, _),
+    ):
         return tell(call, found, text.found_only)
 
 
@@ -57,10 +63,21 @@ def plan(call: Call) -> int:
     if target is not None:
         files.outside(target, roots.choose(call.config).path, "-o")
         files.probe(target, "-o")
-    with session.surveyed(call, session.policy(call, wished(call)), goal=call.one("target_free")) as (found, _):
+    try:
+        with session.surveyed(call, session.policy(call, wished(call)), goal=call.one("target_free")) as (found, _):
+            if target is not None:
+                files.put(target, document.pretty(saved(found)), "-o")
+            return tell(call, found, text.planned)
+    except roots.NothingHere:
         if target is not None:
-            files.put(target, document.pretty(saved(found)), "-o")
-        return tell(call, found, text.planned)
+            files.put(target, document.pretty(_nothing(call)), "-o")
+        raise
+
+
+def _nothing(call: Call) -> SavedPlan:
+    """The plan for a host on which Docker was never started."""
+    root, made = printable(roots.choose(call.config).path), rfc3339(call.edge.clock())
+    return SavedPlan(digest=digest(()), root=root, layout=(), made=made, tool=session.tool())
 
 
 def saved(found: Survey) -> SavedPlan:

@@ -16,7 +16,7 @@ from docker_fsck.reports.view import View
 from docker_fsck.space.crew import count
 from docker_fsck.space.estate import survey
 from docker_fsck.space.ledger import Ledger, plot
-from docker_fsck.space.values import Du, Unread
+from docker_fsck.space.values import Du, Frees, Unread
 from docker_fsck.steps import at, printable, spell
 from docker_fsck.store import Store, is_root, open_store
 from docker_fsck.values import Plan
@@ -33,7 +33,13 @@ def du(call: Call) -> int:
     form, shape, jobs = call.simple_format(), _shape(call), call.config.jobs or len(os.sched_getaffinity(0))
     registry = session.load(call)
     root = roots.choose(call.config)
-    with roots.opened(root) as reader:
+    try:
+        opened = roots.opened(root)
+    except roots.NothingHere:
+        if form == "json":
+            call.edge.terminal.data(document.pretty(_empty(root)))
+        raise
+    with opened as reader:
         found = _measured(call, registry, reader, root, jobs)
     if form == "json":
         call.edge.terminal.data(document.pretty(found))
@@ -73,6 +79,30 @@ def _measured(call: Call, registry: Registry, reader: Reader, root: roots.Root, 
         mounts=tuple(map(at, sorted(reader.mounts))),
         unread=unread,
         failed=failed,
+    )
+
+
+def _empty(root: roots.Root) -> Du:
+    """The answer where Docker was never started."""
+    return Du(
+        tool=session.tool(),
+        root=printable(root.path),
+        layouts=(),
+        active="",
+        unjudged=(),
+        engine="unknown",
+        exit=0,
+        total=0,
+        inodes=0,
+        kinds=(),
+        images=(),
+        containers=(),
+        volumes=(),
+        owners=(),
+        frees=Frees(0, 0, (), 0),
+        mounts=(),
+        unread=(),
+        failed=(),
     )
 
 

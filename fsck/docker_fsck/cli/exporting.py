@@ -19,6 +19,7 @@ from docker_fsck.values import printable
 _KINDS = ("container", "mount")
 
 
+@roots.needed()
 def export(call: Call) -> int:
     """`export CONTAINER -o FILE.tar`: 0, or bit 8 if something could not be had, which is then told."""
     form, path, asked = call.simple_format(), call.one("archive") or "", call.one("which") or ""

@@ -40,9 +40,10 @@ def write_ended(wishes: Iterable[str], ended: Ended, root: str) -> list[str]:
     for wish in wishes:
         try:
             for name, path in reports.pairs([wish]):
-                if render := reports.without_report(name):
+                render = reports.without_report(name)
+                if render and (data := render(ended)):
                     files.outside(path, root, "--report")
-                    files.put(path, render(ended), "--report")
+                    files.put(path, data, "--report")
         except FsckError as error:
             problems.append(str(error))
     return problems

@@ -4,6 +4,7 @@ import os
 import pwd
 import shlex
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,15 @@ class NothingHere(FsckError):
     """Docker was never started on this host's own root: nothing to check, and no fault."""
 
     exit_bit = 0
+
+
+@contextmanager
+def needed() -> Iterator[None]:
+    """For what names a thing in the root: that there is no root is then an error, as it cannot be had."""
+    try:
+        yield
+    except NothingHere as nothing:
+        raise RootError(str(nothing)) from None
 
 
 class Places(msgspec.Struct, frozen=True, kw_only=True):

@@ -200,14 +200,7 @@ def _report(
     bits = exits.check_bits(findings, checked.incomplete, store.policy.fail_on)
     return Report(
         tool=tool(),
-        run=RunInfo(
-            call.stamp(),
-            rfc3339(store.policy.now),
-            rfc3339(call.edge.clock()),
-            call.config.level,
-            tuple(printable(word) for word in call.argv),
-            "never" if store.policy.fail_on is None else store.policy.fail_on.value,
-        ),
+        run=run_info(call, store.policy.now, store.policy.fail_on),
         store=StoreInfo(
             root=printable(root.path),
             layouts=store.layouts,
@@ -222,6 +215,13 @@ def _report(
         plan=plan,
         summary=summary(findings, plan, past),
     )
+
+
+def run_info(call: Call, began: float, fail_on: Severity | None) -> RunInfo:
+    """What of a report differs between two runs."""
+    argv = tuple(printable(word) for word in call.argv)
+    began_at, ended = rfc3339(began), rfc3339(call.edge.clock())
+    return RunInfo(call.stamp(), began_at, ended, call.config.level, argv, "never" if fail_on is None else fail_on.value)
 
 
 def _coverage(store: Store, checked: Checked, registry: Registry, scope: Scope | None) -> Coverage:

@@ -10,7 +10,7 @@ import msgspec
 from docker_fsck.apply.history import Record, expired, load
 from docker_fsck.apply.history import history as records
 from docker_fsck.apply.purge import purge as remove
-from docker_fsck.apply.site import Applied, Undone
+from docker_fsck.apply.site import Applied, Purged, Undone
 from docker_fsck.apply.tree import Tree
 from docker_fsck.apply.undo import finish
 from docker_fsck.apply.undo import recover as take_back
@@ -19,7 +19,7 @@ from docker_fsck.cli import roots, session
 from docker_fsck.cli.edge import Call
 from docker_fsck.cli.sites import changing
 from docker_fsck.cli.telling import view
-from docker_fsck.errors import INTERRUPTED, REFUSED, Refused, UsageError
+from docker_fsck.errors import INTERRUPTED, REFUSED, Refused, RootError, UsageError
 from docker_fsck.reader import QUARANTINE
 from docker_fsck.reports import changes, document
 from docker_fsck.reports.lines import Line, line
@@ -27,6 +27,7 @@ from docker_fsck.store import open_store
 from docker_fsck.values import Trouble
 
 
+@roots.needed()
 def undo(call: Call) -> int:
     """`undo TXN|last`."""
     root, which = _root(call), call.one("which") or "last"
@@ -37,7 +38,7 @@ def undo(call: Call) -> int:
 
 def recover(call: Call) -> int:
     """`recover [--finish]`."""
-    root = _root(call)
+    root = _root(call, None)
     with changing(_unstreamed(call), root) as site:
         done = finish(site) if call.has("finish") else take_back(site)
     match done:
@@ -56,7 +57,7 @@ def purge(call: Call) -> int:
     """`purge [--older-than AGE | --txn TXN]`."""
     if call.one("txn") is not None and call.one("older_than") is not None:
         raise UsageError("--txn names one transaction, --older-than chooses by age: only one of them")
-    root, one, where = _root(call), call.one("txn"), call.config.journal_dir
+    root, one, where = _root(call, Purged(txns=(), freed=0)), call.one("txn"), call.config.journal_dir
     age = timedelta(seconds=call.config.purge_older_than)
     names = (one,) if one is not None else expired(root, age, call.now, where)
     with changing(_unstreamed(call), root) as site:
@@ -66,7 +67,7 @@ def purge(call: Call) -> int:
 
 def history(call: Call) -> int:
     """`history [TXN]`."""
-    root, which = _root(call), call.one("which")
+    root, which = _root(call, []), call.one("which")
     found = records(root, call.config.journal_dir)
     if which is None:
         return _tell(call, found, changes.listed(found), 0)
@@ -102,11 +103,21 @@ def _unstreamed(call: Call) -> Call:
     return msgspec.structs.replace(call, config=msgspec.structs.replace(call.config, format=call.simple_format()))
 
 
-def _root(call: Call) -> str:
-    """The root, which must be a data root; one that we have changed before is, whatever it looks like now."""
-    call.simple_format()
-    root = roots.choose(call.config)
-    with roots.opened(root) as reader:
+def _root(call: Call, nothing: object = None) -> str:
+    """The root, which must be a data root; one that we have changed before is, whatever it looks like now.
+
+    Where Docker was never started `nothing` is the answer in JSON, unless a transaction is named.
+    """
+    form, root = call.simple_format(), roots.choose(call.config)
+    try:
+        opened = roots.opened(root)
+    except roots.NothingHere as never:
+        if call.one("which") is not None or call.one("txn") is not None:
+            raise RootError(str(never)) from None
+        if form == "json":
+            call.edge.terminal.data(document.pretty(nothing))
+        raise
+    with opened as reader:
         if isinstance(reader.facts(QUARANTINE), Trouble):
             registry = session.load(call)
             open_store(reader, registry.drivers, registry.sources, call.edge.look(root.path), session.policy(call))

@@ -4,10 +4,13 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
+import msgspec
+
 from docker_fsck import __version__, config, errors, reports
-from docker_fsck.cli import options, outputs, roots
+from docker_fsck.cli import options, outputs, roots, session
 from docker_fsck.cli.edge import Call
 from docker_fsck.reports.ended import Ended
+from docker_fsck.upgrade import version
 
 Work = Callable[[Call], int]
 
@@ -27,10 +30,20 @@ def telling(work: Work) -> Work:
 
 def _tell(call: Call, error: BaseException) -> None:
     ended, root = _ended(error, call.config, call.edge.clock())
+    ended = msgspec.structs.replace(ended, run=session.run_info(call, ended.at, call.config.fail_on), gate=_asked(call))
     for problem in outputs.write_ended(call.config.report, ended, root):
-        call.edge.terminal.note(problem)
+        if problem != str(error):
+            call.edge.terminal.note(problem)
     if render := reports.without_report(call.config.format):
         call.edge.terminal.data(render(ended))
+
+
+def _asked(call: Call) -> str:
+    """The version that a gate was asked about."""
+    try:
+        return str(version.parse(call.one("target") or ""))
+    except ValueError:
+        return ""
 
 
 def _ended(error: BaseException, settings: config.Config | None, now: float) -> tuple[Ended, str]:

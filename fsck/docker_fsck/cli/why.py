@@ -9,6 +9,7 @@ from docker_fsck.reasons.why import why as answer
 from docker_fsck.reports import document, whytext
 
 
+@roots.needed()
 def why(call: Call) -> int:
     """`why X`: 0, or bit 8 if not everything could be read, so that the answer may lack something."""
     form = call.simple_format()

@@ -44,7 +44,10 @@ def chosen(name: str, more: "Iterable[Reporter]", option: str = "--format") -> R
 
 
 def without_report(name: str) -> "Callable[[Ended], bytes] | None":
-    """What writes, in the format of that name, that a run ended without a report; None for a format that then stays silent."""
+    """What writes, in the format of that name, that a run ended without a report; None for a format that then stays silent.
+
+    What it writes is empty where the format has no word for that end.
+    """
     return getattr(_module(name), "without_report", None) if name in OWN else None
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from docker_fsck.reasons.told import WHY_SCHEMA, Why
+from docker_fsck.reports.ended import Ended, least_report
 from docker_fsck.values import PLAN_SCHEMA, REPORT_SCHEMA, Report
 
 _ENCODER = msgspec.json.Encoder(order="deterministic")
@@ -19,6 +20,12 @@ def pretty(value: object) -> bytes:
 def render(report: Report) -> bytes:
     """The whole report."""
     return pretty(report)
+
+
+def without_report(ended: Ended) -> bytes:
+    """The least report there is, where the root was refused or is not there; else nothing."""
+    report = least_report(ended)
+    return render(report) if report else b""
 
 
 def why_schema() -> dict[str, Any]:

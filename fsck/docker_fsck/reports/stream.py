@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from docker_fsck.reports.ended import Ended, least_report
 from docker_fsck.values import Report
 
 TYPES = ("run", "store", "coverage", "finding", "plan", "action", "blocked", "note", "gate", "summary")
@@ -19,6 +20,12 @@ def line(kind: str, value: object) -> bytes:
 def render(report: Report) -> bytes:
     """All lines of a report."""
     return b"".join(line(kind, value) for kind, value in _objects(report))
+
+
+def without_report(ended: Ended) -> bytes:
+    """All lines of the least report there is, where the root was refused or is not there; else nothing."""
+    report = least_report(ended)
+    return render(report) if report else b""
 
 
 def _objects(report: Report) -> Iterator[tuple[str, object]]:
