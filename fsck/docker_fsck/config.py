@@ -21,6 +21,8 @@ STATE_DIR = "/var/lib/docker-fsck"
 BUILT_IN = "built-in"
 MOST_JOBS = 1024
 SHOWN = 200
+MILLENNIUM = 365_250 * 86400.0
+"""As good as for ever, and still a time that calendars and clocks can be asked about."""
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _NUMBER = re.compile(r"\d{1,9}", re.ASCII)
 _DURATION = re.compile(r"(\d{1,9})([smhdw])", re.ASCII)
@@ -88,11 +90,11 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def duration(value: object) -> float:
-    """Seconds of `0s`, `30m`, `24h`, `14d` or `2w`; a ValueError says what is wanted."""
+    """Seconds of `0s`, `30m`, `24h`, `14d` or `2w`, of more than a thousand years those; a ValueError says what is wanted."""
     found = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if found is None:
         raise ValueError("wants a duration like 0s, 30m, 24h or 14d")
-    return float(int(found[1]) * _UNITS[found[2]])
+    return min(float(int(found[1]) * _UNITS[found[2]]), MILLENNIUM)
 
 
 def _some_time(value: object) -> float | None:

@@ -22,7 +22,7 @@ from docker_fsck.apply.writer import Writer
 from docker_fsck.errors import FsckError, Refused
 from docker_fsck.reader import QUARANTINE
 from docker_fsck.steps import Unpack
-from docker_fsck.values import Action, Guard, MakeDir, Plan, PutAway, Relink, SetMeta, Step, WriteFile, spell
+from docker_fsck.values import Action, Guard, MakeDir, Plan, PutAway, Relink, SetMeta, Step, WriteFile, printable, spell
 
 DO: dict[type, Callable[[Writer, Any, Was], int]] = {
     PutAway: Writer.put_away,
@@ -265,7 +265,7 @@ def _writes(actions: Iterable[Action]) -> int:
 
 def _opened(plan: Plan, tree: Tree, shelves: Shelves, now: datetime) -> Opened:
     return Opened(
-        txn=shelves.txn, homes=shelves.homes, root=tree.root, tool=__version__, digest=plan.digest, dev=tree.dev,
+        txn=shelves.txn, homes=shelves.homes, root=printable(tree.root), tool=__version__, digest=plan.digest, dev=tree.dev,
         made=now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), steps=sum(len(action.steps) for action in plan.actions),
         classes=tuple(sorted({action.cls.value for action in plan.actions})),
     )  # fmt: skip

@@ -15,7 +15,7 @@ from docker_fsck.errors import INCOMPLETE, UsageError
 from docker_fsck.reports import document, files
 from docker_fsck.reports.lines import Line, field, line
 from docker_fsck.reports.words import brief, many
-from docker_fsck.values import Finding, Report
+from docker_fsck.values import Finding, Report, printable
 
 
 def baseline(call: Call) -> int:
@@ -34,7 +34,7 @@ def baseline(call: Call) -> int:
 
 
 def _create(call: Call, path: str) -> int:
-    reason, expires = (call.one("reason") or "").strip(), call.one("expires")
+    reason, expires = printable(call.one("reason") or "").strip(), call.one("expires")
     if not reason or expires is None:
         raise UsageError(
             "baseline create wants --reason TEXT and --expires DATE: nothing is accepted for ever, nor without a reason"

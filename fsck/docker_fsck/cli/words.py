@@ -47,7 +47,11 @@ def show_config(call: Call) -> int:
     root = roots.choose(call.config)
     written["root"], origins["root"] = printable(root.path), root.origin
     if form == "json":
-        rows = {key: {"value": value, "origin": origins[key]} if call.has("origin") else value for key, value in written.items()}
+        told = {key: _printable(value) for key, value in written.items()}
+        rows = {
+            key: {"value": value, "origin": printable(origins[key])} if call.has("origin") else value
+            for key, value in told.items()
+        }
         call.edge.terminal.data(document.pretty(rows))
     else:
         call.edge.terminal.text("".join(_toml(written, origins if call.has("origin") else {})))
@@ -62,14 +66,23 @@ def _toml(written: dict[str, Any], origins: dict[str, str]) -> Iterator[str]:
             yield f"\n[{above}]\n"
             table = above
         value = written[setting.key]
-        text = f"# {name} is not set" if value is None else f"{name} = {_toml_value(value)}"
-        yield f"{text:<40}  # {origins[setting.key]}\n" if origins else f"{text}\n"
+        text = f"# {name} is not set" if value is None else f"{name} = {_toml_value(_printable(value))}"
+        if _printable(value) != value:
+            text = f"# {text}: it is not UTF-8, which no file of settings can hold"
+        yield f"{text:<40}  # {printable(origins[setting.key])}\n" if origins else f"{text}\n"
+
+
+def _printable(value: object) -> object:
+    """A value as it can be encoded."""
+    if isinstance(value, str):
+        return printable(value)
+    return [printable(each) for each in value] if isinstance(value, list) else value
 
 
 def _toml_value(value: object) -> str:
     if isinstance(value, dict):
-        return f"{{{', '.join(f'{json.dumps(key)} = {json.dumps(each)}' for key, each in value.items())}}}"
-    return json.dumps(value, ensure_ascii=False)
+        return f"{{{', '.join(f'{_toml_value(key)} = {_toml_value(each)}' for key, each in value.items())}}}"
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def version(call: Call) -> int:

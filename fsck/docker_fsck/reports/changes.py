@@ -54,7 +54,7 @@ def applied(done: Applied, actions: tuple[Action, ...], left: Left, view: View) 
         yield (
             ("warning", "Interrupted; the rest was not done."),
             ("", " To do it: "),
-            ("command", view.call("recover --finish")),
+            ("command", escape(view.call("recover --finish"))),
         )
     yield from to_do(whole)
     yield from after(done, view)
@@ -92,10 +92,10 @@ def story(record: Record, actions: tuple[Action, ...], skipped: tuple[Skip, ...]
 def after(done: Applied, view: View) -> Iterator[Line]:
     """Where the space is, and the way back."""
     if done.done:
-        purge = ("command", view.call(f"purge --txn {done.txn}"))
+        purge = ("command", escape(view.call(f"purge --txn {done.txn}")))
         yield (("", "0 bytes freed so far; "), purge, ("", f" frees {size(done.bytes_quarantined)}"))
     if done.done or done.interrupted:
-        yield (("", "To take it back: "), ("command", view.call(f"undo {done.txn}")))
+        yield (("", "To take it back: "), ("command", escape(view.call(f"undo {done.txn}"))))
 
 
 def _skips(skipped: tuple[Skip, ...], view: View) -> Iterator[Line]:

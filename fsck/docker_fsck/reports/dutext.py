@@ -173,9 +173,9 @@ def _frees(found: Du, view: View) -> Iterator[Line]:
     if frees.purge:
         yield (
             ("", f"{size(frees.purge)} lie in the quarantine: "),
-            ("command", view.call("history")),
+            ("command", escape(view.call("history"))),
             ("", " lists it, "),
-            ("command", view.call("purge")),
+            ("command", escape(view.call("purge"))),
             ("", " frees it."),
         )
     for each in found.unjudged:
@@ -184,7 +184,7 @@ def _frees(found: Du, view: View) -> Iterator[Line]:
 
 def _next(view: View, *others: str) -> Iterator[Line]:
     told = f" (or {', '.join(others[1:])}); -v for exact bytes"
-    yield (("", "More: "), ("command", view.call(f"du --by {others[0]}")), ("", told))
+    yield (("", "More: "), ("command", escape(view.call(f"du --by {others[0]}"))), ("", told))
 
 
 def _gaps(found: Du, view: View) -> Iterator[Line]:

@@ -10,9 +10,9 @@ from docker_fsck.verdicts import Task
 from docker_fsck.verify.memory import Seen
 
 UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
-_PART = re.compile(r"([1-9][0-9]*)/([1-9][0-9]*)")
-_SHARE = re.compile(r"([0-9]+(?:\.[0-9]+)?)%")
-_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)([KMGT]?)i?B?", re.IGNORECASE)
+_PART = re.compile(r"([1-9][0-9]{0,17})/([1-9][0-9]{0,17})")
+_SHARE = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,18})?)%")
+_SIZE = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,18})?)([KMGT]?)i?B?", re.IGNORECASE)
 
 
 class Budget(msgspec.Struct, frozen=True, kw_only=True):

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 LAYERS_IN_DIRS = frozenset({"overlay2", "fuse-overlayfs", "aufs", "overlay", "vfs", "btrfs"})
 """Drivers whose layers lie in folders that anybody can read; others must be mounted for it."""
+_LONGEST_WAIT = 3600.0
+"""The kernel takes no more than some weeks at once."""
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,7 +128,7 @@ def _run(
             return verify(own, todo[number], counts.counted(number, _pace(terms.rate, min(terms.jobs, len(todo)))))
 
     def patience() -> float | None:
-        return None if terms.seconds is None else max(0.0, terms.seconds - (time.monotonic() - begun))
+        return None if terms.seconds is None else min(max(0.0, terms.seconds - (time.monotonic() - begun)), _LONGEST_WAIT)
 
     def beat(done: str | None = None) -> None:
         tell(Progress(len(found), len(todo), counts.done, counts.whole, time.monotonic() - begun, done))
