@@ -153,6 +153,14 @@ def test_preen_does_the_lossless_part_without_a_question_and_reports_the_rest(br
     )
 
 
+@pytest.mark.parametrize("command", [("apply", "--class", "lossless", "--yes"), ("-p",)])
+def test_an_error_that_is_left_is_not_corrected_whatever_fails_the_run(broken: DataRoot, command: tuple[str, ...]) -> None:
+    broken.delete(broken.driver_dir(list(broken.layers.values())[1].cache_id))
+    ended = run(*on(broken, *command, "--fail-on", "never", "--format", "json"))
+    assert (0, 0, "damaged") == (ended.status, ended.report["exit"], ended.report["verdict"])
+    assert [".docker-fsck"] == [name for name in os.listdir(broken.path) if name.startswith(".")]
+
+
 def test_preen_on_a_clean_root_is_silent_and_0(healthy: DataRoot) -> None:
     assert Ended(0, "", "") == run(*on(healthy, "-p"))
 

@@ -43,20 +43,26 @@ def test_the_bits_of_a_check(
 
 
 @pytest.mark.parametrize(
-    ("checked", "changed", "refused", "interrupted", "bits"),
+    ("checked", "severities", "changed", "refused", "interrupted", "bits"),
     [
-        (0, 3, False, False, 1),
-        (0, 0, False, False, 0),
-        (4, 3, False, False, 4),
-        (8, 3, False, False, 8),
-        (0, 3, True, False, 65),
-        (4, 3, True, False, 68),
-        (0, 3, False, True, 32),
-        (4, 0, True, True, 100),
+        (0, (), 3, False, False, 1),
+        (0, (INFO, WARNING), 3, False, False, 1),
+        (0, (), 0, False, False, 0),
+        (0, (ERROR,), 3, False, False, 0),
+        (0, (CRITICAL,), 3, True, False, 64),
+        (4, (ERROR,), 3, False, False, 4),
+        (4, (INFO,), 3, False, False, 4),
+        (8, (), 3, False, False, 8),
+        (0, (), 3, True, False, 65),
+        (4, (ERROR,), 3, True, False, 68),
+        (0, (), 3, False, True, 32),
+        (4, (ERROR,), 0, True, True, 100),
     ],
 )
-def test_the_bits_after_an_apply(checked: int, changed: int, refused: bool, interrupted: bool, bits: int) -> None:
-    assert bits == exits.apply_bits(checked, changed=changed, refused=refused, interrupted=interrupted)
+def test_the_bits_after_an_apply(
+    checked: int, severities: tuple[Severity, ...], changed: int, refused: bool, interrupted: bool, bits: int
+) -> None:
+    assert bits == exits.apply_bits(checked, of(*severities), changed=changed, refused=refused, interrupted=interrupted)
 
 
 @pytest.mark.parametrize(

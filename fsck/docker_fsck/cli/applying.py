@@ -206,7 +206,7 @@ def _told(call: Call, again: Survey, every: list[Applied], refused: int = 0) -> 
     skipped = any(skip.why != "interrupted" for done in every for skip in done.skipped)
     changed, interrupted = sum(len(done.done) for done in every), any(done.interrupted for done in every)
     checked = again.report.exit | _blocked_bit(again) | refused
-    bits = exits.apply_bits(checked, changed=changed, refused=skipped, interrupted=interrupted)
+    bits = exits.apply_bits(checked, again.report.findings, changed=changed, refused=skipped, interrupted=interrupted)
     if call.config.format == "text" and not call.quiet:
         call.edge.terminal.lines([(("head", "Checked again:"),)])
     return tell(call, with_bits(again, bits), text.found_only)

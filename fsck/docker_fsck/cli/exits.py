@@ -15,10 +15,13 @@ def check_bits(findings: Iterable[Finding], incomplete: Iterable[str], fail_on: 
     return (FINDINGS if failed else 0) | (INCOMPLETE if any(incomplete) else 0)
 
 
-def apply_bits(checked: int, *, changed: int, refused: bool, interrupted: bool) -> int:
-    """The bits after an apply: `checked` are those of the re-check, `changed` counts steps done, `refused`: some were not."""
+def apply_bits(checked: int, findings: Iterable[Finding], *, changed: int, refused: bool, interrupted: bool) -> int:
+    """The bits after an apply: `checked` are those of the re-check, `changed` counts steps done, `refused`: some were not.
+
+    An error that is left, though --fail-on lets it pass, keeps the store from being called corrected.
+    """
     bits = checked | (REFUSED if refused else 0) | (INTERRUPTED if interrupted else 0)
-    clean = not bits & (FINDINGS | INCOMPLETE | INTERRUPTED)
+    clean = verdict(bits & ~REFUSED, findings) == "clean"
     return bits | (CORRECTED if changed and clean else 0)
 
 
