@@ -4,17 +4,18 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
+from docker_fsck import hostmounts, hostproc
 from docker_fsck.errors import UsageError
 
 
 def outside(path: str, root: str, what: str) -> None:
-    """Refuse, as a `UsageError`, to write `path` if that lies in the data root (promise 1)."""
-    real = os.path.realpath(path)
-    if real == root or real.startswith(root.rstrip("/") + "/"):
+    """Refuse, as a `UsageError`, to write `path` if that lies in the data root (promise 1), by whatever name or mount."""
+    real, top = os.path.realpath(path), os.path.realpath(root)
+    if hostmounts.under(real, top) is not None or _same_folder(real, top) or _mounted(real, top):
         raise UsageError(f"{what} {path}: lies in the data root, where nothing is written")
 
 
@@ -33,6 +34,46 @@ def probe(path: str, what: str) -> None:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
         raise UsageError(f"{what} {path}: {error.strerror or error}") from None
+
+
+def _same_folder(path: str, root: str) -> bool:
+    """Whether `path` or a folder above it is the root itself under another name."""
+    try:
+        top = Path(root).stat()
+    except OSError:
+        return False
+    for each in (path, *map(str, Path(path).parents)):
+        with contextlib.suppress(OSError):
+            if os.path.samestat(Path(each).stat(), top):
+                return True
+    return False
+
+
+def _mounted(path: str, root: str) -> bool:
+    """Whether the place of `path` in its file system is below that of the root, or of a disk mounted on one of its own folders.
+
+    Mounts deeper in it do not count: a volume may be a folder of the host that is mounted there.
+    """
+    try:
+        table = hostmounts.mount_table(hostproc.content("/proc/self/mountinfo"))
+        home, mount = (_mount_of(each, table) for each in (root, path))
+    except OSError:
+        return False
+    if home is None or mount is None or (inner := hostmounts.under(path, mount.point)) is None:
+        return False
+    place = hostmounts.join(mount.root, inner)
+    tops = hostmounts.places(root, home, table).get(mount.dev, ())
+    return any(hostmounts.under(place, top.path) is not None for top in tops if "/" not in top.rel)
+
+
+def _mount_of(path: str, table: Iterable[hostmounts.Mount]) -> hostmounts.Mount | None:
+    """The mount on which `path` lies, or will lie."""
+    there = next(each for each in (path, *map(str, Path(path).parents)) if os.path.lexists(each))
+    fd = os.open(there, os.O_PATH | os.O_CLOEXEC)
+    try:
+        return hostmounts.mount_of("/proc", fd, there, table)
+    finally:
+        os.close(fd)
 
 
 def put(path: str, data: bytes, what: str) -> None:
