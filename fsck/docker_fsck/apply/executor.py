@@ -274,6 +274,8 @@ def _opened(plan: Plan, tree: Tree, shelves: Shelves, now: datetime) -> Opened:
 def _begun(tree: Tree, site: Site, opened: Opened, planned: Planned) -> tuple[Writer, Journal]:
     """The folders and the journal of a new transaction; its first records are on the disk."""
     shelves, size = Shelves(opened.txn, opened.homes), journal.room(planned, opened)
+    if size > journal.LONGEST:
+        raise Refused("the plan is too large for one transaction: narrow it with --class or --target-free")
     if short := lacking(tree, shelves, 0 if site.journal_dir else size, _writes(planned.actions)):
         full = words(OSError(errno.ENOSPC, ""))
         raise Refused(f"no journal can be made in {QUARANTINE}: {full}: {short}; --journal-dir puts it on another disk")

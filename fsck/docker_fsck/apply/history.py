@@ -33,6 +33,8 @@ _NAME = re.compile(r"(\d{8}T\d{6}Z-[0-9A-Za-z]+)(\.purging)?")
 _STAMP = "%Y%m%dT%H%M%SZ"
 _NOT_OURS = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
 _OPEN = {"unfinished", "undoing"}
+MOST_BYTES, _LINE = 16 << 20, 64 << 10
+"""Of the list of what was purged, and of a line of it: at a purge a day it comes to that size in two hundred years."""
 
 
 class Record(Struct, frozen=True, kw_only=True):
@@ -159,7 +161,7 @@ def load(tree: Tree, txn: str, journal_dir: str | None, folder: str = "") -> sto
     fd = story.find(tree, folder or txn, txn, journal_dir)
     if fd is None:
         raise Refused(f"the journal of transaction {txn} is not to be found; --journal-dir says where it was put")
-    with open(fd, "rb") as file:
+    with open(fd, "rb", buffering=story.PIECE) as file:
         return story.read(file, txn)
 
 
@@ -177,7 +179,7 @@ def _told(tree: Tree, match: re.Match[str], journal_dir: str | None) -> Record |
     fd = story.find(tree, match[0], txn, journal_dir)
     if fd is None:
         return None
-    with open(fd, "rb") as file:
+    with open(fd, "rb", buffering=story.PIECE) as file:
         opened, last = story.ends(fd)
         if opened is None:
             return None
@@ -215,15 +217,37 @@ def _state(last: journal.Record | None) -> str:
 
 
 def _purged(tree: Tree) -> dict[str, Record]:
-    """The lines that purge has left, by transaction; one that cannot be read is passed over."""
-    found = {}
-    try:
+    """The lines that purge has left, by transaction; one that cannot be read is passed over, a file that is too large whole."""
+    found: dict[str, Record] = {}
+    with suppress(OSError):
+        if _unread(tree):
+            return {}
         with tree.parent(f"{QUARANTINE}/{HISTORY}") as (folder, name), open(open_noatime(name, READING, folder), "rb") as file:
-            lines = file.read().splitlines()
-    except OSError:
-        return {}
-    for line in lines:
-        with suppress(msgspec.DecodeError, UnicodeDecodeError):
-            record = msgspec.json.decode(line, type=Record)
-            found[record.txn] = record
+            left = MOST_BYTES
+            while left > 0 and (line := file.readline(_LINE)):
+                left -= len(line)
+                record = _purge_of(line) if line.startswith(b"{") else None
+                if record is not None:
+                    found[record.txn] = record
     return found
+
+
+def _purge_of(line: bytes) -> Record | None:
+    with suppress(msgspec.DecodeError, UnicodeDecodeError):
+        return msgspec.json.decode(line, type=Record)
+    return None
+
+
+def unread(root: str) -> tuple[str, str] | None:
+    """The list of what was purged and why it is not read, None if it is or there is none."""
+    with closing(Tree(root)) as tree:
+        why = _unread(tree)
+    return (f"{QUARANTINE}/{HISTORY}", why) if why else None
+
+
+def _unread(tree: Tree) -> str:
+    with suppress(OSError):
+        facts = tree.lstat(f"{QUARANTINE}/{HISTORY}")
+        if facts is not None and facts.st_size > MOST_BYTES:
+            return f"is larger than {MOST_BYTES >> 20} MiB and is not read: what was purged is not listed; move it away"
+    return ""

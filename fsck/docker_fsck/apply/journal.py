@@ -24,6 +24,8 @@ AT = "journal.at"
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 HISTORY = "history.jsonl"
 PURGING = ".purging"
+LONGEST = 1 << 30
+"""Bytes of a line; a plan that would be longer is not begun, so that every journal of ours can be read back."""
 _PER_STEP = 512
 _RESERVE = 16 << 10
 

@@ -1,6 +1,7 @@
 """Reads a journal back: the whole story of a transaction, or only how it ends; it writes nothing."""
 
 import os
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import BinaryIO
 
@@ -10,6 +11,7 @@ from msgspec import Struct
 from docker_fsck.apply.journal import (
     AT,
     LINK,
+    LONGEST,
     NAME,
     SCHEMA,
     Begun,
@@ -36,6 +38,7 @@ from docker_fsck.values import Step
 
 _TAIL = 64 << 10
 _HEAD = 16 << 10
+PIECE = 1 << 20
 
 
 class Story(Struct, kw_only=True):
@@ -105,14 +108,12 @@ def read(file: BinaryIO, name: str) -> Story:
     """The story of an open journal; `Refused` if it is damaged before its last line."""
     file.seek(0)
     story: Story | None = None
-    for line in file:
+    for line in _lines(file, name):
         try:
-            record = decoder.decode(line) if line.endswith(b"\n") else None
+            record = decoder.decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            if file.read().strip(b"\0"):
+            if any(piece.strip(b"\0") for piece in iter(lambda: file.read(PIECE), b"")):
                 raise Refused(f"the journal {name} is damaged: {error}") from None
-            break
-        if record is None:
             break
         if story is None:
             story = _begin(record, name)
@@ -120,6 +121,20 @@ def read(file: BinaryIO, name: str) -> Story:
             story.hear(record)
         story.size += len(line)
     return story or _begin(None, name)
+
+
+def _lines(file: BinaryIO, name: str) -> Iterator[bytes]:
+    """The whole lines; one with zeros in it, as of disk that was set aside, is empty here. A last one without end is left out."""
+    parts: list[bytes] = []
+    length, zeros = 0, False
+    while piece := file.readline(PIECE):
+        length, zeros = length + len(piece), zeros or b"\0" in piece
+        if length > LONGEST and not zeros:
+            raise Refused(f"the journal {name} is damaged: a line is longer than {LONGEST >> 20} MiB")
+        parts = [] if zeros else [*parts, piece]
+        if piece.endswith(b"\n"):
+            yield b"".join(parts)
+            parts, length, zeros = [], 0, False
 
 
 def _begin(record: Record | None, name: str) -> Story:

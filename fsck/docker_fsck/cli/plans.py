@@ -1,5 +1,6 @@
 """Saved plans: read and judged before apply believes them; they are files that anybody may have edited or kept too long."""
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -15,9 +16,11 @@ def read(path: str) -> SavedPlan:
     """The plan in a file. `UsageError` if it is none, `Refused` if its schema is of a newer major version."""
     try:
         with Path(path).open("rb") as file:
-            data = file.read(_LIMIT)
+            data = file.read(_LIMIT + 1) if os.fstat(file.fileno()).st_size <= _LIMIT else None
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror or error}") from None
+    if data is None or len(data) > _LIMIT:
+        raise UsageError(f"{path}: larger than {_LIMIT >> 20} MiB, not a plan that `plan -o` saved")
     try:
         _known(path, msgspec.json.decode(data, type=_Head).schema)
         return msgspec.json.decode(data, type=SavedPlan)

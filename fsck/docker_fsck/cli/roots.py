@@ -1,5 +1,6 @@
 """Which data root is meant, and whether Docker was ever started on it; reads the host's configuration, of the root only names."""
 
+import errno
 import os
 import pwd
 import shlex
@@ -18,6 +19,7 @@ from docker_fsck.values import Trouble
 
 DEFAULT = "/var/lib/docker"
 _FLAGS = ("data-root", "graph", "g")
+_LIMIT = 1 << 20
 _NOTHING = frozenset({"lost+found"})
 
 
@@ -136,7 +138,7 @@ def _is_folder(path: Path) -> bool:
 
 def _of_daemon_json(path: str) -> tuple[str, str] | None:
     try:
-        data = Path(path).read_bytes().decode("utf-8-sig", "replace")
+        data = _limited(Path(path)).decode("utf-8-sig", "replace")
         settings: dict[str, Any] = msgspec.json.decode(data, type=dict[str, Any]) if data.strip() else {}
     except FileNotFoundError:
         return None
@@ -148,6 +150,15 @@ def _of_daemon_json(path: str) -> tuple[str, str] | None:
     if isinstance(named, str) and "\0" in named:
         raise UsageError(f"{path} names a data root with a zero byte in it; name it with --root")
     return (named, path) if isinstance(named, str) else None
+
+
+def _limited(path: Path) -> bytes:
+    """A whole file; one that is too large to be a configuration is an `OSError`."""
+    with path.open("rb") as file:
+        data = file.read(_LIMIT + 1)
+    if len(data) > _LIMIT:
+        raise OSError(errno.EFBIG, f"larger than {_LIMIT >> 20} MiB")
+    return data
 
 
 def of_engine(proc: str, flags: tuple[str, ...]) -> tuple[str, str] | None:
@@ -196,7 +207,7 @@ def _members(path: str) -> list[Path]:
 
 def _named_in(path: Path, flags: tuple[str, ...]) -> str | None:
     try:
-        text = path.read_text("utf-8", "surrogateescape").replace("\\\n", " ")
+        text = _limited(path).decode("utf-8", "surrogateescape").replace("\\\n", " ")
     except OSError:
         return None
     for line in text.splitlines():

@@ -117,6 +117,7 @@ def surveyed(call: Call, allowed: Policy, only: Only = everything, goal: str | N
         wanted = None if goal is None else target.wanted(goal, store.reader, _quarantined(past))
         plan, findings = planner.make(told, store, registry.veto, wanted)
         findings = baseline.mark(wishes.regraded(findings, chosen, graded), entries, call.now.date())
+        _list_of_purged(store)
         report = _report(call, root, store, engine.complete(told, store), registry, plan, findings, past, scope)
         notes = tuple(wishes.notes(registry.rules, chosen, config.level, config.rules_only, config.rules_skip, graded))
         if not isinstance(scope, Scope):  # of a part of the findings nobody can say which entries are needed
@@ -254,6 +255,17 @@ def _past(store: Store, journal_dir: str | None) -> "tuple[Record, ...]":
     from docker_fsck.apply.history import history  # noqa: PLC0415 - most roots were never changed
 
     return tuple(history(store.reader.root, journal_dir))
+
+
+def _list_of_purged(store: Store) -> None:
+    """Note that our own list is not read, if it is not: after the plan, which does not depend on it."""
+    if isinstance(store.reader.facts(QUARANTINE), Trouble):
+        return
+    from docker_fsck.apply import history  # noqa: PLC0415 - most roots were never changed
+
+    if told := history.unread(store.reader.root):
+        path, why = told
+        store.reader.unread.setdefault(path, Trouble(path, "unreadable", why))
 
 
 def unfinished(past: "Iterable[Record]") -> str | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from docker_fsck.apply.history import Record, expired, load
+from docker_fsck.apply.history import Record, expired, load, unread
 from docker_fsck.apply.history import history as records
 from docker_fsck.apply.purge import purge as remove
 from docker_fsck.apply.site import Applied, Purged, Undone
@@ -19,7 +19,8 @@ from docker_fsck.cli import roots, session
 from docker_fsck.cli.edge import Call
 from docker_fsck.cli.sites import changing
 from docker_fsck.cli.telling import view
-from docker_fsck.errors import INTERRUPTED, REFUSED, Refused, RootError, UsageError
+from docker_fsck.errors import INCOMPLETE, INTERRUPTED, REFUSED, Refused, RootError, UsageError
+from docker_fsck.log import Event
 from docker_fsck.reader import QUARANTINE
 from docker_fsck.reports import changes, document
 from docker_fsck.reports.lines import Line, line
@@ -69,8 +70,10 @@ def history(call: Call) -> int:
     """`history [TXN]`."""
     root, which = _root(call, []), call.one("which")
     found = records(root, call.config.journal_dir)
+    if lacks := unread(root):
+        call.complain(Event.INCOMPLETE, " ".join(lacks))
     if which is None:
-        return _tell(call, found, changes.listed(found), 0)
+        return _tell(call, found, changes.listed(found), INCOMPLETE if lacks else 0)
     one = next((record for record in found if record.txn == which), None)
     if one is None:
         raise UsageError(f"there is no transaction {which}; `docker-fsck history` lists them")

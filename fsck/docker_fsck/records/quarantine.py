@@ -5,6 +5,7 @@ again (field-cases FC-03, FC-12). So the quarantine is a source of references to
 folder was its own may have meant any that nothing else names (FC-06).
 """
 
+import io
 from collections.abc import Iterator
 
 import msgspec
@@ -107,7 +108,7 @@ def _held(reader: Reader, txn: str) -> list[tuple[str, str]] | str:
         return f"{data.path}: {data.why}"
     found: list[tuple[str, str]] = []
     planned = False
-    for line in data.splitlines():
+    for line in io.BytesIO(data):
         try:
             record = msgspec.json.decode(line, type=_Record)
         except (msgspec.DecodeError, UnicodeDecodeError):

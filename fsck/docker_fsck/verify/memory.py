@@ -10,7 +10,8 @@ from docker_fsck.errors import UsageError
 from docker_fsck.verdicts import State
 
 FILE = "verified.jsonl"
-_WORN = 4
+MOST_BYTES = 256 << 20
+_LINE, _WORN = 4 << 10, 4
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -31,14 +32,23 @@ class Memory:
         self.seen: dict[str, Seen] = {}
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lines = self._path.read_bytes().splitlines() if self._path.exists() else []
-            for line in lines:
-                self._take(line)
-            if len(lines) > _WORN * len(self.seen) + _WORN:
+            lines = self._read() if self._path.exists() else 0
+            if lines > _WORN * len(self.seen) + _WORN:
                 self._renew()
             self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise UsageError(f"--state-dir {state_dir}: {error.strerror or error}") from None
+
+    def _read(self) -> int:
+        """Take every line; how many there are."""
+        lines = 0
+        with self._path.open("rb") as file:
+            if os.fstat(file.fileno()).st_size > MOST_BYTES:
+                raise UsageError(f"{self._path}: larger than {MOST_BYTES >> 20} MiB and not read; remove it")
+            while line := file.readline(_LINE):
+                lines += 1
+                self._take(line)
+        return lines
 
     def _take(self, line: bytes) -> None:
         try:
