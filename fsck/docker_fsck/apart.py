@@ -6,6 +6,8 @@ from typing import TypeVar
 
 import msgspec
 
+from docker_fsck import offspring
+
 T = TypeVar("T")
 
 
@@ -21,7 +23,7 @@ def begin(work: Callable[[], T], kind: type[T]) -> Callable[[], T | None] | None
         return None
     source, sink = os.pipe()
     try:
-        pid = os.fork()
+        pid = offspring.fork()
     except OSError:
         os.close(source)
         os.close(sink)

@@ -1,10 +1,22 @@
-"""Signals while a plan is applied: they are noted, so that the executor ends between two steps; nothing is undone here."""
+"""Signals: each ends a run as one at the terminal does; while a plan is applied they are noted, to end between two steps."""
 
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def like_ctrl_c() -> None:
+    """From now on SIGTERM and SIGHUP interrupt this process as SIGINT does, unless it was started to ignore them (nohup)."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _interrupt)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 @contextmanager

@@ -1,12 +1,14 @@
 """Counts a tree by several processes that share the work: who has too much gives half of it away; sums do not depend on who."""
 
 import mmap
+import os
 import threading
 from collections import deque
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
+from docker_fsck import offspring
 from docker_fsck.errors import Incomplete
 from docker_fsck.reader import Reader
 from docker_fsck.tally import Plot, Share, Tally
@@ -45,26 +47,28 @@ def _together(reader: Reader, plot: Plot, owners: int, jobs: int, first: Share) 
 
 def _started(reader: Reader, plot: Plot, owners: int, hungry: mmap.mmap) -> tuple[Connection, Any]:
     ours, its = _FORK.Pipe()
-    process = _FORK.Process(target=_work, args=(its, reader, plot, owners, hungry), daemon=True)
-    process.start()
+    process = _FORK.Process(target=_work, args=(os.getpid(), its, reader, plot, owners, hungry), daemon=True)
+    with offspring.held():
+        process.start()
     its.close()
     return ours, process
 
 
-def _work(boss: Connection, reader: Reader, plot: Plot, owners: int, hungry: mmap.mmap) -> None:
+def _work(parent: int, boss: Connection, reader: Reader, plot: Plot, owners: int, hungry: mmap.mmap) -> None:
     """A worker's life: a share at a time until there are no more, then the tally."""
 
     def give(share: Share) -> None:
         hungry[0] = 0  # one gift a wish; whoever is still hungry says so again
         boss.send(share)
 
+    offspring.tie(parent)
     walker = Walker(reader.twin(), plot, owners, lambda: hungry[0], give)
     try:
         while (share := boss.recv()) is not None:
             walker.walk(share)
             boss.send(None)
         boss.send(walker.tally)
-    except (KeyboardInterrupt, EOFError, BrokenPipeError):
+    except (EOFError, BrokenPipeError):
         return  # the one who waits for the tally was interrupted, and says so
 
 

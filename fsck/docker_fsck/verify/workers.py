@@ -8,6 +8,8 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from docker_fsck import offspring
+
 T = TypeVar("T")
 _LENGTH = 8
 
@@ -130,7 +132,7 @@ def _exactly(fd: int, length: int) -> bytes:
 def _forked(work: Callable[[int], T], others: Sequence[Worker[T]]) -> Worker[T]:
     take, jobs = os.pipe()
     answers, say = os.pipe()
-    pid = os.fork()
+    pid = offspring.fork()
     if pid:
         os.close(take)
         os.close(say)
@@ -138,7 +140,6 @@ def _forked(work: Callable[[int], T], others: Sequence[Worker[T]]) -> Worker[T]:
     try:
         for fd in (jobs, answers, *(each for other in others for each in (other.jobs, other.answers))):
             os.close(fd)  # else nobody would see the end of the parent
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent's affair
         while number := _exactly(take, _LENGTH):
             data = msgspec.msgpack.encode(work(int.from_bytes(number, "big")))
             with open(say, "wb", closefd=False) as pipe:
