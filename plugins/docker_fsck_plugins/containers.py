@@ -89,7 +89,7 @@ def config_corrupt(model: Model) -> Iterator[Fault]:
     Why it matters: the engine hides the container, frees its name and no longer protects its volumes: do not prune.
     How it comes about: power loss with engines before 1.12, a full disk; a create that was cut short never wrote one.
     Repair: a whole temporary copy takes its place. Where there never was one, --consent puts folder, record and writable
-        layer away. Otherwise everything is kept.
+        layer away; one that no record names goes along only if it can be no other's. Otherwise everything is kept.
     Never: take the writable layer, the record or the volumes of such a container as garbage.
     Daemon says: failed to load container … error=EOF
     Seen in: FC-20

@@ -13,12 +13,17 @@ from docker_fsck.api import (
     Remedy,
     Severity,
     Source,
+    Trouble,
     containers,
     copies,
+    mounts,
     short,
     spell,
     sufferers,
 )
+from docker_fsck_plugins import derive
+
+KEPT = ("checkpoints", "local-logs")
 
 
 def surely_gone(model: Model, part: Part) -> bool:
@@ -91,13 +96,47 @@ def put_away(path: str) -> PutAway:
 
 
 def give_up(model: Model, container: containers.Container) -> Remedy:
-    """Put the folder, the mount record and the writable layer of a container away, with consent; volumes stay."""
+    """Put what there is of a container away, with consent: folder, mount record and writable layer; volumes stay."""
     ref, mount = Ref("container", container.id), model.mounts.mounts.get(container.id)
-    dirs = [ident for ident in mount.dir_ids if ident in model.home.ids()] if mount else []
+    named = mount.dir_ids if mount else ()
+    dirs = [ident for ident in named or _unclaimed(model, container, mount) if ident in model.home.ids()]
     forget = (ref, *((Ref("mount", container.id),) if mount else ()), *(Ref("driverdir", ident) for ident in dirs))
-    loses = tuple(model.home.content(ident) for ident in dirs)
-    does = f"put the folder, the mount record and the writable layer of {short(container.id)} away"
+    parts = ["the folder", *(["the mount record"] if mount else []), *_layers(dirs)]
+    does = f"put {' and '.join(filter(None, (', '.join(parts[:-1]), parts[-1])))} of {short(container.id)} away"
+    left = [tree.home.path(ident) for tree in model.store.models for ident in tree.marks.pairs]
+    if left and not named and not dirs:
+        which = f"{left[0]} stays, it" if len(left) == 1 else f"{len(left)} writable layers that nothing claims stay, one of them"
+        does += f"; {which} may be its own"
+    loses = (*(model.home.content(ident) for ident in dirs), *_written(model, container))
     return Remedy(cls=ActionClass.LOSSY_USER, does=does, forget=forget, consent=container.id, loses=loses)
+
+
+def _unclaimed(model: Model, container: containers.Container, mount: mounts.Mount | None) -> tuple[str, ...]:
+    """The writable layer that no record names and that can be no other's, with its init layer; nothing if there is none."""
+    if sum(map(len, model.store.pairs.values())) != 1 or model.store.unseen or model.mounts.faults:
+        return ()
+    found = derive.derive(model, container, mount)
+    return () if isinstance(found, str) else (found.mount_id, f"{found.mount_id}-init")
+
+
+def _layers(dirs: list[str]) -> list[str]:
+    """What these folders of a container are called."""
+    return ["the writable layer"] if any(not ident.endswith("-init") for ident in dirs) else ["the init layer"] if dirs else []
+
+
+def _written(model: Model, container: containers.Container) -> tuple[str, ...]:
+    """What a person may want to keep of the folder: logs that hold something, and checkpoints."""
+    if container.fault is not None and container.fault.state == "absent":
+        return container.user_data
+    paths = [f"{container.path}/{name}" for name in sorted(container.entries) if ".log" in name or name in KEPT]
+    return tuple(path for path in paths if _holds(model, path))
+
+
+def _holds(model: Model, path: str) -> bool:
+    facts = model.store.reader.facts(path)
+    if isinstance(facts, Trouble):
+        return facts.state != "absent"
+    return bool(facts.size) if facts.kind == "file" else model.store.reader.names(path) != {}
 
 
 def reclaim(*paths: str, knowing: tuple[str, ...] = ()) -> Remedy:

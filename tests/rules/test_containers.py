@@ -189,6 +189,10 @@ ROWS: tuple[Row, ...] = (
     fires(CORRUPT, "it is null", written(CONFIG, b"null")),
     fires(CORRUPT, "a field has another type", does(CONFIG, stated(Name=5))),
     fires(CORRUPT, "it is gone", deleted(CONFIG), cls=LOSSY_USER),
+    fires(CORRUPT, "its record is gone too, and one writable layer can be no other's", does(CONFIG, deleted(CONFIG), deleted(record())),
+          drivers=UNION, cls=LOSSY_USER),
+    fires(CORRUPT, "its record is gone too, and nothing tells whose the writable layer is", does(
+        CONFIG, deleted(CONFIG), deleted(record())), drivers=VFS, cls=LOSSY_USER, leaves=("driver-orphan",)),
     fires(CORRUPT, "it is gone and nobody consents", deleted(CONFIG), cls=LOSSY_USER, refused="needs consent"),
     fires(CORRUPT, "the create was cut short", create_cut_short, cls=LOSSY_USER),
     fires(CORRUPT, "a whole copy lies beside it", does(CONFIG, copy("config.v2.json", ".tmp-config.v2.json99"), emptied(CONFIG)),
@@ -267,6 +271,66 @@ ROWS: tuple[Row, ...] = (
           also=(HOST,)),
 )
 # fmt: on
+
+
+def given_up(store: Whole, ident: str) -> tuple[str, set[str], set[str]]:
+    """What the remedy for a container without its config says, puts away, and loses."""
+    (action,) = (each for each in run(store.root.path, consents=frozenset({ident})).plan.actions if each.consent == ident)
+    return action.does, {step.path for step in action.steps}, set(action.loses)
+
+
+def without_config(place: Path, *blows: Callable[[Whole], object]) -> Whole:
+    """A store in which the config of `ran` is gone and its log holds something."""
+    store = whole(place, "overlay2")
+    store.root.write(store.root.container_dir(store.ran) / f"{store.ran}-json.log", b"{}\n")
+    for blow in (deleted(CONFIG), *blows):
+        blow(store)
+    return store
+
+
+def test_consent_puts_what_is_there_away_and_says_all_that_is_lost(place: Path) -> None:
+    store = without_config(place)
+    does_, away, loses = given_up(store, store.ran)
+    ident, base = store.root.mount_id(store.ran), f"containers/{store.ran}"
+    assert f"put the folder, the mount record and the writable layer of {store.ran[:12]} away" == does_
+    assert {base, store.rel(store.root.mount_record(store.ran)), f"overlay2/{ident}", f"overlay2/{ident}-init"} <= away
+    assert {f"overlay2/{ident}/diff", f"overlay2/{ident}-init/diff", f"{base}/{store.ran}-json.log"} == loses
+
+
+def test_a_writable_layer_that_can_be_no_others_goes_along(place: Path) -> None:
+    store = without_config(place, lambda each: each.root.delete(each.root.mount_record(each.ran)))
+    ident = store.root.mount_id(store.ran)
+    does_, away, loses = given_up(store, store.ran)
+    assert f"put the folder and the writable layer of {store.ran[:12]} away" == does_
+    assert {f"containers/{store.ran}", f"overlay2/{ident}", f"overlay2/{ident}-init"} <= away
+    assert {f"overlay2/{ident}/diff", f"containers/{store.ran}/{store.ran}-json.log"} <= loses
+
+
+def test_one_that_may_be_anothers_stays_and_that_is_said(place: Path) -> None:
+    store = without_config(place, lambda each: each.root.delete(each.root.mount_record(each.ran)))
+    store.root.orphan_pair(store.app)
+    does_, away, _ = given_up(store, store.ran)
+    words = "2 writable layers that nothing claims stay, one of them may be its own"
+    assert (f"put the folder of {store.ran[:12]} away; {words}", {f"containers/{store.ran}"}) == (does_, away)
+
+
+def test_one_that_another_container_may_own_stays(place: Path) -> None:
+    store = without_config(place, lambda each: each.root.delete(each.root.mount_record(each.ran)))
+    ident = store.root.mount_id(store.ran)
+    for blow in (lost_pair(made), emptied(part("config.v2.json", made))):
+        blow(store)
+    does_, away, _ = given_up(store, store.ran)
+    words = f"overlay2/{ident} stays, it may be its own"
+    assert (f"put the folder of {store.ran[:12]} away; {words}", {f"containers/{store.ran}"}) == (does_, away)
+
+
+def test_the_log_of_a_dead_container_is_lost_with_it(place: Path) -> None:
+    store = whole(place, "overlay2")
+    log = store.root.container_dir(store.ran) / f"{store.ran}-json.log"
+    stated(State={"Dead": True})(store)
+    for data in (b"", b"{}\n"):
+        store.root.write(log, data)
+        assert bool(data) is (store.rel(log) in given_up(store, store.ran)[2])
 
 
 @rows(ROWS)
