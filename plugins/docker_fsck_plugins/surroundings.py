@@ -107,7 +107,7 @@ def paths_foreign(model: Model) -> Iterator[Fault]:
     here = model.store.reader.root.rstrip("/")
     places: dict[str, list[str]] = {}
     for ident, container in sorted(model.containers.items()):
-        for place in sorted({path.partition("/containers/")[0] for path in container.recorded if "/containers/" in path}):
+        for place in sorted({path.rpartition("/containers/")[0] for path in container.recorded if "/containers/" in path}):
             places.setdefault(place, []).append(ident)
     own = model.store.policy.engine.own
     if not own and len(places) < 2:  # noqa: PLR2004 - a copy that is looked at elsewhere knows one old place

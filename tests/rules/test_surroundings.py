@@ -133,6 +133,8 @@ ROWS: tuple[Row, ...] = (
           engine=Settings(key=f"{KEY_FILE}: the file is empty"), severity=INFO),
     silent(KEY, "it is whole", nothing, engine=Settings(own=False)),
     fires(PATHS, "one container knows another place", moved(lambda store: store.ran)),
+    fires(PATHS, "one container knows another place, below a folder called containers",
+          moved(lambda store: store.ran, "/old/containers/docker")),
     silent(PATHS, "all know the place where the root was", nothing),
     fires(LOG, "it ends in NUL bytes", log(LINE + bytes(4096))),
     fires(LOG, "its last line is half", log(LINE + LINE[:20])),
