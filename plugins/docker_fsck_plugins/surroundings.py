@@ -1,6 +1,7 @@
 """Rules on what lies around the store: the file system below it, the engine's configuration, paths of another place, logs."""
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from docker_fsck.api import HEX64, Confidence, Fault, Level, Model, Ref, Rule, Severity, Trouble, gojson, hookimpl, rule
 
@@ -13,6 +14,8 @@ FRAMED = ("local-logs/container.log", "container-cached.log")
 OWN = frozenset({"hostname", "hosts", "resolv.conf"})
 LINE = frozenset({"log", "stream", "attrs", "time"})
 """Members of a line of a log."""
+BLANK = b" \t\r\n"
+"""What Go's decoder passes over between the lines of a log."""
 
 
 @rule("backing-fs", Severity.WARNING, after=("upgrade-dtype",))
@@ -192,10 +195,11 @@ def log_damaged(model: Model) -> Iterator[Fault]:
 
 def _wrong(data: bytes) -> str:
     """What is wrong with the end of a log, nothing if all of it reads (daemon/logger/jsonfilelog)."""
-    if data and not data.endswith(b"}\n"):
-        return "ends in NUL bytes" if data.endswith(b"\0") else "ends in half a line"
-    lines = data.split(b"\n")[1 if len(data) == TAIL else 0 : -1]
-    wrong = sum(not _said(line) for line in lines)
+    text = data.rstrip(BLANK)
+    if text and not text.endswith(b"}"):
+        return "ends in NUL bytes" if text.endswith(b"\0") else "ends in half a line"
+    lines = text.split(b"\n")[1 if len(data) == TAIL else 0 :]
+    wrong = sum(not _said(line) for line in lines if line.strip(BLANK))
     return f"has {wrong} lines that cannot be read" if wrong else ""
 
 
@@ -219,7 +223,13 @@ def _wrong_frames(data: bytes) -> str:
 
 def _said(line: bytes) -> bool:
     value = gojson.strict(line, "")
-    if not isinstance(value, dict) or not LINE.issuperset(value):
+    if isinstance(value, Trouble):  # where a line lost its end the next one follows at once
+        return all(isinstance(each, dict) and _is_line(each) for each in gojson.stream(line, ""))
+    return isinstance(value, dict) and _is_line(value)
+
+
+def _is_line(value: dict[str, Any]) -> bool:
+    if not LINE.issuperset(value):
         return False
     texts = (value.get("log", ""), value.get("stream", ""), value.get("time"))
     return all(isinstance(each, str) for each in texts) and gojson.is_time(str(value.get("time")))

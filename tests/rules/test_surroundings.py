@@ -153,6 +153,13 @@ ROWS: tuple[Row, ...] = (
     silent(OWN, "it used the network of one that is gone", renamed("HostnamePath", "/var/lib/docker/containers/" + "5" * 64 + "/hostname")),
     silent(OWN, "its log is one of the driver local", renamed("LogPath", "/var/lib/docker/containers/{id}/local-logs/container.log")),
     silent(LOG, "it is empty", log(b"")),
+    *(silent(LOG, f"it {what}", log(data)) for what, data in (
+        ("is one blank line", b"\n"), ("is blank", b" \r\n\t\n"), ("begins with a blank line", b"\n" + LINE),
+        ("has blank lines within and behind", LINE + b"\n \n" + LINE + b"\n\n"), ("ends without a line end", LINE * 2 + LINE[:-1]),
+        ("has two messages in one line", LINE[:-1] + LINE))),
+    *(fires(LOG, f"a blank line follows {what}", log(data + b"\n")) for what, data in (
+        ("NUL bytes", LINE + bytes(9)), ("half a line", LINE + LINE[:20]))),
+    fires(LOG, "two messages are in one line, the second one damaged", log(LINE[:-1] + LINE.replace(b"T", b"t"))),
     silent(LOG, "it is long", log(LINE * 4000)),
     fires(HUGE, "it is larger than a gigabyte", huge((1 << 30) + 1)),
     silent(HUGE, "it has just a gigabyte", huge(1 << 30)),
@@ -169,6 +176,14 @@ def test_on_its_own_host_the_place_where_the_root_lies_counts(place: Path) -> No
     whole(place, "overlay2")
     found = run(place, engine_settings=Settings(own=True)).of(PATHS)
     assert [("/var/lib/docker", 3)] == [(each.object.id, len(each.impact.containers)) for each in found]
+
+
+def test_a_root_below_a_folder_called_containers_is_its_own_place(tmp_path: Path) -> None:
+    place = tmp_path / "containers" / "docker"
+    store = whole(place, "overlay2")
+    for ident in (store.ran, store.busy, store.made):
+        moved(lambda _, ident=ident: ident, str(place))(store)
+    assert [] == run(place, engine_settings=Settings(own=True)).of(PATHS)
 
 
 def test_a_path_that_leads_to_the_root_is_no_other_place(place: Path) -> None:

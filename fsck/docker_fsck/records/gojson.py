@@ -68,6 +68,14 @@ def first(data: bytes, path: str) -> Any:  # noqa: ANN401 - JSON is any value
     return _value(data, path)[0]
 
 
+def stream(data: bytes, path: str) -> Iterator[Any]:
+    """All values of `data`, one after the other; a `Trouble` as the last where one cannot be read."""
+    while data.strip(b" \t\r\n"):
+        value, rest = _value(data, path)
+        yield value
+        data = b"" if isinstance(value, Trouble) else rest.encode("utf-8", "replace")
+
+
 def _value(data: bytes, path: str) -> tuple[Any, str]:
     """The first value and what follows it."""
     if not data:
