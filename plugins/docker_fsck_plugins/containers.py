@@ -11,7 +11,6 @@ from docker_fsck.api import (
     Remedy,
     Rule,
     Severity,
-    Step,
     WriteFile,
     containers,
     hookimpl,
@@ -20,7 +19,7 @@ from docker_fsck.api import (
     rule,
     short,
 )
-from docker_fsck_plugins import derive
+from docker_fsck_plugins import container_copies, derive
 from docker_fsck_plugins.parts import lost_half
 from docker_fsck_plugins.remedies import give_up, put_away, reclaim
 from docker_fsck_plugins.strangers import in_container, told
@@ -32,17 +31,6 @@ def _ref(container: containers.Container) -> Ref:
 
 def _all(model: Model) -> Iterator[containers.Container]:
     yield from (container for _, container in sorted(model.containers.items()))
-
-
-def _sibling(container: containers.Container, target: str) -> Remedy | None:
-    """The remedy that puts a whole temporary copy in a config's place and the copies away."""
-    for sibling in container.siblings:
-        if sibling.whole and target in sibling.path:
-            path = f"{container.path}/{target}"
-            aside = (put_away(each.path) for each in container.siblings if target in each.path)
-            steps: tuple[Step, ...] = (WriteFile(path=path, data=sibling.data, mode=0o600), *aside)
-            return Remedy(cls=ActionClass.LOSSLESS, does=f"restore {path} from {sibling.path.rpartition('/')[2]}", steps=steps)
-    return None
 
 
 @rule("container-remnant", Severity.INFO, actions=(ActionClass.RECLAIM, ActionClass.LOSSY_USER))
@@ -80,7 +68,7 @@ def remnant(model: Model) -> Iterator[Fault]:
 @rule(
     "container-config-corrupt",
     Severity.ERROR,
-    actions=(ActionClass.LOSSLESS, ActionClass.LOSSY_USER),
+    actions=(ActionClass.LOSSLESS, ActionClass.LOSSY, ActionClass.LOSSY_USER),
     after=("container-remnant",),
 )
 def config_corrupt(model: Model) -> Iterator[Fault]:
@@ -88,9 +76,11 @@ def config_corrupt(model: Model) -> Iterator[Fault]:
 
     Why it matters: the engine hides the container, frees its name and no longer protects its volumes: do not prune.
     How it comes about: power loss with engines before 1.12, a full disk; a create that was cut short never wrote one.
-    Repair: a whole temporary copy takes its place. Where there never was one, --consent puts folder, record and writable
-        layer away; one that no record names goes along only if it can be no other's. Otherwise everything is kept.
-    Never: take the writable layer, the record or the volumes of such a container as garbage.
+    Repair: the newest whole temporary copy takes its place, the others are put away. That is lossy, with the list of what is
+        uncertain, where whole copies differ in name, image, mounts or networks, where another container has the name, or where
+        the copy lacks a mount that the container was made with. Where there never was one, --consent puts folder, record and
+        writable layer away; one that no record names goes along only if it can be no other's. Otherwise everything is kept.
+    Never: take the writable layer, the record or the volumes of such a container as garbage; choose a copy by its file name.
     Daemon says: failed to load container … error=EOF
     Seen in: FC-20
     """
@@ -102,7 +92,7 @@ def config_corrupt(model: Model) -> Iterator[Fault]:
             or (container.id not in model.mounts.mounts and is_remnant(model.store, container))
         ):
             continue
-        found = _sibling(container, containers.CONFIG)
+        found = container_copies.restored(model, container, containers.CONFIG)
         remedies = [found] if found else []
         mount = model.mounts.mounts.get(container.id)
         if not found and fault.state == "absent":
@@ -135,13 +125,19 @@ def id_mismatch(model: Model) -> Iterator[Fault]:
             )
 
 
-@rule("container-hostconfig-corrupt", Severity.ERROR, actions=(ActionClass.LOSSLESS,), after=("container-config-corrupt",))
+@rule(
+    "container-hostconfig-corrupt",
+    Severity.ERROR,
+    actions=(ActionClass.LOSSLESS, ActionClass.LOSSY),
+    after=("container-config-corrupt",),
+)
 def hostconfig_corrupt(model: Model) -> Iterator[Fault]:
     """A container's hostconfig.json cannot be read.
 
     Why it matters: the engine hides the container; if the file holds `null`, the engine does not start at all.
     How it comes about: power loss with engines before 1.12, a full disk.
-    Repair: a whole temporary copy takes its place.
+    Repair: the newest whole temporary copy takes its place. That is lossy where whole copies differ in binds, mounts, network,
+        ports, restart policy, or in what the container may do.
     Never: write an empty one: binds, ports and restart policy would be gone silently.
     Daemon says: failed to load container … error=EOF
     Seen in: FC-21
@@ -150,7 +146,7 @@ def hostconfig_corrupt(model: Model) -> Iterator[Fault]:
         fault = container.hostconfig
         if fault is None or fault.state in {"absent", "unreadable"}:
             continue
-        found = _sibling(container, containers.HOSTCONFIG)
+        found = container_copies.restored(model, container, containers.HOSTCONFIG)
         severity = Severity.CRITICAL if fault.why == "null" and container.fault is None else None
         message = f"the host configuration of {container.ref_name} cannot be read: {fault.why}"
         remedies = (found,) if found else ()

@@ -1,5 +1,7 @@
 """Remedies that several rules offer, told in one voice."""
 
+from datetime import UTC, datetime
+
 import msgspec
 
 from docker_fsck.api import (
@@ -24,6 +26,14 @@ from docker_fsck.api import (
 from docker_fsck_plugins import derive
 
 KEPT = ("checkpoints", "local-logs")
+
+
+def dated(nanoseconds: int) -> str:
+    """A moment to the minute, in UTC."""
+    try:
+        return f"{datetime.fromtimestamp(nanoseconds // 1_000_000_000, UTC):%Y-%m-%d %H:%M} UTC"
+    except (OverflowError, ValueError, OSError):
+        return "a day that no calendar has"
 
 
 def surely_gone(model: Model, part: Part) -> bool:

@@ -1,17 +1,20 @@
 """The table of the rules on containers and their folders (classic-store 10; FC-20, FC-21, FC-22, FC-25, FC-37)."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 from docker_fsck.testing.table import Row, Told, disagreements, fires, folds, run, silent
 from docker_fsck.testing.whole import Whole, whole
+from docker_fsck.values import Action, WriteFile
 
 from .cases import (
     CRITICAL,
     DAY,
     LOSSLESS,
+    LOSSY,
     LOSSY_USER,
     OTHER,
     OVERLAYS,
@@ -92,6 +95,18 @@ def copy(source: str, name: str, size: int | None = None, container: Name = ran)
     def blow(store: Whole) -> None:
         base = store.root.container_dir(container(store))
         store.root.write(base / name, (base / source).read_bytes()[:size])
+
+    return blow
+
+
+def older(source: str, name: str, days: float, **fields: object) -> Callable[[Whole], None]:
+    """A temporary copy of a file of the container, written so many days ago, that says something else."""
+
+    def blow(store: Whole) -> None:
+        base = store.root.container_dir(store.ran)
+        document = json.loads((base / source).read_bytes()) | fields
+        store.root.write(base / name, json.dumps(document).encode())
+        store.root.age(base / name, days * DAY)
 
     return blow
 
@@ -202,6 +217,26 @@ ROWS: tuple[Row, ...] = (
     fires(CORRUPT, "two whole copies lie beside it", does(
         CONFIG, copy("config.v2.json", ".tmp-config.v2.json1"), copy("config.v2.json", ".tmp-config.v2.json2"), nulled(CONFIG)),
           cls=LOSSLESS),
+    *(fires(CORRUPT, f"two whole copies lie beside it that differ in {what}", does(
+        CONFIG, older("config.v2.json", ".tmp-config.v2.json777", 1), older("config.v2.json", ".tmp-config.v2.json123", 900, **fields),
+        emptied(CONFIG)), cls=LOSSY) for what, fields in (
+            ("name", {"Name": "/former"}), ("mounts", {"MountPoints": {}}), ("networks", {"NetworkSettings": {}}))),
+    fires(CORRUPT, "two whole copies lie beside it that differ in state alone", does(
+        CONFIG, older("config.v2.json", ".tmp-config.v2.json777", 1), older("config.v2.json", ".tmp-config.v2.json123", 900, State={}),
+        emptied(CONFIG)), cls=LOSSLESS),
+    fires(CORRUPT, "the copy has a name that is now another container's", does(
+        CONFIG, older("config.v2.json", ".tmp-config.v2.json1", 1, Name="/busy"), emptied(CONFIG)), cls=LOSSY,
+          leaves=("container-name-duplicate",)),
+    *(fires(CORRUPT, f"the copy lacks a mount that {what} asks for", does(
+        CONFIG, older("config.v2.json", ".tmp-config.v2.json1", 1, MountPoints={}, **fields), *more, emptied(CONFIG)), cls=LOSSY)
+      for what, fields, more in (
+        ("the host configuration", {}, ()),
+        ("its image", {"Config": {"Image": "x", "Volumes": {"/data/": {}}}}, (written(HOSTCONFIG, b'{"Binds":null}'),)),
+        ("a mount of the host configuration", {}, (written(
+            HOSTCONFIG, b'{"Mounts":[{"Type":"volume","Source":"data","Target":"/data"}]}'),)))),
+    fires(CORRUPT, "the copy lacks only what is no volume", does(
+        CONFIG, older("config.v2.json", ".tmp-config.v2.json1", 1, Config={"Volumes": {"/run/x": {}}}), written(
+            HOSTCONFIG, b'{"Tmpfs":{"/run/x":""},"Mounts":[{"Type":"tmpfs","Target":"/t"}]}'), emptied(CONFIG)), cls=LOSSLESS),
     fires(CORRUPT, "the copy is cut too", does(CONFIG, copy("config.v2.json", ".tmp-config.v2.json99", 99), emptied(CONFIG))),
     fires(CORRUPT, "the copy is of another container", does(
         CONFIG, lambda store: store.root.write(TEMP.path(store),
@@ -223,6 +258,12 @@ ROWS: tuple[Row, ...] = (
     fires(HOST, "it is a list", written(HOSTCONFIG, b"[]")),
     fires(HOST, "a whole copy lies beside it", does(HOSTCONFIG, copy("hostconfig.json", ".tmp-hostconfig.json99"),
           emptied(HOSTCONFIG)), cls=LOSSLESS),
+    fires(HOST, "two whole copies lie beside it that differ in binds", does(
+        HOSTCONFIG, older("hostconfig.json", ".tmp-hostconfig.json9", 1), older("hostconfig.json", ".tmp-hostconfig.json1", 9, Binds=[]),
+        emptied(HOSTCONFIG)), cls=LOSSY),
+    fires(HOST, "two whole copies lie beside it that differ in a limit", does(
+        HOSTCONFIG, older("hostconfig.json", ".tmp-hostconfig.json9", 1), older("hostconfig.json", ".tmp-hostconfig.json1", 9, Memory=9),
+        emptied(HOSTCONFIG)), cls=LOSSLESS),
     fires(HOST, "the copy is cut too", does(HOSTCONFIG, copy("hostconfig.json", ".tmp-hostconfig.json99", 9),
           emptied(HOSTCONFIG))),
     fires(HOST, "the config is gone bad too", does(HOSTCONFIG, emptied(CONFIG), written(HOSTCONFIG, b"null")), also=(CORRUPT,)),
@@ -343,3 +384,60 @@ def test_the_volumes_of_a_container_suffer_with_it(place: Path) -> None:
     store.root.delete(store.root.container_dir(store.ran) / "hostconfig.json")
     (finding,) = run(place).findings
     assert (store.data,) == finding.impact.volumes
+
+
+def restoring(place: Path, *blows: Callable[[Whole], object]) -> tuple[Whole, Action]:
+    """The one action for a damaged container."""
+    store = whole(place, "overlay2")
+    for blow in blows:
+        blow(store)
+    (action,) = run(place).plan.actions
+    return store, action
+
+
+def test_the_newest_copy_of_a_configuration_is_taken_and_what_is_uncertain_is_told(place: Path) -> None:
+    store, action = restoring(
+        place,
+        older("config.v2.json", ".tmp-config.v2.json777", 1, Name="/db-2024"),
+        older("config.v2.json", ".tmp-config.v2.json123", 3000, Name="/busy"),
+        emptied(CONFIG),
+    )
+    step = action.steps[0]
+    assert isinstance(step, WriteFile)
+    assert (LOSSY, "/db-2024") == (action.cls, json.loads(step.data)["Name"])
+    (doubt,) = action.loses
+    assert all(each in doubt for each in (".tmp-config.v2.json777", ".tmp-config.v2.json123", "differ in Name"))
+    assert {f"containers/{store.ran}/.tmp-config.v2.json{each}" for each in (777, 123)} == {
+        each.path for each in action.steps[1:]
+    }
+
+
+def test_of_copies_that_agree_the_newest_is_taken(place: Path) -> None:
+    _, action = restoring(
+        place,
+        older("hostconfig.json", ".tmp-hostconfig.json777", 1, Memory=1),
+        older("hostconfig.json", ".tmp-hostconfig.json123", 9, Memory=2),
+        emptied(HOSTCONFIG),
+    )
+    step = action.steps[0]
+    assert isinstance(step, WriteFile)
+    assert (LOSSLESS, 1, ()) == (action.cls, json.loads(step.data)["Memory"], action.loses)
+
+
+def test_two_lost_configurations_do_not_get_one_name(place: Path) -> None:
+    store = whole(place, "overlay2")
+    for ident in (store.ran, store.busy):
+        path = store.root.container_dir(ident) / "config.v2.json"
+        document = json.loads(path.read_bytes()) | {"Name": "/same"}
+        store.root.write(path.with_name(".tmp-config.v2.json1"), json.dumps(document).encode())
+        store.root.empty(path)
+    assert [LOSSY, LOSSY] == [each.cls for each in run(place).plan.actions]
+
+
+def test_a_copy_from_a_time_that_no_calendar_has_is_taken(place: Path) -> None:
+    store = whole(place, "overlay2")
+    copy("config.v2.json", ".tmp-config.v2.json1")(store)
+    os.utime(store.root.container_dir(store.ran) / ".tmp-config.v2.json1", (1 << 33, 1 << 33))
+    emptied(CONFIG)(store)
+    (action,) = run(place).plan.actions
+    assert LOSSLESS == action.cls

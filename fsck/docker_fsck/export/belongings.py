@@ -87,10 +87,12 @@ def _papers(store: "Store", container: "Container") -> tuple[tuple[Paper, ...], 
     notes: list[str] = []
     for name, fault in ((CONFIG, container.fault), (HOSTCONFIG, container.hostconfig)):
         path = f"{container.path}/{name}"
-        copy = next((each for each in container.siblings if each.whole and name in each.path), None)
-        if fault is not None and copy is not None:
-            found.append(Paper(name, copy.data, printable(copy.path)))
-            notes.append(f"{name} cannot be used ({fault.why}): its whole copy {copy.path.rpartition('/')[2]} is taken")
+        whole = [each for each in container.siblings if each.whole and name in each.path]
+        if fault is not None and whole:
+            found.append(Paper(name, whole[0].data, printable(whole[0].path)))
+            which = f"the newest of its {len(whole)} whole copies," if whole[1:] else "its whole copy"
+            copy = f"{which} {whole[0].path.rpartition('/')[2]}"
+            notes.append(f"{name} cannot be used ({fault.why}): {copy} is taken")
             continue
         data = store.reader.read(path, BIG)
         if isinstance(data, Trouble):

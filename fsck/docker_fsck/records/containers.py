@@ -7,7 +7,7 @@ import msgspec
 
 from docker_fsck import ahead, ids
 from docker_fsck.reader import BIG, Reader
-from docker_fsck.records import members
+from docker_fsck.records import members, siblings
 from docker_fsck.records.gojson import first, ill_typed, labels, member, respelt, text
 from docker_fsck.values import Trouble
 
@@ -54,18 +54,19 @@ STATE = {
 
 
 class Sibling(msgspec.Struct, frozen=True):
-    """A temporary copy beside a config; `whole`: it could stand in the config's place."""
+    """A temporary copy beside a config; `whole`: it could stand in the config's place. `mtime_ns`: when it was written."""
 
     path: str
     data: bytes
     whole: bool
+    mtime_ns: int = 0
 
 
 class Container(msgspec.Struct, frozen=True):
     """A container by its folder's name. `fault`: why config.v2.json cannot be used; what it says is empty then.
 
     `volumes` are those of this root, `volume_drivers` the drivers of all its mounts. `user_data`: logs and checkpoints that
-    hold something, looked for only where the config is absent.
+    hold something, looked for only where the config is absent. `siblings`: the newest first, those of the config before.
     `recorded`: the paths of its own folder as it knows them. `networks`: name and id of each that it is on, the id empty
     before its first start. `respelt`: members of both documents of whose names a bit is another.
     `snapshotted`: it belongs to the containerd image store. `images`: mount records of the images that are mounted in it,
@@ -145,11 +146,11 @@ def _container(reader: Reader, ident: str, path: str) -> Container:
     if isinstance(entries, Trouble):
         return Container(ident, path, {}, entries, None)
     hostconfig, host = _hostconfig(reader, path, entries)
-    siblings = tuple(_siblings(reader, path, entries, ident))
+    beside = tuple(_siblings(reader, path, entries, ident))
     config = _config(reader, path, entries)
     if isinstance(config, Trouble):
         data = tuple(_user_data(reader, path, entries)) if config.state == "absent" else ()
-        return Container(ident, path, entries, config, hostconfig, siblings=siblings, user_data=data)
+        return Container(ident, path, entries, config, hostconfig, siblings=beside, user_data=data)
     state = member(config, "State")
     state = state if isinstance(state, dict) else {}
     inner, points = member(config, "Config"), [each for each in _points(config).values() if isinstance(each, dict)]
@@ -164,7 +165,7 @@ def _container(reader: Reader, ident: str, path: str) -> Container:
         running=member(state, "Running") is True,
         volumes=_volumes(config),
         volume_drivers=tuple(sorted({text(each, "Driver") or "" for each in points})),
-        siblings=siblings,
+        siblings=beside,
         labels=labels(inner),
         recorded=tuple(filter(None, (text(config, name) for name in RECORDED))),
         networks=tuple(_networks(config)),
@@ -239,16 +240,11 @@ def _respelt(config: dict[str, Any], host: Any) -> Iterator[str]:  # noqa: ANN40
         yield from (f"{name}: {wrong} instead of {right}" for wrong, right in respelt(value, known))
 
 
-def _siblings(reader: Reader, path: str, entries: dict[str, str], ident: str) -> list[Sibling]:
-    found = []
-    for name in entries:
-        for target in (CONFIG, HOSTCONFIG):
-            if name.startswith(f".tmp-{target}") or name == f"{target}.tmp":
-                place = f"{path}/{name}"
-                data = reader.read(place, BIG)
-                content = b"" if isinstance(data, Trouble) else data
-                found.append(Sibling(place, content, _whole(content, place, target, ident)))
-    return found
+def _siblings(reader: Reader, path: str, entries: dict[str, str], ident: str) -> Iterator[Sibling]:
+    for target in (CONFIG, HOSTCONFIG):
+        for each in siblings.beside(reader, path, entries, target):
+            data = b"" if isinstance(each.data, Trouble) else each.data
+            yield Sibling(each.path, data, _whole(data, each.path, target, ident), each.mtime_ns)
 
 
 def _whole(data: bytes, path: str, target: str, ident: str) -> bool:

@@ -1,12 +1,14 @@
 """The tag store, `image/<driver>/repositories.json` (classic-store 2)."""
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
 from docker_fsck.ids import reference_fault
 from docker_fsck.reader import Reader
+from docker_fsck.records import siblings
 from docker_fsck.records.gojson import first, member
 from docker_fsck.values import Trouble
 
@@ -21,6 +23,7 @@ class Sibling(msgspec.Struct, frozen=True):
     path: str
     data: bytes
     tags: Tags | None
+    mtime_ns: int = 0
 
 
 class TagStore(msgspec.Struct, frozen=True):
@@ -40,11 +43,6 @@ class TagStore(msgspec.Struct, frozen=True):
     def whole_sibling(self) -> Sibling | None:
         """The newest temporary copy that holds a whole tag store."""
         return next((each for each in self.siblings if each.tags is not None), None)
-
-
-def is_temp(name: str) -> bool:
-    """Whether `name` is what an atomic writer of the tag store leaves (classic-store 1)."""
-    return name.startswith(f".tmp-{NAME}") or name == f"{NAME}.tmp"
 
 
 def parse(data: bytes, path: str) -> Tags | Trouble:
@@ -96,23 +94,15 @@ def read(reader: Reader, image_dir: str) -> TagStore:
     tags = data if isinstance(data, Trouble) else parse(data, path)
     fault = tags if isinstance(tags, Trouble) else None
     left = remains(data) if fault is not None and isinstance(data, bytes) else {}
-    return TagStore(path, {} if isinstance(tags, Trouble) else tags, fault, _siblings(reader, image_dir), left)
+    return TagStore(path, {} if isinstance(tags, Trouble) else tags, fault, tuple(_siblings(reader, image_dir)), left)
 
 
-def _siblings(reader: Reader, image_dir: str) -> tuple[Sibling, ...]:
+def _siblings(reader: Reader, image_dir: str) -> Iterator[Sibling]:
     names = reader.names(image_dir)
-    if isinstance(names, Trouble):
-        return ()
-    found: list[tuple[int, Sibling]] = []
-    for name in filter(is_temp, names):
-        path = f"{image_dir}/{name}"
-        data, facts = reader.read(path), reader.facts(path)
-        if isinstance(facts, Trouble):
-            continue
-        content = b"" if isinstance(data, Trouble) else data
-        tags = None if isinstance(data, Trouble) else parse(content, path)
-        found.append((facts.mtime_ns, Sibling(path, content, None if isinstance(tags, Trouble) else tags)))
-    return tuple(sibling for _, sibling in sorted(found, key=lambda each: (-each[0], each[1].path)))
+    for each in siblings.beside(reader, image_dir, () if isinstance(names, Trouble) else names, NAME):
+        data = b"" if isinstance(each.data, Trouble) else each.data
+        tags = each.data if isinstance(each.data, Trouble) else parse(data, each.path)
+        yield Sibling(each.path, data, None if isinstance(tags, Trouble) else tags, each.mtime_ns)
 
 
 def _type(value: Any) -> str:  # noqa: ANN401 - JSON is any value
