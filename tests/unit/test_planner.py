@@ -376,7 +376,9 @@ def test_children_go_before_their_parents(root: DataRoot) -> None:
 @pytest.mark.parametrize("driver", ["overlay2", "vfs", "aufs"])
 def test_every_record_goes_before_the_folder_that_it_names(tmp_path: Path, driver: str) -> None:
     root = DataRoot(tmp_path / "root", driver)
-    name = root.orphan_mount(root.image("app:1", 3))
+    image = root.image("app:1", 3)
+    root.container(image)
+    name = root.orphan_mount(image)
     pairs = [(root.record(chain), root.driver_dir(root.dir_of(chain))) for chain in root.unreferenced_layers(3)]
     pairs += [(root.mount_record(name), root.driver_dir(ident)) for ident in (root.mount_id(name), root.init_id(name))]
     order = {path: number for number, path in enumerate(judged(root.path).away)}
@@ -571,11 +573,12 @@ def test_a_saved_plan_survives_json(root: DataRoot) -> None:
 
 
 def test_an_entry_that_is_not_utf_8_is_planned_by_its_bytes(root: DataRoot) -> None:
-    root.write("containers/\udcff", b"stray")
+    base = "image/overlay2/.tmp-repositories.json"
+    root.write(f"{base}\udcff", b"{}")
     (action,) = judged(root.path).plan.actions
     (step,) = action.steps
-    assert ("containers/\\xff", b"containers/\xff", "containers/\udcff") == (step.path, step.path_b64, step.raw)
-    assert (False, "containers/\udcff") == (action.pre[0].absent, action.pre[0].raw)
+    assert (f"{base}\\xff", base.encode() + b"\xff", f"{base}\udcff") == (step.path, step.path_b64, step.raw)
+    assert (False, f"{base}\udcff") == (action.pre[0].absent, action.pre[0].raw)
 
 
 def lost(root: DataRoot, image: str) -> Action:
