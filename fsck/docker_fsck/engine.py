@@ -106,6 +106,9 @@ def check(store: "Store", rules: "Sequence[Rule]", failures: Sequence[str] = ())
     incomplete = [*failures, *(f"{each.rule}: {each.reason}" for each in outcomes if each.state == "failed")]
     incomplete += [f"{each.source}: {each.why or each.state}" for each in store.unread_sources]
     incomplete += store.unjudged.values()
+    away = store.elsewhere
+    closed = (*away.values(), *(each for each in store.plugins.faults if each.path not in away))
+    incomplete += [f"{each.path}: {each.why}" for each in closed]
     made = sorted((draft.made() for draft in book.drafts.values()), key=_order)
     offers = {key[0]: draft.offers for key, draft in book.drafts.items()}
     checked = Checked(tuple(made), offers, tuple(outcomes), tuple(printable(each) for each in incomplete), tuple(failures))

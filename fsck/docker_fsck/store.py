@@ -1,28 +1,37 @@
 """One data root as values: the tables that all graph drivers share, and a `Model` for each driver with state on it."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from functools import cached_property
 
-from docker_fsck import marks
+from docker_fsck import elsewhere, marks
 from docker_fsck.backing import Backing
 from docker_fsck.boltread import Damaged
 from docker_fsck.errors import Refused
 from docker_fsck.facts import Weight
 from docker_fsck.host import HostView
 from docker_fsck.keeping import Kept, keep
-from docker_fsck.model import IMAGES, Model
+from docker_fsck.model import Model
 from docker_fsck.policy import Policy
 from docker_fsck.protocols import Driver, ProbedHome, References, ReferenceSource, Supplier
 from docker_fsck.reader import Reader
-from docker_fsck.records import containerd, containers, distribution, nested, networks, plugindirs, quarantine, swarm, volumes
+from docker_fsck.records import (
+    containerd,
+    containers,
+    distribution,
+    nested,
+    networks,
+    plugindirs,
+    quarantine,
+    swarm,
+    trees,
+    volumes,
+)
 from docker_fsck.values import Source, Trouble
 from docker_fsck.verdicts import Task, Verdict
 from docker_fsck.watched import Watched, references
 from docker_fsck.weight import weigh
 
 SIGNS = frozenset({"containers", "volumes", "buildkit", "network", "plugins"})
-NAME_PARTS = 8
-"""Slashes in the name of a graph-driver plugin that are looked for: a registry, an owner, a few folders."""
 
 
 class Store:
@@ -41,7 +50,7 @@ class Store:
         watched = sorted((Watched(driver, self.crashes, host.recorded) for driver in drivers), key=lambda driver: driver.name)
         self.models = tuple(Model(self, driver) for driver in watched if driver.detect(reader))
         self.probed = {driver.name for driver in watched if driver.probed}
-        self.unknown = self._unknown_drivers({model.name for model in self.models})
+        self.unknown = tuple(each for each in trees.names(reader) if each not in {model.name for model in self.models})
         self._names: dict[str, dict[str, str] | Trouble] = {}
         self._weights: dict[str, Weight | Trouble] = {}
         self._kept: dict[str, Kept] = {}
@@ -53,22 +62,6 @@ class Store:
         self._lone: dict[tuple[str, str], marks.Marks] = {}
         self._caches: dict[str, distribution.Distribution] = {}
         self._begun: dict[str, Callable[[], distribution.Distribution]] = {}
-
-    def _unknown_drivers(self, known: set[str]) -> tuple[str, ...]:
-        names = self.reader.names(IMAGES)
-        found = {} if isinstance(names, Trouble) else names
-        return tuple(each for name, kind in found.items() if kind == "dir" and name not in known for each in self._trees(name))
-
-    def _trees(self, name: str) -> Iterator[str]:
-        """Drivers with layer records in `image/<name>` and below it: the name of a plugin may hold slashes (classic-store 9)."""
-        names = self.reader.names(f"{IMAGES}/{name}")
-        here = {} if isinstance(names, Trouble) else names
-        if here.get("layerdb") in {"dir", "link"}:
-            yield name
-        elif name.count("/") < NAME_PARTS:
-            inner = (each for each, kind in here.items() if kind == "dir" and each not in {"imagedb", "distribution"})
-            for each in inner:
-                yield from self._trees(f"{name}/{each}")
 
     def learn(self, tree: str, verdicts: Callable[[], dict[str, Verdict]]) -> None:
         """What will give the verdicts on the layers of one tree, by chain id: it is asked when somebody wants to know."""
@@ -115,6 +108,12 @@ class Store:
         if self.containerd.image_store:
             found["containerd"] = "the containerd image store in it is not judged by this version"
         return found
+
+    @cached_property
+    def elsewhere(self) -> dict[str, Trouble]:
+        """Parts of the root behind a mount or a link, by path: an engine follows both, and nothing in them was read here."""
+        homes = [fault.path for model in self.models for fault in model.home.partial if not fault.path.endswith("/l")]
+        return elsewhere.parts(self.reader, (*(model.name for model in self.models), *self.unknown), homes)
 
     @cached_property
     def nested(self) -> tuple[str, ...]:
@@ -253,10 +252,13 @@ class Store:
     def sources(self) -> tuple[Source, ...]:
         """How much of each source of references was read, by name."""
         found = [source for each in self.references for source in each.sources]
-        found.append(_listed("containers", self.containers.faults))
+        found += [_listed("containers", self.containers.faults), _listed("plugins", self.plugins.faults)]
         found += [self.volumes.database, self.networks.database]
         for model in self.models:
             found += _sources_of(model)
+        names = [f"{source.source}/" for source in found]
+        away = ((path, fault) for path, fault in self.elsewhere.items() if not any(each.startswith(f"{path}/") for each in names))
+        found += [Source(path, "unreadable", fault.why) for path, fault in away]
         return tuple(sorted(found, key=lambda source: source.source))
 
 

@@ -193,7 +193,7 @@ def _why(model: Model, container: containers.Container) -> str:
         return "it is stored under another id"
     if host is not None and host.state not in {"absent", "unreadable"}:
         return "its host configuration is damaged"
-    if model.mounts.faults or container.dead:
+    if model.mounts.faults or model.layers.faults or container.dead:
         return ""
     mount = model.mounts.mounts.get(container.id)
     if mount is None or any(each.state != "unreadable" for each in mount.troubles):

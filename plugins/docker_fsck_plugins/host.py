@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from docker_fsck.api import Fault, Model, ProbedHome, Ref, Rule, Severity, Trouble, hookimpl, rule
 from docker_fsck_plugins.parts import lost_half
+from docker_fsck_plugins.remedies import refused
 
 
 @rule("file-unreadable", Severity.ERROR, after=("*",))
@@ -11,9 +12,8 @@ def unreadable(model: Model) -> Iterator[Fault]:
     """A file or folder of the data root could not be read.
 
     Why it matters: nothing can be said about it: the verdict is incomplete, and nothing that it could name is reclaimed.
-    How it comes about: a damaged disk or file system (EIO), missing rights, or a link, a file or another file system where a
-        folder of the store belongs: such are never entered.
-    Repair: none; run as root; on EIO run the file system's own check first; where a folder lies elsewhere, check that place.
+    How it comes about: a damaged disk or file system (EIO), missing rights, or a file where a folder of the store belongs.
+    Repair: none; run as root; on EIO run the file system's own check first.
     Never: write to a file system that reports errors.
     Daemon says: input/output error
     Seen in: FC-49, FC-58, FC-59
@@ -22,9 +22,24 @@ def unreadable(model: Model) -> Iterator[Fault]:
     closed = [fault for table in tables for fault in table.faults] + [
         each for each in model.home.partial if not _told(model, each)
     ]
-    found = {fault.path: fault for fault in closed} | model.store.reader.unread
+    found = {fault.path: fault for fault in closed if not refused(model, fault.path)} | model.store.reader.unread
     for path, fault in sorted(found.items()):
         yield Fault(Ref("file", path), f"cannot be read: {fault.why}", (path,), "", fault.why)
+
+
+@rule("root-part-elsewhere", Severity.INFO)
+def part_elsewhere(model: Model) -> Iterator[Fault]:
+    """A part of the data root lies elsewhere: another file system is mounted there, or a link stands there.
+
+    Why it matters: it is no fault, engines follow both. This program enters neither, and has read nothing of that part: the
+        verdict is incomplete, and nothing that the part could name is reclaimed.
+    How it comes about: somebody gave volumes, layers or another part a disk of its own.
+    Repair: none is needed. To check all of it, mount that disk for the whole data root, or look at the part by other means.
+    Never: take what could not be read for damage, or for empty; follow the link.
+    Seen in: FC-59
+    """
+    for path, fault in model.store.elsewhere.items():
+        yield Fault(Ref("file", path), f"{path} was not read: {fault.why}", (path,), "", fault.why)
 
 
 def _told(model: Model, fault: Trouble) -> bool:
@@ -65,4 +80,4 @@ def _everything(model: Model) -> tuple[Ref, ...]:
 @hookimpl
 def fsck_rules() -> Iterable[Rule]:
     """The rules on the root."""
-    return (unreadable, half_store)
+    return (unreadable, part_elsewhere, half_store)

@@ -17,6 +17,7 @@ from docker_fsck.api import (
     networks,
     rule,
     short,
+    swarm,
 )
 from docker_fsck_plugins.remedies import broken, kind_at, refused, set_aside, torn
 
@@ -96,7 +97,7 @@ def network_missing(model: Model) -> Iterator[Fault]:
     Seen in: FC-26
     """
     table, known = model.store.networks, model.store.containers
-    if table.database.state not in {"read", "absent"} or model.store.swarm.member:
+    if table.database.state not in {"read", "absent"} or model.store.swarm.member or refused(model, swarm.BASE):
         return
     names = {each.name for each in table.networks.values()}
     traced = {each.network for each in table.endpoints.values()} | table.counted.keys()

@@ -191,8 +191,11 @@ def torn(source: Source) -> tuple[Fault, ...]:
 
 
 def refused(model: Model, path: str) -> bool:
-    """Whether it is the kernel that does not give `path`, or something around it: then `file-unreadable` tells of it."""
-    return any(path == each or path.startswith(f"{each}/") for each in model.store.reader.unread)
+    """Whether it is no damage that `path` was not read: the kernel does not give it or what is around it, or it lies elsewhere.
+
+    Of the one `file-unreadable` tells, of the other `root-part-elsewhere`; both make the verdict incomplete.
+    """
+    return any(path == each or path.startswith(f"{each}/") for each in (*model.store.reader.unread, *model.store.elsewhere))
 
 
 def kind_at(model: Model, path: str) -> str:

@@ -23,7 +23,7 @@ from docker_fsck.api import (
     short,
 )
 from docker_fsck_plugins import images, lost_tags
-from docker_fsck_plugins.remedies import put_away, reclaim
+from docker_fsck_plugins.remedies import put_away, reclaim, refused
 
 
 @rule("tags-unparsable", Severity.CRITICAL, actions=(ActionClass.LOSSLESS, ActionClass.LOSSY))
@@ -43,7 +43,7 @@ def unparsable(model: Model) -> Iterator[Fault]:
     Seen in: FC-16, FC-17
     """
     store = model.tags
-    if store.trouble is None or store.trouble.state == "unreadable":
+    if store.trouble is None or store.trouble.state == "unreadable" or refused(model, store.path):
         return
     if store.trouble.state == "absent" and not model.images.images:
         return

@@ -191,6 +191,13 @@ def data_link(store: Whole) -> None:
     path.symlink_to(outside)
 
 
+def moved_volumes(store: Whole) -> None:
+    """All volumes lie elsewhere, behind a link: FC-59."""
+    outside = store.root.path.with_name("outside")
+    (store.root.path / "volumes").rename(outside)
+    (store.root.path / "volumes").symlink_to(outside)
+
+
 def linked_orphan(store: Whole) -> None:
     """Garbage whose content is a link to the top of the host: FC-59."""
     ident = store.root.orphan_dir()
@@ -241,6 +248,7 @@ CASES: tuple[Case, ...] = (
     Case(id="FC-58", what="garbage beside snapshots.db that the kernel refuses", how=garbage_and(lambda _: None), denied=lambda s: s.root.path / "buildkit/snapshots.db", finds={"file-unreadable": ERROR, "driver-orphan": INFO, "layer-unreferenced": INFO}, incomplete="snapshots.db", refused="references of BuildKit unknown", classes=ONLY_RECLAIM, keeps=build_cache),
     Case(id="FC-58", what="garbage beside a damaged image configuration", how=garbage_and(lambda s: s.root.cut(s.root.image_file(s.web))), finds={"image-hash-mismatch": ERROR, "driver-orphan": INFO, "layer-unreferenced": INFO}, classes=frozenset({LOSSY, RECLAIM}), pulls={"web"}, refused="references of images unknown", keeps=lambda s: (s.root.record(chain) for chain in s.root.layers)),
     Case(id="FC-59", what="the data of a volume is a link out of the root", how=data_link, finds={"volume-data-link": WARNING}, keeps=lambda s: (s.root.path / "volumes",)),
+    Case(id="FC-59", what="the folder of volumes lies on another disk", how=moved_volumes, finds={"root-part-elsewhere": INFO}, incomplete="volumes", keeps=all_layers),
     Case(id="FC-59", what="garbage that holds a link to the top of the host", how=linked_orphan, finds={"driver-orphan": INFO}, classes=ONLY_RECLAIM, keeps=all_layers),
     Case(id="FC-60", what="layers that only a container needs", how=image_gone, finds={"container-image-missing": INFO}, keeps=everything),
 )

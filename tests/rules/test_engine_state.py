@@ -22,7 +22,6 @@ from .cases import (
     file,
     flipped,
     foldered,
-    linked,
     nulled,
     rows,
     written,
@@ -83,7 +82,6 @@ ROWS: tuple[Row, ...] = (
     silent(DB, "it is whole", does(META, meta())),
     *(fires(UUID, f"it {what}", does(PLACE, folder(PLACE), written(PLACE, data)), cls=LOSSY) for what, data in (
         ("is empty", b""), ("is all NUL", bytes(36)), ("is cut", b"4f6a2f1c-5b"), ("is a word", b"nobody"))),
-    fires(UUID, "it is a link", does(PLACE, folder(PLACE), linked(PLACE, "/etc/hostname"))),
     silent(UUID, "it is one", does(PLACE, folder(PLACE), written(PLACE, b"4f6a2f1c-5b6d-4c7e-8f90-a1b2c3d4e5f6"))),
     fires(ID, "it is empty", written(NAMED, b""), cls=LOSSY),
     fires(ID, "it is all NUL", written(NAMED, bytes(36)), cls=LOSSY),

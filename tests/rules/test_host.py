@@ -82,9 +82,8 @@ ROWS: tuple[Row, ...] = (
           drivers=(driver,),
             also=(ORPHAN,) if driver == "vfs" and what in LONELY else ())
       for error in (errno.EACCES, errno.EIO) for what, place, drivers in (*FILES, *FOLDERS) for driver in drivers),
-    *(fires(UNREADABLE, f"{what} is a {kind}", blow(file(place)), drivers=drivers)
-      for what, place, drivers in (*TABLES, *HOMES)
-      for kind, blow in (("link", lambda where: linked(where, "/etc")), ("file", lambda where: written(where, b"x")))),
+    *(fires(UNREADABLE, f"{what} is a file", written(file(place), b"x"), drivers=drivers)
+      for what, place, drivers in (*TABLES, *HOMES)),
     silent(UNREADABLE, "nobody asks for the file", lambda _: None,
           denied=lambda store: store.root.container_dir(store.ran) / "hosts"),
     silent(UNREADABLE, "a folder that nobody needs is a link", linked(file(top("trust")), "/etc")),

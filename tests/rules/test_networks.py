@@ -17,7 +17,6 @@ from .cases import (
     emptied,
     file,
     foldered,
-    linked,
     nulled,
     rows,
     told,
@@ -110,7 +109,6 @@ ROWS: tuple[Row, ...] = (
         ("is cut inside of its pages", does(DATABASE, lambda store: store.root.write(
             DATABASE.path(store), DATABASE.path(store).read_bytes()[:8192]))))),
     fires(DB, "it is a folder", foldered(DATABASE)),
-    fires(DB, "it is a link", linked(DATABASE, "/etc/hostname")),
     silent(DB, "it is empty", emptied(DATABASE)),
     silent(DB, "it is gone", deleted(DATABASE)),
     fires(DB, "one of its metas is torn", does(DATABASE, lambda store: store.root.flip(DATABASE.path(store), 8 * 40)), severity=INFO),

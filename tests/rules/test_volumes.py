@@ -163,7 +163,6 @@ ROWS: tuple[Row, ...] = (
     fires(DB, "it is cut inside of its pages", does(DATABASE, lambda store: store.root.write(
         "volumes/metadata.db", (store.root.path / "volumes/metadata.db").read_bytes()[:8192])), cls=LOSSY),
     fires(DB, "it is a folder", foldered(DATABASE)),
-    fires(DB, "it is a link", linked(DATABASE, "/etc/hostname")),
     silent(DB, "it is empty", emptied(DATABASE)),
     silent(DB, "it is gone", deleted(DATABASE)),
     fires(DB, "one of its metas is torn", does(DATABASE, lambda store: store.root.flip("volumes/metadata.db", 8 * 40)), severity=INFO),

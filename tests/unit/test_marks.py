@@ -432,6 +432,7 @@ def test_sources_tell_how_much_was_read(scene: Scene) -> None:
         f"{image}/layerdb/sha256": "read",
         f"{image}/repositories.json": "unreadable",
         "network/files/local-kv.db": "read",
+        "plugins": "read",
         "volumes/metadata.db": "read",
         scene.root.driver: "read",
     } == states
