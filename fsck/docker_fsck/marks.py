@@ -7,6 +7,7 @@ import msgspec
 
 from docker_fsck import claims, ids
 from docker_fsck.graph import reach
+from docker_fsck.records.repositories import OUTDATED
 from docker_fsck.values import Trouble
 
 if TYPE_CHECKING:
@@ -234,7 +235,7 @@ def _tables_gone(model: "Model") -> Iterator[str]:
 
 def _tags_unknown(model: "Model") -> Iterator[str]:
     fault = model.tags.trouble
-    if fault is None or model.tags.whole_sibling is not None:
+    if fault is None or (model.tags.whole_sibling is not None and model.tags.behind_ns <= OUTDATED):
         return
     if fault.state != "absent" or model.images.images:
         yield f"references of images unknown: {fault.path}: {fault.why}"

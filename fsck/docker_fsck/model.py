@@ -260,9 +260,11 @@ class Model:
 
     @cached_property
     def known_tags(self) -> repositories.Tags:
-        """The tags; those of a whole temporary sibling where the store itself cannot be read."""
-        sibling = self.tags.whole_sibling if self.tags.trouble else None
-        return sibling.tags if sibling and sibling.tags is not None else self.tags.tags
+        """The tags; where the store cannot be read those that still stand in it, and in its newest whole temporary copy."""
+        if self.tags.trouble is None:
+            return self.tags.tags
+        sibling = self.tags.whole_sibling
+        return (sibling.tags or {} if sibling else {}) | self.tags.remains
 
     def image_names(self, ident: str) -> tuple[str, ...]:
         """How a person knows an image: its tags, else its short id."""

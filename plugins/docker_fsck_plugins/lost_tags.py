@@ -1,6 +1,6 @@
 """Names that were lost with the tag store, from what else tells them; certain and guessed apart (field-cases 2)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -46,24 +46,44 @@ def familiar(name: str) -> tuple[str, str] | None:
 
 def recovered(model: Model) -> Recovered:
     """What can be known of the lost names, the remains of the file itself before what containers remember."""
-    usable = {ident: image for ident, image in sorted(model.images.images.items()) if image.usable}
-    told: dict[tuple[str, str], set[str]] = {}
-    for key, image in remembered(model):
-        told.setdefault(key, set()).add(image)
-    tags = {key: next(iter(found)) for key, found in told.items() if len(found) == 1}
-    tags |= {key: image for key, image in model.tags.remains.items() if image in usable}
-    named = set(tags.values())
+    return judged(model, certain(model))
+
+
+def certain(model: Model) -> repositories.Tags:
+    """Names of usable images on which all containers agree, and those that still stand in the file, which count for more."""
+    tags = {key: next(iter(found)) for key, found in claims(model).items() if len(found) == 1}
+    return tags | {key: image for key, image in model.tags.remains.items() if usable(model, image)}
+
+
+def usable(model: Model, ident: str) -> bool:
+    """Whether the engine would read the image."""
+    image = model.images.images.get(ident)
+    return image is not None and image.usable
+
+
+def judged(model: Model, tags: repositories.Tags) -> Recovered:
+    """What these names of usable images leave without one."""
+    fit = {ident: image for ident, image in sorted(model.images.images.items()) if image.usable}
+    told, named = claims(model), set(tags.values())
     digested = {image for (_, reference), image in tags.items() if "@" in reference}
-    bare = tuple(image for ident, image in usable.items() if ident not in named)
+    bare = tuple(image for ident, image in fit.items() if ident not in named)
     undigested = (
         reference
         for (_, reference), image in sorted(tags.items())
-        if image not in digested and copies.repositories(model, usable[image])
+        if image not in digested and copies.repositories(model, fit[image])
     )
     doubted = {image.id: [key[1] for key, found in sorted(told.items()) if image.id in found] for image in bare}
     guesses = {image.id: (*doubted[image.id], *copies.repositories(model, image)) for image in bare}
-    unread = tuple(ident for ident in sorted(model.images.images) if ident not in usable)
+    unread = tuple(ident for ident in sorted(model.images.images) if ident not in fit)
     return Recovered(tags, bare, tuple(undigested), guesses, unread)
+
+
+def claims(model: Model) -> dict[tuple[str, str], set[str]]:
+    """By name the images that containers have for it."""
+    told: dict[tuple[str, str], set[str]] = {}
+    for key, image in remembered(model):
+        told.setdefault(key, set()).add(image)
+    return told
 
 
 def remembered(model: Model) -> Iterator[tuple[tuple[str, str], str]]:
@@ -76,18 +96,31 @@ def remembered(model: Model) -> Iterator[tuple[tuple[str, str], str]]:
             yield key, image.id
 
 
-def rewritten(model: Model, found: Recovered) -> Remedy:
-    """A new tag store in place of one that cannot be read; without a loss only if no image is left without its names."""
+def rewritten(model: Model, found: Recovered, uncertain: Iterable[str] = (), guessed: int = 0) -> Remedy:
+    """A new tag store in place of one that cannot be read; without a loss only if no image is left without its names, nothing is
+    `uncertain` and the broken file has no room for more.
+    """
     store = model.tags
-    aside = (put_away(each.path) for each in store.siblings)
-    steps: tuple[Step, ...] = (WriteFile(path=store.path, data=repositories.encode(found.tags), mode=0o600), *aside)
-    does = f"write a new {store.path} with {len(found.tags)} names that are certain; the broken one is kept in the quarantine"
-    if found.whole:
+    steps = (WriteFile(path=store.path, data=repositories.encode(found.tags), mode=0o600), *aside(model, found.tags))
+    which = f"{len(found.tags)} names, {guessed} of them guesses" if guessed else f"{len(found.tags)} names that are certain"
+    does = f"write a new {store.path} with {which}; the broken one is kept in the quarantine"
+    doubts = tuple(uncertain)
+    if found.whole and not doubts and not store.torn:
         return Remedy(cls=ActionClass.LOSSLESS, does=does, steps=steps)
-    loses, then = tuple(_losses(model, found)), tuple(advice(found))
+    loses = (*doubts, *_losses(model, found))
+    loses = loses or (f"names that may have stood in what cannot be read of {store.path}",)
     return Remedy(
-        cls=ActionClass.LOSSY, does=does, steps=steps, loses=loses, next=then, unnamed=len(found.bare) + len(found.unread)
-    )
+        cls=ActionClass.LOSSY, does=does, steps=steps, loses=loses, next=tuple(advice(found)),
+        unnamed=len(found.bare) + len(found.unread),
+    )  # fmt: skip
+
+
+def aside(model: Model, tags: repositories.Tags) -> Iterator[Step]:
+    """The temporary copies go, but those that name an image which would have no other name."""
+    named = set(tags.values())
+    for each in model.tags.siblings:
+        if not any(image in model.images.images and image not in named for image in (each.tags or {}).values()):
+            yield put_away(each.path)
 
 
 def restored(model: Model, found: Recovered) -> Remedy:
@@ -115,6 +148,9 @@ def _losses(model: Model, found: Recovered) -> Iterator[str]:
         yield f"the names of the image {short(ident)}, whose configuration cannot be used"
     for reference in found.undigested:
         yield f"the digest by which {reference} was pulled"
+    for (_, reference), ident in sorted(model.tags.remains.items()):
+        if ident not in model.images.images:
+            yield f"the name {reference}, whose image {short(ident)} is not there"
 
 
 def advice(found: Recovered) -> Iterator[str]:

@@ -12,8 +12,6 @@ from docker_fsck.api import (
     Remedy,
     Rule,
     Severity,
-    Step,
-    WriteFile,
     copies,
     hookimpl,
     imagedb,
@@ -22,8 +20,8 @@ from docker_fsck.api import (
     rule,
     short,
 )
-from docker_fsck_plugins import images, lost_tags
-from docker_fsck_plugins.remedies import put_away, reclaim, refused
+from docker_fsck_plugins import images, lost_tags, tag_sources
+from docker_fsck_plugins.remedies import reclaim, refused
 
 
 @rule("tags-unparsable", Severity.CRITICAL, actions=(ActionClass.LOSSLESS, ActionClass.LOSSY))
@@ -33,12 +31,16 @@ def unparsable(model: Model) -> Iterator[Fault]:
     Why it matters: the engine does not start. If the file is gone it starts, makes an empty one, shows every image as <none>,
         and the next `docker image prune` takes all that no container uses.
     How it comes about: power was lost while an engine before 1.12 wrote it, the disk was full, or it was edited by hand.
-    Repair: the newest whole temporary copy that a writer left beside it takes its place, the copies are put away. Without one
-        a new file gets the names that are certain: those that still stand whole in the broken file, and those that containers
-        were made from. If an image or a digest stays without its name, that is lossy: the plan lists every such image, which
-        prune would take it, and what its name may have been by the repositories that hold its top layer; the engine starts
-        again. The broken file is kept. Image content is not affected.
-    Never: delete the file, which makes every image dangling; write a guess as if it were certain.
+    Repair: where all entries still stand in the broken file, they are written anew. Else the newest whole temporary copy that a
+        writer left beside it takes its place, if it is not older than the broken file, or nothing speaks against it: its images
+        are there, no image or name was written after it, containers and what can be read of the broken file agree; copies that
+        are not needed are put away. Else a new file gets every name that can be found: what still stands in the broken file
+        before what containers were made from, before guesses from outdated copies. If one is a guess, or an image or a digest
+        stays without its name, that is lossy: the plan lists each guess and each such image, which prune would take it, and
+        what its name may have been by the repositories that hold its top layer; the engine starts again. The broken file is
+        kept. Image content is not affected.
+    Never: delete the file, which makes every image dangling; write a guess as if it were certain; take a
+        copy for the last state because it can be read.
     Daemon says: failed to start daemon: Couldn't create reference store repository: EOF
     Seen in: FC-16, FC-17
     """
@@ -47,16 +49,8 @@ def unparsable(model: Model) -> Iterator[Fault]:
         return
     if store.trouble.state == "absent" and not model.images.images:
         return
-    sibling = store.whole_sibling
-    remedies: tuple[Remedy, ...] = ()
-    if sibling is not None:
-        does = f"restore {len(sibling.tags or {})} tags from {sibling.path}"
-        aside = (put_away(each.path) for each in store.siblings)
-        steps: tuple[Step, ...] = (WriteFile(path=store.path, data=sibling.data, mode=0o600), *aside)
-        remedies = (Remedy(cls=ActionClass.LOSSLESS, does=does, steps=steps),)
-    elif not model.images.faults:
-        found = lost_tags.recovered(model)
-        remedies = (lost_tags.rewritten(model, found),) if found.tags or store.trouble.state != "absent" else ()
+    found = tag_sources.remedy(model)
+    remedies = (found,) if found else ()
     images = len(model.images.images)
     message = f"the tags of {images} images cannot be read: {store.trouble.why}"
     others = tuple(each.path for each in store.siblings)

@@ -1,5 +1,8 @@
 """Tag stores that cannot be read: a whole copy beside one takes its place, without one nothing is done."""
 
+import json
+import os
+
 import pytest
 
 from docker_fsck.testing import tree
@@ -69,9 +72,23 @@ def test_names_that_still_stand_in_a_cut_file_come_back(stock: Stock) -> None:
     data = stock.places.tags.read_bytes()
     stock.places.tags.write_bytes(data[:-1])
     assert "unexpected EOF" in stock.engine.start_fails()
-    assert unparsable(stock, "lossy") == told(survey(stock.root))
-    with mended(stock, "lossy"):
+    assert unparsable(stock, "lossless") == told(survey(stock.root)), "it lacks nothing but a brace: no name can be lost"
+    with mended(stock, "lossless"):
         assert data == stock.places.tags.read_bytes()
+        stock.engine.start()
+        assert stock.state == state(stock.engine)
+
+
+@overlay2
+def test_an_old_copy_does_not_take_the_place_of_names_that_still_stand_in_the_file(stock: Stock) -> None:
+    data, sibling = stock.places.tags.read_bytes(), stock.places.tags.with_name(SIBLING)
+    sibling.write_text(json.dumps({"Repositories": {"lone": {"lone:1": stock.images["lone:1"]}}}))
+    os.utime(sibling, (1_400_000_000, 1_400_000_000))
+    stock.places.tags.write_bytes(data[:-3] + b"###")
+    assert "invalid character" in stock.engine.start_fails()
+    assert unparsable(stock, "lossless") == told(survey(stock.root))
+    with mended(stock, "lossless") as done:
+        assert ([], data, False) == (told(done), stock.places.tags.read_bytes(), sibling.exists())
         stock.engine.start()
         assert stock.state == state(stock.engine)
 

@@ -1,11 +1,13 @@
 """The table of the rules on repositories.json (classic-store 2; FC-16, FC-17, FC-18, FC-37)."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from docker_fsck.ids import short
+from docker_fsck.testing.images import write_tags
 from docker_fsck.testing.table import Row, Told, disagreements, fires, run, silent
 from docker_fsck.testing.whole import Whole, whole
 from docker_fsck.values import Action, WriteFile
@@ -39,6 +41,7 @@ from .test_images import blob
 TAGS = file(lambda store: store.root.tags)
 TEMP_NAME = ".tmp-repositories.json123456789"
 TEMP = file(lambda store: store.root.image_home / TEMP_NAME)
+OLD_TEMP_NAME = ".tmp-repositories.json123"
 OLD_TEMP = file(lambda store: store.root.image_home / "repositories.json.tmp")
 
 
@@ -49,6 +52,35 @@ def copy_beside(name: str, size: int | None = None) -> How:
         store.root.write(store.root.image_home / name, store.root.tags.read_bytes()[:size])
 
     return blow
+
+
+def copied(name: str, age: float, *references: str, **moved: str) -> How:
+    """A temporary copy of `age` days that has these entries alone, those of `moved` (by repository) for another image of the store."""
+
+    def blow(store: Whole) -> None:
+        outer = json.loads(store.root.tags.read_bytes())["Repositories"]
+        kept = {each: {ref: image for ref, image in refs.items() if ref in references} for each, refs in outer.items()}
+        told = kept | {each: {f"{each}:1": getattr(store, to, to)} for each, to in moved.items()}
+        path = store.root.image_home / name
+        store.root.write(path, json.dumps({"Repositories": {each: refs for each, refs in told.items() if refs}}).encode())
+        store.root.age(path, age * DAY)
+
+    return blow
+
+
+def broken_end(size: int) -> How:
+    """The last bytes of the tag store are others."""
+    return written(TAGS, lambda store: store.root.tags.read_text()[:-size] + "#" * size)
+
+
+def cut_before(text: str) -> How:
+    """The tag store ends before that text."""
+    return written(TAGS, lambda store: store.root.tags.read_text().partition(text)[0])
+
+
+def touched(path: Callable[[Whole], Path], age: float) -> Callable[[Whole], None]:
+    """It was written so many days ago."""
+    return lambda store: store.root.age(path(store), age * DAY)
 
 
 def entry(repository: str, reference: str, image: str | None = None) -> How:
@@ -131,6 +163,8 @@ def nobody(store: Whole) -> None:
 
 
 OTHERS = ("container-image-missing",) * 2
+ALL = ("app:1", "base:1", "built:1", "web:1")
+OLD_ONE = copied(".tmp-repositories.json123", 4000, "base:1")
 UNPARSABLE, EMPTY = "tags-unparsable", "tags-empty"
 NO_TAGS = b'{"Repositories":{}}'
 DIGEST_REF = f"gone@{OTHER_ID}"
@@ -187,6 +221,34 @@ ROWS: tuple[Row, ...] = (
         UNPARSABLE, "two whole copies lie beside it",
         does(TAGS, copy_beside(".tmp-repositories.json1"), copy_beside(".tmp-repositories.json2"), nulled(TAGS)), cls=LOSSLESS,
     ),
+    fires(UNPARSABLE, "its end is broken and an old copy beside it has one name", does(TAGS, OLD_ONE, broken_end(3)), cls=LOSSLESS),
+    fires(UNPARSABLE, "its end is broken and it is gone from the last entry on", does(TAGS, broken_end(9)), cls=LOSSY),
+    fires(UNPARSABLE, "its last entry is broken and an old copy beside it has one name", does(TAGS, OLD_ONE, broken_end(9)), cls=LOSSY),
+    fires(UNPARSABLE, "it is cut before an entry, and a new copy knows less", does(
+        TAGS, copied(".tmp-repositories.json1", 0, "base:1"), cut_before('"web"')), cls=LOSSY),
+    fires(UNPARSABLE, "it is cut before an entry, and a new copy knows that and more", does(
+        TAGS, copy_beside(".tmp-repositories.json1"), cut_before('"web"')), cls=LOSSLESS),
+    fires(UNPARSABLE, "it is empty, and the copy is a little older", does(TAGS, copied(".tmp-repositories.json1", 0.9, *ALL), emptied(TAGS)),
+          cls=LOSSLESS),
+    *(fires(UNPARSABLE, f"it is empty, the copy is a little older, and {what}", does(TAGS, copied(".tmp-repositories.json1", 0.9, *ALL),
+          emptied(TAGS), blow), cls=LOSSY, leaves=leaves) for what, blow, leaves in (
+        ("an image was written since", touched(lambda store: store.root.image_file(store.web), 0.4), ()),
+        ("an image got a name since", touched(lambda store: store.root.image_metadata(store.app) / "lastUpdated", 0.4), ()),
+        ("a container was made of another image by that name", remembering("web:1"), ("tags-temp-residue",)),
+        ("a container was made by a name that it lacks", remembering("app:2"), ()))),
+    fires(UNPARSABLE, "it is empty, the copy is a little older, and an image is gone since", does(
+        TAGS, copied(".tmp-repositories.json1", 0.9, *ALL, gone=OTHER_ID), emptied(TAGS)), cls=LOSSY),
+    fires(UNPARSABLE, "it is empty, the copy is a little older, and an image was written after the damage", does(
+        TAGS, copied(".tmp-repositories.json1", 0.9, *ALL), emptied(TAGS), touched(lambda store: store.root.image_file(store.web), -0.5)),
+          cls=LOSSLESS),
+    fires(UNPARSABLE, "it is empty, and the copy is two days older", does(TAGS, copied(".tmp-repositories.json1", 2, *ALL), emptied(TAGS)),
+          cls=LOSSY),
+    fires(UNPARSABLE, "it is gone, and an image was written after the copy", does(TAGS, copied(".tmp-repositories.json1", 2, *ALL), deleted(TAGS),
+          touched(lambda store: store.root.image_file(store.web), 1)), cls=LOSSY, severity=ERROR),
+    fires(UNPARSABLE, "it is empty, and the newest copy lacks the name of an image that another one has", does(
+        TAGS, copied(".tmp-repositories.json1", 1, *ALL), copied(".tmp-repositories.json2", 0, "base:1"), emptied(TAGS)), cls=LOSSY),
+    fires(UNPARSABLE, "it is empty, and a new copy lacks a name that a container remembers", does(
+        TAGS, remembering("app:1"), copied(".tmp-repositories.json1", 0, "base:1"), emptied(TAGS)), cls=LOSSLESS),
     fires(UNPARSABLE, "the copy beside it is cut too", does(TAGS, copy_beside(".tmp-repositories.json12", 40), emptied(TAGS)),
           cls=LOSSY),
     silent(UNPARSABLE, "garbage follows the first value", written(TAGS, lambda store: store.root.tags.read_text() + "}}x\n")),
@@ -291,6 +353,89 @@ def test_a_name_that_two_containers_give_two_images_is_a_guess(place: Path) -> N
     assert isinstance(step, WriteFile)
     assert ["web"] == list(json.loads(step.data)["Repositories"])
     assert any("perhaps app:1" in each for each in action.next)
+
+
+def names(action: Action) -> dict[str, str]:
+    """What the tag store says after the action: image by name."""
+    step = action.steps[0]
+    assert isinstance(step, WriteFile)
+    return {ref: image for refs in json.loads(step.data)["Repositories"].values() for ref, image in refs.items()}
+
+
+def test_names_that_stand_in_the_broken_file_do_not_give_way_to_an_old_copy(place: Path) -> None:
+    store = whole(place, "overlay2")
+    before = store.root.tags.read_bytes()
+    OLD_ONE(store)
+    broken_end(3)(store)
+    (action,) = run(place).plan.actions
+    step, aside = action.steps
+    assert isinstance(step, WriteFile)
+    assert (LOSSLESS, before, (), OLD_TEMP_NAME) == (action.cls, step.data, action.loses, aside.path.rpartition("/")[2])
+
+
+def test_all_sources_are_merged_and_what_only_an_old_copy_tells_is_a_guess(place: Path) -> None:
+    store = whole(place, "overlay2")
+    remembering("app:1")(store)
+    copied(OLD_TEMP_NAME, 4000, "base:1", web="web", app="web", gone=OTHER_ID)(store)
+    store.root.write(store.root.tags, store.root.tags.read_bytes().partition(b',"built"')[0].replace(b'"app:1', b'"app;1'))
+    (action,) = run(place).plan.actions
+    found = {name: image for name, image in names(action).items() if "@" not in name}
+    assert (LOSSY, {"app:1": store.app, "base:1": store.base, "web:1": store.web}) == (action.cls, found)
+    told = "\n".join(action.loses)
+    assert "days older than the broken file" in told
+    assert f"web:1 for {short(store.web)} is a guess, from image/overlay2/{OLD_TEMP_NAME} of 20" in told
+    assert f"app:1 is {short(store.app)} by other sources, {short(store.web)} by image/overlay2/{OLD_TEMP_NAME}" in told
+    assert f"the name gone:1, whose image {short(OTHER_ID)} is not there" in told
+    assert f"the names of the image {short(store.built)}" in told
+    assert not any(f"base:1 for {short(store.base)} is a guess" in each for each in action.loses)
+
+
+def test_a_copy_with_the_only_names_of_an_image_is_not_put_away(place: Path) -> None:
+    store = whole(place, "overlay2")
+    copied(OLD_TEMP_NAME, 4000, "base:1", web="web")(store)
+    del store.root.repositories["web"]
+    write_tags(store.root)
+    broken_end(3)(store)
+    (action,) = run(place).plan.actions
+    assert (LOSSLESS, 1) == (action.cls, len(action.steps))
+
+
+def test_a_name_that_containers_remember_comes_back_beside_those_of_a_new_copy(place: Path) -> None:
+    action = planned(place, does(TAGS, remembering("app:1"), copied(OLD_TEMP_NAME, 0, "base:1"), emptied(TAGS)))
+    assert (LOSSLESS, ["app:1", "base:1"]) == (action.cls, sorted(names(action)))
+    assert "and 1 that containers remember: app:1" in action.does
+
+
+def test_an_image_whose_name_a_new_copy_gives_to_another_one_is_told(place: Path) -> None:
+    action = planned(place, does(TAGS, remembering("web:1"), copied(OLD_TEMP_NAME, 0, "web:1"), emptied(TAGS)))
+    store = whole(place.with_name("other"), "overlay2")
+    assert (LOSSLESS, {"web:1": store.web}) == (action.cls, names(action))
+    (then,) = action.next
+    assert then.startswith(f"docker tag {short(store.app)} NAME:TAG (a container was made from it as web:1")
+
+
+def test_of_a_new_copy_and_the_broken_file_the_newer_one_counts_and_both_are_told(place: Path) -> None:
+    store = whole(place, "overlay2")
+    copied(OLD_TEMP_NAME, 0, "base:1", "web:1", app="web")(store)
+    cut_before('"web"')(store)
+    (action,) = run(place).plan.actions
+    assert (LOSSY, store.web, store.built) == (action.cls, names(action)["app:1"], names(action)["built:1"])
+    assert any("the broken file says something else of app:1" in each for each in action.loses)
+    assert any(each.startswith(f"certainty: app:1 is {short(store.app)} by other sources") for each in action.loses)
+
+
+@pytest.mark.parametrize(("age", "known"), [(0.0, True), (2.0, False)])
+def test_an_outdated_copy_does_not_let_anything_be_reclaimed(place: Path, age: float, *, known: bool) -> None:
+    store = whole(place, "overlay2")
+    layer = store.root.image(None, 1)
+    copied(OLD_TEMP_NAME, age, *ALL)(store)
+    emptied(TAGS)(store)
+    forgotten_files = (store.root.image_file(layer), store.root.image_metadata(layer))
+    for path in forgotten_files:
+        if path.exists():
+            store.root.delete(path)
+    found = run(place)
+    assert known == any(each.cls is RECLAIM for each in found.plan.actions)
 
 
 @pytest.mark.parametrize(

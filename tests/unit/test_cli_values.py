@@ -38,7 +38,8 @@ def test_settings_that_are_not_utf8_are_shown(tmp_path: Path) -> None:
     assert ("# journal_dir = " in shown, "journal_dir" in tomli.loads(shown)) == (True, False)
 
 
-def test_shown_settings_can_be_read_back(tmp_path: Path) -> None:
+def test_shown_settings_can_be_read_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # the log is written there
     (tmp_path / "c.toml").write_text('log_file = "a\\u007f\\U0001F433"\nseverity = {"\\U0001F433" = "info"}\n')
     told = tomli.loads(run("config", "show", file=str(tmp_path / "c.toml")).out)
     assert ("a\x7f\U0001f433", {"\U0001f433": "info"}) == (told["log_file"], told["severity"])

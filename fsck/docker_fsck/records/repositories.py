@@ -13,6 +13,9 @@ from docker_fsck.records.gojson import first, member
 from docker_fsck.values import Trouble
 
 NAME = "repositories.json"
+ID = b"sha256:"
+OUTDATED = 86_400 * 10**9
+"""Ns by which a temporary copy may be older than the broken file and still tell the same names, if nothing speaks against it."""
 Tags = dict[tuple[str, str], str]
 _PAIR = re.compile(rb'"([^"\\\x00-\x20]{1,600})":"(sha256:[0-9a-f]{64})"')
 
@@ -30,7 +33,8 @@ class TagStore(msgspec.Struct, frozen=True):
     """`tags` maps (repository, reference) to the value, as it stands in the file; `trouble` is why it could not be read.
 
     `siblings` are the writer's temporary files, the newest first. `remains` are the entries that still stand whole in a file
-    that as a whole cannot be read.
+    that as a whole cannot be read; `entire`: they are all that it said, `torn`: it may have said more. `mtime_ns`: when such a
+    file was last written, 0 where that is not known.
     """
 
     path: str
@@ -38,11 +42,20 @@ class TagStore(msgspec.Struct, frozen=True):
     trouble: Trouble | None
     siblings: tuple[Sibling, ...]
     remains: Tags = {}
+    entire: bool = False
+    torn: bool = False
+    mtime_ns: int = 0
 
     @property
     def whole_sibling(self) -> Sibling | None:
         """The newest temporary copy that holds a whole tag store."""
         return next((each for each in self.siblings if each.tags is not None), None)
+
+    @property
+    def behind_ns(self) -> int:
+        """How much older than the broken file its newest whole copy is; 0 where it is not older, or that is not known."""
+        copy = self.whole_sibling
+        return max(0, self.mtime_ns - copy.mtime_ns) if copy and self.mtime_ns else 0
 
 
 def parse(data: bytes, path: str) -> Tags | Trouble:
@@ -92,9 +105,22 @@ def read(reader: Reader, image_dir: str) -> TagStore:
     path = f"{image_dir}/{NAME}"
     data = reader.read(path)
     tags = data if isinstance(data, Trouble) else parse(data, path)
-    fault = tags if isinstance(tags, Trouble) else None
-    left = remains(data) if fault is not None and isinstance(data, bytes) else {}
-    return TagStore(path, {} if isinstance(tags, Trouble) else tags, fault, tuple(_siblings(reader, image_dir)), left)
+    beside = tuple(_siblings(reader, image_dir))
+    if not isinstance(tags, Trouble):
+        return TagStore(path, tags, None, beside)
+    text, facts = b"" if isinstance(data, Trouble) else data, reader.facts(path)
+    left, written = remains(text), 0 if isinstance(facts, Trouble) else facts.mtime_ns
+    whole = _entire(text, left)
+    return TagStore(path, {}, tags, beside, left, whole, not whole and (bool(left) or ID in text), written)
+
+
+def _entire(data: bytes, left: Tags) -> bool:
+    """Whether a broken file has no room for more entries: signs between them are damaged, or its last brace is cut off.
+
+    One that was cut after an entry may go on as a list does, with a comma.
+    """
+    whole = encode(left)
+    return bool(left) and (data == whole[:-1] or (len(data) == len(whole) and b"," not in data[-3:]))
 
 
 def _siblings(reader: Reader, image_dir: str) -> Iterator[Sibling]:
