@@ -508,6 +508,23 @@ def test_the_newest_whole_copy_of_the_tag_store_is_found(root: DataRoot, reader:
     assert (f"{IMAGE}/repositories.json.tmp", {}) == (found.whole_sibling.path, found.whole_sibling.tags)  # type: ignore[union-attr]
 
 
+def test_a_broken_tag_store_is_recovered_entire_only_if_no_entry_can_be_missing(root: DataRoot, reader: Reader) -> None:
+    for tag in ("b:2", "b:1", "quay.example/x/y:v1", "a:1"):
+        root.tag(tag, f"sha256:{'0' * 64}")
+    data, path = root.tags.read_bytes(), root.tags
+    tags, recovered = repositories.parse(data, "p"), set[str]()
+    for end in range(len(data)):
+        lost = len(data) - end
+        for how, broken in (("cut", data[:end]), ("nul", data[:end] + bytes(lost)), ("other", data[:end] + b"#" * lost)):
+            root.write(path, broken)
+            found = repositories.read(reader, path.parent.relative_to(root.path).as_posix())
+            assert not found.entire or tags == found.remains, f"{how} at {end}"
+            assert found.trouble is not None
+            assert not (found.entire and found.torn)
+            recovered |= {f"{how} {lost}"} if found.entire else set()
+    assert {"cut 1", *(f"{how} {lost}" for how in ("nul", "other") for lost in (1, 2, 3))} == recovered
+
+
 def test_a_tag_store_is_written_as_the_engine_writes_it(root: DataRoot) -> None:
     for tag in ("b:2", "b:1", "quay.example/x/y:v1", "a:1"):
         root.tag(tag, f"sha256:{'0' * 64}")
