@@ -102,3 +102,16 @@ def test_one_line_that_says_clean_says_of_what(store: Whole) -> None:
     store.root.orphan_dir()
     told = run(*on(store.root, "check", "--object", "app:1")).out
     assert (1, True) == (told.count("\n"), told.endswith("(app:1); 1 others not told)\n"))
+
+
+def test_damage_of_a_layer_from_which_nobody_suffers_yet_concerns_all_that_stand_on_it(tmp_path: Path) -> None:
+    store = whole(tmp_path / "root", "overlay2")
+    chain = store.root.chains_of(store.base)[-1]
+    store.root.empty(store.root.driver_dir(store.root.dir_of(chain)) / "link")
+    told = {each: rules(check(store, each)) for each in (chain, "base:1", "app:1", "web:1", store.ran, "busy")}
+    assert {each: ["ovl-link-file"] for each in told} == told
+
+
+def test_a_lost_record_of_a_layer_concerns_its_image_and_container(store: Whole) -> None:
+    lost(store, store.app)
+    assert [True, True] == [check(store, each).status == 4 for each in ("app:1", store.ran)]

@@ -60,23 +60,45 @@ def scope(known: Known, thing: Thing) -> Scope:
 
 
 def _own(known: Known, thing: Thing) -> Iterator[Thing]:
-    """The records and folders that are the thing's own; those below a layer, for it is nothing without them."""
+    """The records and folders that are the thing's own, and those of the layers below: it is nothing without them."""
     match thing.kind:
         case "image":
             yield from (Thing("tag", name, thing.driver) for name in known.model(thing).names_of.get(thing.id, ()))
+            yield from _layers(known, thing)
         case "container":
+            container = known.store.containers.containers.get(thing.id)
             for name, model in known.models.items():
-                mount = model.mounts.mounts.get(thing.id)
-                if mount is not None:
+                if thing.id in model.mounts.mounts:
                     yield Thing("mount", thing.id, name)
-                    yield from (Thing("driverdir", ident, name) for ident in mount.dir_ids)
+                    yield from _mount(known, Thing("mount", thing.id, name))
+                if container is not None and container.image and thing.id in model.containers:
+                    image = Thing("image", container.image, name)
+                    yield image
+                    yield from _layers(known, image)
         case "mount":
-            mount = known.model(thing).mounts.mounts.get(thing.id)
-            yield from (Thing("driverdir", ident, thing.driver) for ident in (mount.dir_ids if mount else ()))
+            yield from _mount(known, thing)
         case "layer":
             yield from _chain(known, thing)
         case _:
             return
+
+
+def _mount(known: Known, thing: Thing) -> Iterator[Thing]:
+    mount = known.model(thing).mounts.mounts.get(thing.id)
+    if mount is not None:
+        yield from (Thing("driverdir", ident, thing.driver) for ident in mount.dir_ids)
+        if mount.parent_id is not None:
+            yield from _chain(known, Thing("layer", mount.parent_id, thing.driver))
+
+
+def _layers(known: Known, thing: Thing) -> Iterator[Thing]:
+    model = known.model(thing)
+    image = model.images.images.get(thing.id)
+    for chain in image.chains if image else ():
+        yield Thing("layer", chain, thing.driver)
+        layer = model.layers.layers.get(chain)
+        if layer is not None and layer.dir_id is not None:
+            yield Thing("driverdir", layer.dir_id, thing.driver)
 
 
 def _chain(known: Known, thing: Thing) -> Iterator[Thing]:
