@@ -4,7 +4,7 @@ FsckError
 ├── UsageError        16   the call or the configuration is wrong
 │   └── RootError     16   the data root is not there or must not be read
 ├── Refused           64   the state of the host or the root forbids it
-└── Incomplete         8   the program itself is not whole
+└── Incomplete         8   the program is not whole, or the root was not read
 """
 
 CORRECTED = 1
@@ -38,6 +38,6 @@ class Refused(FsckError):
 
 
 class Incomplete(FsckError):
-    """The program is not installed correctly or a required plugin is missing."""
+    """A part of the program or of the root could not be had, so that nothing is known."""
 
     exit_bit = INCOMPLETE

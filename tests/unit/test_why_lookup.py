@@ -1,5 +1,6 @@
 """How a name means one thing: what is ambiguous lists its candidates, what is not there its near names, both exit 16."""
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from whykit import READ, asked, naming, refused
 
 from docker_fsck.protocols import Node, References
 from docker_fsck.testing.builder import DataRoot
+from docker_fsck.testing.refusals import refusing
 from docker_fsck.testing.whole import Whole, whole
 from docker_fsck.values import Ref
 
@@ -120,3 +122,24 @@ def test_why_without_a_name_is_a_usage_error(store: Whole) -> None:
 
 def test_a_report_format_that_why_does_not_write_is_a_usage_error(store: Whole) -> None:
     assert 16 == run(*on(store.root, "why", "ran", "--format", "jsonl")).status
+
+
+@pytest.mark.parametrize("argv", [("why", "gone:1"), ("export", "gone", "-o", "x.tar"), ("check", "--object", "gone:1")])
+def test_what_was_not_read_is_not_taken_for_absent(
+    store: Whole, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, argv: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with refusing(store.root.path / "image/overlay2/repositories.json", errno.EACCES):
+        ended = run(*on(store.root, *argv))
+    assert (8, "", False) == (ended.status, ended.out, (tmp_path / "x.tar").exists())
+    assert "image/overlay2/repositories.json could not be read, and nothing else here has that" in ended.err
+
+
+def test_an_object_that_was_read_is_told_beside_what_was_not(store: Whole) -> None:
+    with refusing(store.root.path / "buildkit/snapshots.db", errno.EIO):
+        assert 8 == run(*on(store.root, "why", "app:1")).status
+
+
+def test_a_path_outside_the_root_is_wrong_whatever_was_read(store: Whole) -> None:
+    with refusing(store.root.path / "image/overlay2/repositories.json", errno.EACCES):
+        assert 16 == run(*on(store.root, "why", "/elsewhere")).status

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from docker_fsck import ids
-from docker_fsck.errors import UsageError
+from docker_fsck.errors import Incomplete, UsageError
 from docker_fsck.reasons.known import Known
 from docker_fsck.reasons.paths import below, owners
 from docker_fsck.reasons.told import Thing
@@ -17,7 +17,10 @@ ORDER = ("container", "image", "layer", "mount", "driverdir", "volume", "tag")
 
 
 def one(known: Known, text: str, roots: tuple[str, ...] = ()) -> Thing:
-    """The object that `text` means. A `UsageError` names the candidates if it may mean several, and near names if none."""
+    """The object that `text` means. A `UsageError` names the candidates if it may mean several, and near names if none.
+
+    Where not everything could be read, that nothing has the name is not known: `Incomplete` says so.
+    """
     found = candidates(known, text, roots)
     if len(found) == 1:
         return found[0]
@@ -26,10 +29,21 @@ def one(known: Known, text: str, roots: tuple[str, ...] = ()) -> Thing:
         more = f"; and {len(found) - MOST} more" if len(found) > MOST else ""
         raise UsageError(f"{printable(text)} may mean {len(found)} things, give more of the id, or a path: {told}{more}")
     outside = text.startswith("/") and below(known, text, roots) is None
+    unread = () if outside else _unread(known)
+    if unread:
+        more = f" and {len(unread) - MOST} more" if len(unread) > MOST else ""
+        told = f"{', '.join(unread[:MOST])}{more} could not be read, and nothing else here has that path, id or name"
+        raise Incomplete(f"{printable(text)}: {told}")
     near = () if outside else _near(known, text)
     hint = f", perhaps {' or '.join(near)}" if near else ""
     what = "lies outside the data root" if outside else f"nothing here has that path, id or name{hint}"
     raise UsageError(f"{printable(text)}: {what}")
+
+
+def _unread(known: Known) -> tuple[str, ...]:
+    """What could have named the thing and was not read."""
+    store = known.store
+    return tuple(sorted(printable(path) for path in {*store.reader.unread, *(each.source for each in store.unread_sources)}))
 
 
 def candidates(known: Known, text: str, roots: tuple[str, ...] = ()) -> list[Thing]:
