@@ -138,3 +138,10 @@ def test_signals_of_an_apply_are_given_back_afterwards() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
         second = interrupted()
     assert (False, True, before) == (first, second, [signal.getsignal(each) for each in SIGNALS])
+
+
+@pytest.mark.parametrize(("color", "coloured"), [("always", True), ("auto", False), ("never", False)])
+def test_a_flag_for_colours_overrides_the_environment(tmp_path: Path, color: str, coloured: bool) -> None:
+    root = DataRoot(tmp_path / "docker").path
+    done = run("check", "--root", str(root), "--color", color, NO_COLOR="1")
+    assert (0, coloured) == (done.returncode, "\x1b[32m" in done.stdout)

@@ -130,3 +130,8 @@ def test_a_wrong_command_line_writes_nothing_into_the_root_that_it_names(tmp_pat
 def test_a_command_that_makes_no_report_overwrites_none(textfile: Path, argv: list[str]) -> None:
     done = process(*argv, DOCKER_FSCK_REPORT=f"prometheus={textfile}")
     assert (16, False) == (done.returncode, textfile.exists())
+
+
+def test_a_wrong_report_is_told_once(tmp_path: Path) -> None:
+    assert 1 == run(*on(healthy_root(tmp_path), "check", "--report", "json")).err.count("wants FORMAT=PATH")
+    assert 1 == process("check", "--no-such", "--report", "json").stderr.count("wants FORMAT=PATH")

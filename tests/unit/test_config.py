@@ -10,6 +10,7 @@ import tomli
 
 from docker_fsck import config
 from docker_fsck.errors import UsageError
+from docker_fsck.settingvalues import duration
 from docker_fsck.values import Level, Severity
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
@@ -148,13 +149,13 @@ def test_a_file_that_is_not_utf8_is_a_usage_error(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("text", "seconds"), [("0s", 0), ("30m", 1800), ("24h", 86400), ("14d", 1209600), ("2w", 1209600)])
 def test_durations_are_a_number_and_a_unit(text: str, seconds: int) -> None:
-    assert seconds == config.duration(text)
+    assert seconds == duration(text)
 
 
 @pytest.mark.parametrize("text", ["", "5", "h", "-1h", "1.5h", "1h30m", "٣h", "1 h", "9999999999d"])
 def test_what_is_no_duration_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="wants a duration"):
-        config.duration(text)
+        duration(text)
 
 
 def test_lists_may_be_repeated_flags_and_commas() -> None:
@@ -216,3 +217,26 @@ def test_a_switch_is_read_from_a_variable_and_from_a_file(tmp_path: Path, value:
     assert expected is load(system=written(tmp_path, f"idle = {value}")).idle
     with pytest.raises(UsageError, match="DOCKER_FSCK_IDLE wants true or false"):
         load(environ={"DOCKER_FSCK_IDLE": "1"})
+
+
+def test_a_file_with_a_relative_name_names_the_key_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("c.toml").write_text('grace = "soon"')
+    with pytest.raises(UsageError, match=r"^c\.toml: grace wants a duration"):
+        load({"config": "c.toml"})
+
+
+@pytest.mark.parametrize(
+    ("flags", "environ", "said"),
+    [({"limit": "fast"}, {}, "^--limit wants a rate"), ({}, {"DOCKER_FSCK_SUBSET": "6/5"}, "^DOCKER_FSCK_SUBSET wants")],
+)
+def test_a_budget_is_judged_at_every_level(flags: dict[str, object], environ: dict[str, str], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        load(flags, environ)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("subset", "1/5"), ("subset", "10%"), ("subset", "10G"), ("limit", "100M/s"), ("limit", "4096")]
+)
+def test_a_budget_is_kept_as_it_was_written(key: str, value: str) -> None:
+    assert value == getattr(load({key: value}), key)

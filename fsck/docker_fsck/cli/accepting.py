@@ -10,11 +10,11 @@ from docker_fsck import baseline as known
 from docker_fsck.baseline import Entry
 from docker_fsck.cli import accepted, roots, session
 from docker_fsck.cli.edge import Call
-from docker_fsck.config import duration
 from docker_fsck.errors import INCOMPLETE, UsageError
 from docker_fsck.reports import document, files
 from docker_fsck.reports.lines import Line, field, line
 from docker_fsck.reports.words import brief, many
+from docker_fsck.settingvalues import duration
 from docker_fsck.values import Finding, Report, printable
 
 

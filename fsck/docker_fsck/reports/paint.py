@@ -25,7 +25,14 @@ def painted(blocks: Iterable[Block]) -> str:
     """The lines and trees with the escape sequences of their styles; they are wrapped already, so rich leaves them alone."""
     target = StringIO()
     console = Console(
-        file=target, force_terminal=True, color_system="standard", width=100_000, highlight=False, markup=False, emoji=False
+        file=target,
+        force_terminal=True,
+        color_system="standard",
+        no_color=False,  # whoever calls has heeded NO_COLOR, which --color overrides
+        width=100_000,
+        highlight=False,
+        markup=False,
+        emoji=False,
     )
     for each in blocks:
         console.print(_tree(each) if isinstance(each, Branch) else _text(each), soft_wrap=True)
