@@ -77,8 +77,6 @@ def test_a_misspelt_command_gets_a_near_match() -> None:
         ["baseline", "forget"],
         ["config"],
         ["config", "edit"],
-        ["undo", "last", "--jobs", "2"],
-        ["why", "x", "--state-dir", "/x"],
         ["undo", "last", "--idle"],
         ["check", "--lev", "quick"],
         ["apply", "--dry-run=x"],
@@ -89,6 +87,16 @@ def test_a_misspelt_command_gets_a_near_match() -> None:
 def test_an_option_that_a_command_does_not_have_is_a_usage_error(argv: list[str]) -> None:
     with pytest.raises(UsageError, match="--help"):
         options.parse(argv)
+
+
+OPERANDS = {"undo": ("last",), "why": ("x",), "export": ("web", "-o", "x"), "explain": ("x",), "baseline": ("show",)}
+MORE = {"config": ("show",), "completion": ("bash",)}
+
+
+@pytest.mark.parametrize("name", options.COMMANDS)
+def test_every_command_takes_the_options_that_the_contract_calls_global(name: str) -> None:
+    told = given(*([name] if name else []), *{**OPERANDS, **MORE}.get(name, ()), "--jobs", "2", "--state-dir", "/x")
+    assert ("2", "/x") == (told["jobs"], told["state_dir"])
 
 
 def test_every_command_has_its_function() -> None:

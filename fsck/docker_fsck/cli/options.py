@@ -47,11 +47,13 @@ GLOBAL = (
     "format",
     "fail_on",
     "grace",
+    "jobs",
+    "state_dir",
     "log_format",
     "log_file",
     "version",
 )
-DEEP = ("subset", "max_duration", "max_age", "limit", "idle", "jobs", "state_dir")
+DEEP = ("subset", "max_duration", "max_age", "limit", "idle")
 CHECK = ("report", "level", "rule", "skip", "probe", *DEEP)
 PLAN = (*CHECK, "classes", "consent", "allow_mass", "source")
 
@@ -80,7 +82,7 @@ COMMANDS = {
         ("target", "daemon_json", "report", "level", "probe", *DEEP),
     ),
     "why": Command("Say what keeps a thing, up to the roots, or since when and why it is dead.", "why:why", ("THING",)),
-    "du": Command("Say where the space is and whose it is; adds up to `du -x` of the root.", "du:du", ("by", "jobs")),
+    "du": Command("Say where the space is and whose it is; adds up to `du -x` of the root.", "du:du", ("by",)),
     "export": Command(
         "Write a container's writable layer and configuration to a tar, also of one that the engine hides.",
         "exporting:export",
