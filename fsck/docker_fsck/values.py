@@ -9,6 +9,7 @@ from typing import Literal
 
 import msgspec
 
+from docker_fsck.coverage import Outcome, Source
 from docker_fsck.grades import ActionClass, Confidence, Level, Severity
 from docker_fsck.steps import (
     PLAN_SCHEMA,
@@ -147,23 +148,6 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     help: str = ""
 
 
-class Outcome(msgspec.Struct, frozen=True):
-    """How a rule's run went: law 6 wants to know that it ran."""
-
-    rule: str
-    state: Literal["ran", "skipped", "failed"]
-    reason: str | None = None
-    objects: int = 0
-
-
-class Source(msgspec.Struct, frozen=True):
-    """How much of a source of references was read."""
-
-    source: str
-    state: Literal["read", "absent", "partial", "unstable", "newer", "unreadable"]
-    why: str | None = None
-
-
 class Scope(msgspec.Struct, frozen=True):
     """The object that `check --object` asks about, and how many findings do not concern it and are left out."""
 
@@ -188,7 +172,8 @@ class Coverage(msgspec.Struct, frozen=True):
 class RunInfo(msgspec.Struct, frozen=True):
     """The part of a report that differs between two runs on the same store. Times are RFC 3339, UTC.
 
-    `fail_on`: the severity from which new findings set bit 4, or `never`.
+    `fail_on`: the severity from which new findings set bit 4, or `never`. `beside`: the process of another docker-fsck that is
+    changing the root, so that what is seen may be half of it.
     """
 
     id: str
@@ -197,6 +182,7 @@ class RunInfo(msgspec.Struct, frozen=True):
     level: Level
     argv: tuple[str, ...]
     fail_on: Literal["info", "warning", "error", "critical", "never"] = "error"
+    beside: int | msgspec.UnsetType = msgspec.UNSET
 
 
 class StoreInfo(msgspec.Struct, frozen=True):

@@ -11,7 +11,7 @@ import jsonschema
 import msgspec
 import pytest
 from freezegun import freeze_time
-from test_cli_kit import LIVE, Ended, broken_root, healthy_root, on, run
+from test_cli_kit import LIVE, STOPPED, Ended, apply_all, broken_root, healthy_root, on, run
 
 from docker_fsck.cli import roots, session
 from docker_fsck.host import HostView
@@ -209,6 +209,48 @@ def test_what_vanishes_between_two_looks_is_no_finding(healthy: DataRoot) -> Non
 def test_a_check_beside_a_running_apply_says_so(broken: DataRoot) -> None:
     ended = run(*on(broken, "check"), look=lambda _root: HostView(state="stopped", why="", fsck_pid=99))
     assert "another docker-fsck (process 99) is changing this root" in ended.err
+
+
+BESIDE = HostView(state="stopped", why="", fsck_pid=99)
+
+
+def test_the_bare_run_beside_one_says_so_even_where_all_is_well(healthy: DataRoot) -> None:
+    ended = run(*on(healthy), look=lambda _root: BESIDE)
+    assert (0, "", True) == (ended.status, ended.out, "another docker-fsck (process 99)" in ended.err)
+
+
+def under_way(root: DataRoot) -> str:
+    """A transaction whose journal has no end yet."""
+    assert 1 == apply_all(root).status
+    (journal,) = root.path.glob(".docker-fsck/*/journal.jsonl")
+    journal.write_bytes(b"".join(journal.read_bytes().splitlines(keepends=True)[:-2]))
+    return journal.parent.name
+
+
+@pytest.mark.parametrize("argv", [("check",), ("plan",), (), ("check", "-q")])
+def test_a_running_apply_is_not_told_as_one_that_was_cut_short(broken: DataRoot, argv: tuple[str, ...]) -> None:
+    under_way(broken)
+    alone, beside = (run(*on(broken, *argv), look=lambda _root, view=view: view) for view in (STOPPED, BESIDE))
+    assert ("was cut short" in alone.out, "was cut short" in beside.out, "process 99" in beside.err) == (True, False, True)
+
+
+def test_one_that_began_while_the_check_ran_is_seen_too(broken: DataRoot) -> None:
+    txn, views = under_way(broken), iter([STOPPED, BESIDE])
+    report = run(*on(broken, "check", "--format", "json"), look=lambda _root: next(views)).report
+    assert (None, 99) == (report["store"]["unfinished_transaction"], report["run"]["beside"])
+    killed = run(*on(broken, "check", "--format", "json")).report
+    assert (txn, False) == (killed["store"]["unfinished_transaction"], "beside" in killed["run"])
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [("apply", "--class", "lossless", "--yes"), ("-p",), ("undo", "last"), ("recover",), ("purge", "--older-than", "0s")],
+)
+@pytest.mark.parametrize("begun", [True, False])
+def test_a_second_change_is_refused_by_the_name_of_the_first(broken: DataRoot, argv: tuple[str, ...], begun: bool) -> None:
+    under_way(broken) if begun else apply_all(broken)
+    ended = run(*on(broken, *argv), look=lambda _root: BESIDE)
+    assert (64, True, False) == (ended.status & 64, "process 99) is changing" in ended.err, "unfinished" in ended.err)
 
 
 # quiet when all is well

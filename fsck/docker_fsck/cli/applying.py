@@ -93,12 +93,17 @@ def _of_plan(call: Call, source: str, classes: frozenset[ActionClass]) -> Work:
 
 def _in_the_way(work: Work) -> str:
     """Why the work may not be done, nothing if it may or if there is none."""
-    if not work.actions and not work.found.report.store.unfinished_transaction:
+    if not work.actions and not _busy(work.found):
         return ""
     if why := in_the_way(work.found):
         return why
     mass = "" if work.found.policy.allow_mass else brake(work.actions, work.found.report.store.counts)
     return f"{mass}. {MASS}; --allow-mass takes this brake off" if mass else ""
+
+
+def _busy(found: Survey) -> bool:
+    """Whether a transaction is under way or was cut short: then even nothing is not done."""
+    return found.host.fsck_pid is not None or found.report.store.unfinished_transaction is not None
 
 
 def _blocked_bit(found: Survey) -> int:

@@ -114,11 +114,12 @@ def surveyed(call: Call, allowed: Policy, only: Only = everything, goal: str | N
     with _checked(call, root, seen, registry, chosen, allowed) as (checked, store):
         told, scope = only(checked, store)
         past = _past(store, call.config.journal_dir)
+        seen = _neighbour(call, root, seen, past)
         wanted = None if goal is None else target.wanted(goal, store.reader, _quarantined(past))
         plan, findings = planner.make(told, store, registry.veto, wanted)
         findings = baseline.mark(wishes.regraded(findings, chosen, graded), entries, call.now.date())
         _list_of_purged(store)
-        report = _report(call, root, store, engine.complete(told, store), registry, plan, findings, past, scope)
+        report = _report(call, root, store, engine.complete(told, store), registry, plan, findings, past, scope, seen.fsck_pid)
         notes = tuple(wishes.notes(registry.rules, chosen, config.level, config.rules_only, config.rules_skip, graded))
         if not isinstance(scope, Scope):  # of a part of the findings nobody can say which entries are needed
             ran = {outcome.rule for outcome in checked.outcomes if outcome.state == "ran"}
@@ -197,16 +198,17 @@ def _report(
     findings: tuple[Finding, ...],
     past: "tuple[Record, ...]",
     scope: Scope | None,
+    beside: int | None,
 ) -> Report:
     bits = exits.check_bits(findings, checked.incomplete, store.policy.fail_on)
     return Report(
         tool=tool(),
-        run=run_info(call, store.policy.now, store.policy.fail_on),
+        run=run_info(call, store.policy.now, store.policy.fail_on, beside),
         store=StoreInfo(
             root=printable(root.path),
             layouts=store.layouts,
             engine=store.host.state,
-            unfinished_transaction=unfinished(past),
+            unfinished_transaction=None if beside else unfinished(past),
             counts=dict(sorted(store.counts.items())),
         ),
         verdict=exits.verdict(bits, findings),
@@ -218,11 +220,11 @@ def _report(
     )
 
 
-def run_info(call: Call, began: float, fail_on: Severity | None) -> RunInfo:
-    """What of a report differs between two runs."""
-    argv = tuple(printable(word) for word in call.argv)
+def run_info(call: Call, began: float, fail_on: Severity | None, beside: int | None = None) -> RunInfo:
+    """What of a report differs between two runs; `beside`: the process that was changing the root meanwhile."""
+    argv, limit = tuple(printable(word) for word in call.argv), "never" if fail_on is None else fail_on.value
     began_at, ended = rfc3339(began), rfc3339(call.edge.clock())
-    return RunInfo(call.stamp(), began_at, ended, call.config.level, argv, "never" if fail_on is None else fail_on.value)
+    return RunInfo(call.stamp(), began_at, ended, call.config.level, argv, limit, beside or msgspec.UNSET)
 
 
 def _coverage(store: Store, checked: Checked, registry: Registry, scope: Scope | None) -> Coverage:
@@ -266,6 +268,13 @@ def _list_of_purged(store: Store) -> None:
     if told := history.unread(store.reader.root):
         path, why = told
         store.reader.unread.setdefault(path, Trouble(path, "unreadable", why))
+
+
+def _neighbour(call: Call, root: roots.Root, seen: HostView, past: "Iterable[Record]") -> HostView:
+    """The host with the docker-fsck that is changing the root now: a transaction under way is not one that was cut short."""
+    if seen.fsck_pid is None and unfinished(past):
+        return msgspec.structs.replace(seen, fsck_pid=call.edge.look(root.path).fsck_pid)
+    return seen
 
 
 def unfinished(past: "Iterable[Record]") -> str | None:

@@ -9,6 +9,7 @@ from docker_fsck.apply.site import Site
 from docker_fsck.cli.edge import Call
 from docker_fsck.cli.interrupts import deferred
 from docker_fsck.cli.session import Survey
+from docker_fsck.errors import Refused
 from docker_fsck.log import Event
 from docker_fsck.reports import files, stream
 
@@ -28,6 +29,8 @@ def changing(call: Call, root: str) -> Iterator[Site]:
     if call.config.journal_dir is not None:
         files.outside(call.config.journal_dir, root, "--journal-dir")
     edge = call.edge
+    if (other := edge.look(root).fsck_pid) is not None:  # before anybody takes its transaction for one that was cut short
+        raise Refused(_busy(other))
     with deferred() as interrupted:
         yield Site(
             root=root,
@@ -55,13 +58,17 @@ def _watch(call: Call) -> Callable[[Happened], None]:
     return watch
 
 
+def _busy(pid: int) -> str:
+    return f"another docker-fsck (process {pid}) is changing this root"
+
+
 def in_the_way(found: Survey) -> str:
     """Why nothing may be changed on this root now, nothing if it may."""
     host = found.host
+    if host.fsck_pid is not None:
+        return _busy(host.fsck_pid)
     if txn := found.report.store.unfinished_transaction:
         return f"transaction {txn} is unfinished: docker-fsck recover takes it back, recover --finish completes it"
-    if host.fsck_pid is not None:
-        return f"another docker-fsck (process {host.fsck_pid}) is changing this root"
     if os.statvfs(found.root.path).f_flag & os.ST_RDONLY:
         return "the data root is mounted read-only here"
     match host.state:

@@ -39,6 +39,8 @@ def tell_cron(call: Call, found: Survey, shape: Shape) -> int:
     """As `tell`, but nothing is shown if nobody has to know: the form for cron."""
     if call.config.format != "text" or call.verbosity or not nobody_must_know(call, found.report):
         show(call, found, shape)
+    else:
+        _beside(call, found)
     return found.report.exit | written(call, found)
 
 
@@ -53,14 +55,19 @@ def written(call: Call, found: Survey) -> int:
 def show(call: Call, found: Survey, shape: Shape) -> None:
     """The report on standard output: in `shape` if it is text."""
     terminal = call.edge.terminal
-    if found.host.fsck_pid is not None:
-        terminal.note(
-            f"another docker-fsck (process {found.host.fsck_pid}) is changing this root; what is seen here may be half of it"
-        )
+    _beside(call, found)
     if call.config.format == "text":
         terminal.lines(_lines(call, found, shape))
     else:
         document(call, found)
+
+
+def _beside(call: Call, found: Survey) -> None:
+    """Say that another run is changing the root, whatever else is said."""
+    if found.host.fsck_pid is not None:
+        call.edge.terminal.note(
+            f"another docker-fsck (process {found.host.fsck_pid}) is changing this root; what is seen here may be half of it"
+        )
 
 
 def document(call: Call, found: Survey) -> None:

@@ -67,6 +67,8 @@ def _table(report: Report) -> str:
         "in quarantine": size(report.summary.quarantine_bytes),
         "exit status": str(report.exit),
     }
+    if isinstance(report.run.beside, int):
+        rows["meanwhile"] = f"docker-fsck (process {report.run.beside}) is changing the root: what is seen may be half of it"
     if report.store.unfinished_transaction:
         rows["cut short"] = f"{code(report.store.unfinished_transaction)}: `docker-fsck recover` takes it back"
     return "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows.items())])
