@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 TAKES_AWAY = frozenset({ActionClass.RECLAIM, ActionClass.MANUAL})
 """Classes whose actions rest on nothing needing what they take: by this program, or by commands that it gives to the operator."""
+YOUNG = "changed within the grace period"
 MASS = (
     "So much damage at once is seldom many faults: see that this is the right root and that all of its disks are mounted, and"
     " look for a backup of what is lost"
@@ -121,7 +122,7 @@ def _young(store: "Store", paths: Iterable[str]) -> Iterator[str]:
         elif weight.partial:
             yield f"its age cannot be told: {weight.partial}"
         elif store.policy.young(weight.newest_ns):
-            yield f"changed within the grace period of {store.policy.grace / 3600:g} h"
+            yield f"{YOUNG} of {store.policy.grace / 3600:g} h"
 
 
 def _fresh(store: "Store", ages: Iterable[int]) -> Iterator[str]:
@@ -130,7 +131,7 @@ def _fresh(store: "Store", ages: Iterable[int]) -> Iterator[str]:
         if not born:
             yield "its age cannot be told"
         elif store.policy.young(born):
-            yield f"changed within the grace period of {store.policy.grace / 3600:g} h"
+            yield f"{YOUNG} of {store.policy.grace / 3600:g} h"
 
 
 def needed(draft: "Draft", gone: "Gone") -> str | None:

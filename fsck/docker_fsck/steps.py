@@ -211,10 +211,11 @@ def digest(actions: tuple[Action, ...]) -> str:
 
 
 class SavedPlan(Plan, frozen=True, kw_only=True):
-    """A plan as `plan -o` writes it; `sources` are what layers come from that it restores."""
+    """A plan as `plan -o` writes it; `sources`: what layers come from that it restores; `grace`: the seconds it was made with."""
 
     root: str
     layout: tuple[str, ...]
     made: str
     tool: dict[str, str]
     sources: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
+    grace: float | msgspec.UnsetType = msgspec.UNSET

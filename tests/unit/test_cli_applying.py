@@ -205,7 +205,7 @@ def saved(broken: DataRoot, tmp_path: Path) -> str:
 def test_a_saved_plan_is_the_plan_of_the_report_with_its_origin(broken: DataRoot, saved: str) -> None:
     plan = run(*on(broken, "plan", "--format", "json")).report["plan"]
     found = json.loads(Path(saved).read_text())
-    assert ({"root", "layout", "made", "tool"}, plan) == (found.keys() - plan.keys(), {key: found[key] for key in plan})
+    assert ({"root", "layout", "made", "tool", "grace"}, plan) == (found.keys() - plan.keys(), {key: found[key] for key in plan})
 
 
 def test_a_saved_plan_is_narrowed_to_lossless_by_itself_and_the_rest_is_listed(broken: DataRoot, saved: str) -> None:

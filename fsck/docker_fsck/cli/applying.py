@@ -16,7 +16,7 @@ from docker_fsck.log import Event
 from docker_fsck.reports import changes, text
 from docker_fsck.reports.lines import BLANK
 from docker_fsck.reports.plantext import action_lines, asked_lines
-from docker_fsck.safety import MASS, brake
+from docker_fsck.safety import MASS, YOUNG, brake
 from docker_fsck.values import Action, ActionClass, Blocked, Plan
 
 LOSSLESS = frozenset({ActionClass.LOSSLESS})
@@ -24,7 +24,7 @@ MOST_ROUNDS = 4
 """What one repair brings to light is done at once, so that the next run finds nothing more to do (promise 7)."""
 MANUAL = frozenset({ActionClass.MANUAL})
 """Steps for the operator stand in every plan: apply does none of them and tells all."""
-NOT_REFUSED = ("changed within the grace period", "needs consent", "kept by configuration")
+NOT_REFUSED = (YOUNG, "needs consent", "kept by configuration")
 """How reasons of the planner begin that leave a remedy for later, by the user's own wish."""
 
 
@@ -79,14 +79,20 @@ def _of_classes(call: Call, classes: frozenset[ActionClass]) -> Work:
 def _of_plan(call: Call, source: str, classes: frozenset[ActionClass]) -> Work:
     """A saved plan, narrowed, and compared with what a check of this moment would do of these classes.
 
-    Age was judged when the plan was made; how much it moves is judged for what is left of it.
+    Age is judged by the grace period that the plan was made with, or the one of this call if that is longer; how much it moves
+    is judged for what is left of it.
     """
     saved = plans.read(source)
     policy = session.policy(call, classes | MANUAL)
     policy = msgspec.structs.replace(policy, sources=(*policy.sources, *(saved.sources or ())))
-    found = session.survey(call, msgspec.structs.replace(policy, grace=0.0, allow_mass=True))
+    made = saved.grace if isinstance(saved.grace, float) else policy.grace
+    grace = made if call.one("grace") is None else max(made, policy.grace)
+    found = session.survey(call, msgspec.structs.replace(policy, grace=grace, allow_mass=True))
     plans.fits(saved, found.report.store.root, found.report.store.layouts)
     actions, left = plans.narrowed(saved, classes, policy.consents)
+    if grace > made:
+        actions, young = plans.old_enough(actions, found.plan)
+        left += young
     plans.current(actions, found.plan)
     return Work(found=msgspec.structs.replace(found, policy=policy), plan=saved, actions=actions, left=left)
 

@@ -91,4 +91,5 @@ def saved(found: Survey) -> SavedPlan:
         made=report.run.started,
         tool=report.tool,
         sources=found.policy.sources or msgspec.UNSET,
+        grace=found.policy.grace,
     )

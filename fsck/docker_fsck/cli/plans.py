@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from docker_fsck.errors import Refused, UsageError
+from docker_fsck.safety import TAKES_AWAY, YOUNG
 from docker_fsck.values import PLAN_SCHEMA, Action, ActionClass, Plan, SavedPlan, Step
 
 _LIMIT = 1 << 30
@@ -59,6 +60,16 @@ def current(actions: Iterable[Action], now: Plan) -> None:
         if gone is not None:
             why = next((blocked[mark] for mark in action.findings if mark in blocked), "a check does not find this any more")
             raise Refused(f"stale plan: {action.id} ({action.does}), {gone.path}: {why}; make a new plan")
+
+
+def old_enough(actions: Iterable[Action], now: Plan) -> tuple[tuple[Action, ...], tuple[tuple[Action, str], ...]]:
+    """The actions that may be done by the grace period of a check of this moment, and the others, each with the reason."""
+    young = {each.fingerprint: each.why for each in now.blocked if each.why.startswith(YOUNG)}
+    reasons = [
+        (action, next((young[mark] for mark in action.findings if mark in young and action.cls in TAKES_AWAY), ""))
+        for action in actions
+    ]
+    return tuple(action for action, why in reasons if not why), tuple((action, why) for action, why in reasons if why)
 
 
 def bare(step: Step) -> Step:

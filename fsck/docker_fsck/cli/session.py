@@ -222,9 +222,10 @@ def _report(
 
 def run_info(call: Call, began: float, fail_on: Severity | None, beside: int | None = None) -> RunInfo:
     """What of a report differs between two runs; `beside`: the process that was changing the root meanwhile."""
-    argv, limit = tuple(printable(word) for word in call.argv), "never" if fail_on is None else fail_on.value
+    argv = tuple(printable(word) for word in call.argv)
     began_at, ended = rfc3339(began), rfc3339(call.edge.clock())
-    return RunInfo(call.stamp(), began_at, ended, call.config.level, argv, limit, beside or msgspec.UNSET)
+    told = RunInfo(call.stamp(), began_at, ended, call.config.level, argv, beside=beside or msgspec.UNSET)
+    return msgspec.structs.replace(told, fail_on="never" if fail_on is None else fail_on.value)
 
 
 def _coverage(store: Store, checked: Checked, registry: Registry, scope: Scope | None) -> Coverage:
