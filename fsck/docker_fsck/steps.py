@@ -206,8 +206,13 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def digest(actions: tuple[Action, ...]) -> str:
-    """What tells two plans apart."""
-    return "sha256:" + hashlib.sha256(msgspec.json.encode(actions)).hexdigest()
+    """What tells two plans apart, and a saved one that was edited."""
+    return sealed(msgspec.json.encode(actions))
+
+
+def sealed(actions: bytes) -> str:
+    """The same of actions as they are encoded without blanks."""
+    return "sha256:" + hashlib.sha256(actions).hexdigest()
 
 
 class SavedPlan(Plan, frozen=True, kw_only=True):

@@ -1,11 +1,16 @@
 """Saved plans are files that anybody may have edited and kept too long: the grace they were made with, and their digest."""
 
+import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from test_cli_kit import Ended, healthy_root, on, run
 
+from docker_fsck.planner import sealed
 from docker_fsck.testing.builder import DataRoot
+from docker_fsck.testing.tree import snapshot
 
 
 @pytest.fixture
@@ -51,3 +56,57 @@ def test_what_changed_in_a_folder_since_the_plan_is_judged_by_the_grace_of_the_p
     run("plan", "-o", saved, "--root", str(garbage.path), clock=lambda: later)
     ended, moved = aged(garbage, saved, hours=1)
     assert (64, 0, True) == (ended.status & 64, moved, "stale plan" in ended.err and "grace period of 24 h" in ended.err)
+
+
+@pytest.fixture
+def saved(garbage: DataRoot, tmp_path: Path) -> Path:
+    """Its plan."""
+    garbage.delete(garbage.container_dir(next(iter(garbage.mounts))) / "config.v2.json")
+    path = tmp_path / "plan.json"
+    ident = next(iter(garbage.mounts))
+    run(*on(garbage, "plan", "-o", str(path), "--consent", ident))
+    return path
+
+
+def apply(root: DataRoot, path: Path) -> Ended:
+    return run("apply", str(path), "--class", "reclaim", "--yes", "--root", str(root.path))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda plan: plan["actions"][0].update(bytes=7),
+        lambda plan: plan["actions"][0].update(does="nothing at all"),
+        lambda plan: [each.update(consent=None) for each in plan["actions"]],
+        lambda plan: [each.update({"class": "reclaim"}) for each in plan["actions"]],
+        lambda plan: plan["actions"][0]["steps"].pop(),
+        lambda plan: plan["actions"].pop(),
+        lambda plan: plan.update(digest=""),
+        lambda plan: plan.pop("digest"),
+    ],
+)
+def test_a_plan_whose_digest_does_not_fit_is_refused(
+    garbage: DataRoot, saved: Path, change: Callable[[dict[str, Any]], object]
+) -> None:
+    plan, before = json.loads(saved.read_text()), snapshot(garbage.path)
+    change(plan)
+    saved.write_text(json.dumps(plan))
+    ended = apply(garbage, saved)
+    assert (16, before) == (ended.status, snapshot(garbage.path))
+    assert "was edited: its digest does not fit its actions" in ended.err
+
+
+def test_a_plan_that_only_looks_otherwise_is_taken(garbage: DataRoot, saved: Path) -> None:
+    saved.write_text(json.dumps(json.loads(saved.read_text()), indent=7, sort_keys=True))
+    assert 0 == apply(garbage, saved).status & 80
+
+
+def test_a_digest_over_fields_of_a_newer_minor_version_fits(garbage: DataRoot, saved: Path) -> None:
+    plan = json.loads(saved.read_text())
+    for action in plan["actions"]:
+        action["later"] = [1, "ü"]
+    text = json.dumps(plan["actions"], separators=(",", ":"), ensure_ascii=False)
+    saved.write_text(
+        json.dumps(plan | {"schema": "docker-fsck/plan/1.7", "digest": sealed(text.encode())}, ensure_ascii=False, indent=2)
+    )
+    assert 0 == apply(garbage, saved).status & 80

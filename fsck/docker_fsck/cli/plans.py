@@ -8,6 +8,7 @@ import msgspec
 
 from docker_fsck.errors import Refused, UsageError
 from docker_fsck.safety import TAKES_AWAY, YOUNG
+from docker_fsck.steps import digest, sealed
 from docker_fsck.values import PLAN_SCHEMA, Action, ActionClass, Plan, SavedPlan, Step
 
 _LIMIT = 1 << 30
@@ -23,14 +24,22 @@ def read(path: str) -> SavedPlan:
     if data is None or len(data) > _LIMIT:
         raise UsageError(f"{path}: larger than {_LIMIT >> 20} MiB, not a plan that `plan -o` saved")
     try:
-        _known(path, msgspec.json.decode(data, type=_Head).schema)
-        return msgspec.json.decode(data, type=SavedPlan)
+        head = msgspec.json.decode(data, type=_Head)
+        _known(path, head.schema)
+        plan = msgspec.json.decode(data, type=SavedPlan)
+        digests = [digest(plan.actions), sealed(msgspec.json.format(bytes(head.actions), indent=-1))]
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(f"{path}: not a plan that `plan -o` saved: {error}") from None
+    if plan.digest not in digests:
+        raise UsageError(f"{path}: was edited: its digest does not fit its actions; make a new plan, or choose with --class")
+    return plan
 
 
 class _Head(msgspec.Struct):
+    """The actions as they stand there: a newer minor version may have written more of each than this one knows."""
+
     schema: str
+    actions: msgspec.Raw = msgspec.Raw(b"[]")
 
 
 def _known(path: str, schema: str) -> None:
