@@ -14,6 +14,17 @@ class Outcome(msgspec.Struct, frozen=True):
     objects: int = 0
 
 
+class Contents(msgspec.Struct, frozen=True):
+    """Of how many layers the content was verified: now, in earlier runs that found it whole, and not at all.
+
+    `left_out`: the rest, which this run was not asked for, or had no time for; with `--max-age` also what is older than that.
+    """
+
+    verified: int
+    earlier: int
+    left_out: int
+
+
 class Source(msgspec.Struct, frozen=True):
     """How much of a source of references was read."""
 

@@ -26,7 +26,7 @@ from docker_fsck.records import (
     trees,
     volumes,
 )
-from docker_fsck.values import Source, Trouble
+from docker_fsck.values import Contents, Source, Trouble
 from docker_fsck.verdicts import Task, Verdict
 from docker_fsck.watched import Watched, references
 from docker_fsck.weight import weigh
@@ -56,6 +56,7 @@ class Store:
         self._kept: dict[str, Kept] = {}
         self.verify: Callable[[Task], Verdict] | None = None  # compares one folder with an archive, where contents may be read
         self.supply: Supplier | None = None  # where layers can be had that are lost or damaged here
+        self.contents: Contents | None = None  # how many layers that level has verified
         self._verdicts: dict[str, dict[str, Verdict]] = {}
         self._coming: dict[str, Callable[[], dict[str, Verdict]]] = {}
         self._containers: Callable[[], containers.ContainerTable] = lambda: containers.read(reader)

@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from docker_fsck.coverage import Outcome, Source
+from docker_fsck.coverage import Contents, Outcome, Source
 from docker_fsck.grades import ActionClass, Confidence, Level, Severity
 from docker_fsck.steps import (
     PLAN_SCHEMA,
@@ -160,6 +160,7 @@ class Coverage(msgspec.Struct, frozen=True):
     """What was looked at, so that silence means something.
 
     `keep_unused`: entries of the keep-lists that mean nothing in this root. `only`: findings of other objects are left out.
+    `contents`: how far the deep level has come.
     """
 
     rules: tuple[Outcome, ...]
@@ -167,6 +168,7 @@ class Coverage(msgspec.Struct, frozen=True):
     sources: tuple[Source, ...] = ()
     keep_unused: tuple[str, ...] = ()
     only: Scope | msgspec.UnsetType = msgspec.UNSET
+    contents: Contents | msgspec.UnsetType = msgspec.UNSET
 
 
 class RunInfo(msgspec.Struct, frozen=True):
@@ -250,6 +252,7 @@ __all__ = [
     "At",
     "Blocked",
     "Confidence",
+    "Contents",
     "Coverage",
     "Evidence",
     "Fault",

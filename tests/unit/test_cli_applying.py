@@ -12,7 +12,7 @@ from test_cli_kit import LIVE, Ended, apply_all, broken_root, healthy_root, on, 
 
 from docker_fsck.cli import main
 from docker_fsck.host import HostView
-from docker_fsck.planner import sealed
+from docker_fsck.steps import sealed
 from docker_fsck.testing.builder import DataRoot
 from docker_fsck.testing.tree import snapshot, snapshot_with_atimes
 

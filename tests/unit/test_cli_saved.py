@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from test_cli_kit import Ended, healthy_root, on, run
 
-from docker_fsck.planner import sealed
+from docker_fsck.steps import sealed
 from docker_fsck.testing.builder import DataRoot
 from docker_fsck.testing.tree import snapshot
 

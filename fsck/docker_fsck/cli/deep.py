@@ -14,12 +14,12 @@ from docker_fsck.policy import Policy
 from docker_fsck.protocols import Supplier
 from docker_fsck.reports import files
 from docker_fsck.store import Store
-from docker_fsck.values import Level, Note
+from docker_fsck.values import Contents, Level, Note
 from docker_fsck.verdicts import Task, Verdict
 
 if TYPE_CHECKING:
     from docker_fsck.model import Model
-    from docker_fsck.verify.run import Terms
+    from docker_fsck.verify.run import Outcome, Terms
 
 
 class Verification:
@@ -34,6 +34,7 @@ class Verification:
         self._known: dict[str, dict[str, Verdict]] = {}
         self._begun = time.monotonic()
         self._notes: dict[str, None] = {}
+        self._first: dict[str, Outcome] = {}
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -62,6 +63,13 @@ class Verification:
                 left = None if terms.seconds is None else max(0.0, terms.seconds - (time.monotonic() - self._begun))
                 found = self._of(model, msgspec.structs.replace(terms, seconds=left, every=tell.every), tell)
                 store.learn(model.name, functools.partial(dict, found))
+        store.contents = self._counted()
+
+    def _counted(self) -> Contents:
+        """How far it has come, of all trees whose layers can be read; what was removed meanwhile counts as it was met."""
+        verified = sum(len(found.verdicts) for found in self._first.values())
+        earlier = sum(found.earlier for found in self._first.values())
+        return Contents(verified, earlier, sum(found.layers for found in self._first.values()) - verified - earlier)
 
     def _of(self, model: "Model", terms: "Terms", tell: Telling) -> dict[str, Verdict]:
         """The verdicts on the layers of one tree."""
@@ -73,6 +81,7 @@ class Verification:
         if before is None or doubtful:
             found = run.run(model, terms, self._call.edge.clock(), tell.tell, doubtful)
             known |= found.verdicts
+            self._first.setdefault(model.name, found)
             if found.left and before is None:
                 some = f"{len(found.left)} of {found.chosen} layers are not verified yet"
                 self._note(f"time limit: {some}, the next run goes on with them")

@@ -243,6 +243,7 @@ def _coverage(store: Store, checked: Checked, registry: Registry, scope: Scope |
         sources=(*store.sources, *unread),
         keep_unused=tuple(map(printable, keeping.unused(store))),
         only=scope or msgspec.UNSET,
+        contents=store.contents or msgspec.UNSET,
     )
 
 

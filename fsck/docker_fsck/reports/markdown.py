@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from docker_fsck.reports.told import graded, named, remedies, sufferers, unread, worst_first
+from docker_fsck.reports.told import contents, graded, named, remedies, sufferers, unread, worst_first
 from docker_fsck.reports.words import escape, many, size
-from docker_fsck.values import Finding, Report
+from docker_fsck.values import Contents, Finding, Report
 
 _SPECIAL = frozenset("\\`*_{}[]()#+-.!|<>&~@$^=")
 MOST = 200
@@ -67,6 +67,8 @@ def _table(report: Report) -> str:
         "in quarantine": size(report.summary.quarantine_bytes),
         "exit status": str(report.exit),
     }
+    if isinstance(report.coverage.contents, Contents):
+        rows["contents of layers"] = contents(report.coverage.contents)
     if isinstance(report.run.beside, int):
         rows["meanwhile"] = f"docker-fsck (process {report.run.beside}) is changing the root: what is seen may be half of it"
     if report.store.unfinished_transaction:

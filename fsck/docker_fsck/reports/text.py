@@ -7,11 +7,11 @@ from typing import assert_never
 from docker_fsck.reports.gatetext import gate_verdict, reasons
 from docker_fsck.reports.lines import BLANK, Line, field, fields, line, plain, wrapped
 from docker_fsck.reports.plantext import plan_lines, title_of
-from docker_fsck.reports.told import graded, named, remedies, sufferers, unread, worst_first
+from docker_fsck.reports.told import contents, graded, named, remedies, sufferers, unread, worst_first
 from docker_fsck.reports.view import View
 from docker_fsck.reports.words import brief as brief_id
 from docker_fsck.reports.words import escape, many, size
-from docker_fsck.values import Finding, Report, Scope, Severity, StoreInfo
+from docker_fsck.values import Contents, Finding, Report, Scope, Severity, StoreInfo
 
 MOST_FINDINGS = 5
 MOST_PATHS = 4
@@ -93,6 +93,9 @@ def _limits(report: Report) -> Iterator[Line]:
     if isinstance(only, Scope):
         told = f"Only what concerns the {_scope(only)}: {many(only.left_out, 'other finding')} not told."
         yield from wrapped(told, style="warning" if only.left_out else "")
+    if isinstance(report.coverage.contents, Contents):
+        style = "warning" if report.coverage.contents.left_out else ""
+        yield from wrapped(f"Contents of layers: {contents(report.coverage.contents)}.", style=style)
     for each in report.coverage.keep_unused:
         yield from wrapped(f"Kept by configuration, but nothing here has that name: {each}", style="warning")
 
@@ -207,9 +210,11 @@ def one_line(report: Report) -> Line:
     counts = ", ".join(many(number, noun.replace("_", " ").removesuffix("s")) for noun, number in report.store.counts.items())
     only = report.coverage.only
     limit = f", only what concerns the {_scope(only)}; {only.left_out} others not told" if isinstance(only, Scope) else ""
+    depth = report.coverage.contents
+    far = f"; contents of layers: {contents(depth)}" if isinstance(depth, Contents) else ""
     return (
         ("head", escape(report.store.root)),
         ("", ": "),
         ("good", "clean"),
-        ("", escape(f" ({many(ran, 'rule')} over {counts or 'an empty store'}{limit})")),
+        ("", escape(f" ({many(ran, 'rule')} over {counts or 'an empty store'}{limit}{far})")),
     )

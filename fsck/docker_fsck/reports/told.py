@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Iterator
 
 from docker_fsck.reports.plantext import title_of
 from docker_fsck.reports.words import listing, many
-from docker_fsck.values import Action, ActionClass, Finding, Report, Severity
+from docker_fsck.values import Action, ActionClass, Contents, Finding, Report, Severity
 
 MOST_NAMES = 6
 
@@ -57,6 +57,12 @@ def remedies(report: Report, classes: Collection[ActionClass] = tuple(ActionClas
 
 def _does(action: Action) -> str:
     return f"{action.id} ({action.cls}): {action.does}"
+
+
+def contents(found: Contents) -> str:
+    """How far the deep level has come."""
+    left = f", {found.left_out} left out" if found.left_out else ""
+    return f"{found.verified} verified now, {found.earlier} earlier{left}"
 
 
 def unread(report: Report) -> Iterator[str]:

@@ -51,45 +51,58 @@ def size(text: str, option: str) -> int:
 def chosen(tasks: Iterable[Task], sizes: Mapping[str, int], seen: Mapping[str, Seen], budget: Budget, now: float) -> list[Task]:
     """The tasks of this run: what failed first, then what was never verified, then the longest ago; `sizes` in bytes by chain id.
 
-    Parts are told by the chain id alone: t runs with n/t cover every layer exactly once, whatever comes and goes.
+    Parts are told by the chain id alone: t runs with n/t cover every layer exactly once, whatever comes and goes. What failed is
+    in every run, whatever its budget: else the next one would call the root clean.
     """
-    some = [task for task in tasks if budget.part is None or int(task.chain[-8:], 16) % budget.part[1] == budget.part[0] - 1]
-    if budget.max_age is not None:
-        limit = now - budget.max_age
-        some = [task for task in some if not (_good(seen, task) and limit < seen[task.chain].at <= now)]
-    some.sort(key=lambda task: _turn(seen, task))
+    every = sorted(tasks, key=lambda task: _turn(seen, task))
+    failed = [task for task in every if _failed(seen, task)]
+    rest = [task for task in every if not _failed(seen, task) and _in_part(task, budget)]
+    rest = [task for task in rest if budget.max_age is None or not lately(seen, task, budget, now)]
+    spent = sum(sizes.get(task.chain, 0) for task in failed)
     if budget.share is not None:
-        return _reaching(some, sizes, sum(sizes.get(task.chain, 0) for task in some) * budget.share / 100)
-    return some if budget.bytes is None else _fitting(some, sizes, budget.bytes)
+        whole = spent + sum(sizes.get(task.chain, 0) for task in rest)
+        return failed + _reaching(rest, sizes, whole * budget.share / 100 - spent, first=not failed)
+    return failed + (rest if budget.bytes is None else _fitting(rest, sizes, budget.bytes - spent, first=not failed))
 
 
-def _reaching(tasks: list[Task], sizes: Mapping[str, int], aim: float) -> list[Task]:
-    """The first tasks that come to `aim` bytes: four runs of a quarter are the whole."""
+def lately(seen: Mapping[str, Seen], task: Task, budget: Budget, now: float) -> bool:
+    """Whether a layer was found whole, and not longer ago than --max-age, if that was given."""
+    if task.chain not in seen or not seen[task.chain].good:
+        return False
+    return budget.max_age is None or now - budget.max_age < seen[task.chain].at <= now
+
+
+def _in_part(task: Task, budget: Budget) -> bool:
+    return budget.part is None or int(task.chain[-8:], 16) % budget.part[1] == budget.part[0] - 1
+
+
+def _failed(seen: Mapping[str, Seen], task: Task) -> bool:
+    return task.chain in seen and not seen[task.chain].good
+
+
+def _reaching(tasks: list[Task], sizes: Mapping[str, int], aim: float, *, first: bool) -> list[Task]:
+    """The first tasks that come to `aim` bytes: four runs of a quarter are the whole. `first`: at least one."""
     kept: list[Task] = []
     for task in tasks:
-        if kept and aim <= 0:
+        if (kept or not first) and aim <= 0:
             break
         aim -= sizes.get(task.chain, 0)
         kept.append(task)
     return kept
 
 
-def _fitting(tasks: list[Task], sizes: Mapping[str, int], room: int) -> list[Task]:
-    """The first tasks up to `room`; at least one, else a layer larger than every budget would never have its turn."""
+def _fitting(tasks: list[Task], sizes: Mapping[str, int], room: int, *, first: bool) -> list[Task]:
+    """The first tasks up to `room`; if `first` at least one, else a layer larger than every budget would never have its turn."""
     kept: list[Task] = []
     for task in tasks:
         room -= sizes.get(task.chain, 0)
-        if kept and room < 0:
+        if (kept or not first) and room < 0:
             break
         kept.append(task)
     return kept
 
 
-def _good(seen: Mapping[str, Seen], task: Task) -> bool:
-    return task.chain in seen and seen[task.chain].state == "whole"
-
-
 def _turn(seen: Mapping[str, Seen], task: Task) -> tuple[int, float, str]:
     if task.chain not in seen:
         return 1, 0.0, task.chain
-    return (2, seen[task.chain].at, task.chain) if _good(seen, task) else (0, seen[task.chain].at, task.chain)
+    return (0 if _failed(seen, task) else 2), seen[task.chain].at, task.chain

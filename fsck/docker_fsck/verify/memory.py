@@ -14,12 +14,18 @@ MOST_BYTES = 256 << 20
 _LINE, _WORN = 4 << 10, 4
 
 
-class Seen(msgspec.Struct, frozen=True):
-    """The last verdict on a layer; `at` in seconds since the epoch."""
+class Seen(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The last verdict on a layer; `at` in seconds since the epoch. `odd`: it is whole, and there was something to tell of it."""
 
     chain: str
     state: State
     at: float
+    odd: bool = False
+
+    @property
+    def good(self) -> bool:
+        """Whether there was nothing to tell."""
+        return self.state == "whole" and not self.odd
 
 
 class Memory:

@@ -8,7 +8,7 @@ import msgspec
 
 from docker_fsck import copies
 from docker_fsck.verdicts import Task, Verdict
-from docker_fsck.verify.budget import Budget, chosen
+from docker_fsck.verify.budget import Budget, chosen, lately
 from docker_fsck.verify.counts import Counts
 from docker_fsck.verify.idle import yield_to_others
 from docker_fsck.verify.layer import verify
@@ -64,11 +64,16 @@ class Progress(msgspec.Struct, frozen=True):
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """The verdicts by chain id, the layers that time did not suffice for, and those of this run in all."""
+    """The verdicts by chain id, the layers that time did not suffice for, and those of this run in all.
+
+    Of all `layers` of the tree `earlier` were found whole by other runs, and not by this one.
+    """
 
     verdicts: dict[str, Verdict]
     left: tuple[str, ...]
     chosen: int
+    layers: int = 0
+    earlier: int = 0
 
 
 def tasks(model: "Model") -> Iterator[Task]:
@@ -98,12 +103,12 @@ def run(model: "Model", terms: Terms, now: float, tell: Callable[[Progress], Non
     sizes = {layer.chain: layer.size for layer in model.layers.layers.values() if isinstance(layer.size, int)}
     memory = Memory(terms.state_dir, model.store.reader.root, model.name)
     try:
-        todo = (
-            [task for task in tasks(model) if task.chain in only]
-            if only
-            else chosen(tasks(model), sizes, memory.seen, terms.budget, now)
-        )
-        return _run(model.store, todo, sizes, terms, memory, now, tell)
+        every = list(tasks(model))
+        todo = [task for task in every if task.chain in only] if only else chosen(every, sizes, memory.seen, terms.budget, now)
+        mine = {task.chain for task in todo}
+        earlier = sum(task.chain not in mine and lately(memory.seen, task, terms.budget, now) for task in every)
+        found = _run(model.store, todo, sizes, terms, memory, now, tell)
+        return msgspec.structs.replace(found, layers=len(every), earlier=earlier)
     finally:
         memory.close()
 
@@ -137,7 +142,8 @@ def _run(
         task = todo[number]
         verdict = answer or Verdict(task.chain, "unread", why=f"{task.content}: the process that read it died")
         found[task.chain] = verdict
-        memory.note(Seen(task.chain, verdict.state, now + time.monotonic() - begun))
+        odd = bool(verdict.extra or verdict.drift)
+        memory.note(Seen(task.chain, verdict.state, now + time.monotonic() - begun, odd=odd))
         counts.finish(number)
         beat(task.chain)
     return Outcome(found, tuple(task.chain for task in todo if task.chain not in found), len(todo))
