@@ -63,7 +63,8 @@ def _doubtful(model: Model) -> list[str]:
 
 def _orphan(model: Model, group: list[str]) -> Fault:
     ident = group[0]
-    paths = tuple(path for each in group for path in model.home.holdings(each))
+    folders = set(map(model.home.path, group))  # what is orphaned itself, before the links that refer to it
+    paths = tuple(sorted((path for each in group for path in model.home.holdings(each)), key=lambda path: path not in folders))
     forget = tuple(Ref("driverdir", each) for each in group)
     looks = (
         "a build snapshot"

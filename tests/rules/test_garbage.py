@@ -41,14 +41,8 @@ DIR, INIT, PROBE = "driver-orphan", "driver-orphan-init", "driver-probe-residue"
 
 
 def first(store: Whole, ident: str) -> Path:
-    """The path of a driver dir that a finding names first: what refers to it goes before it."""
-    match store.root.driver:
-        case "overlay2" | "fuse-overlayfs":
-            return store.root.short_link(ident)
-        case "aufs":
-            return store.root.path / "aufs/layers" / ident
-        case _:
-            return store.root.driver_dir(ident)
+    """The path that a finding names first: the folder itself, then what refers to it (interface section 5)."""
+    return store.root.driver_dir(ident)
 
 
 def orphan(store: Whole) -> Told:
