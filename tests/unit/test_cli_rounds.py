@@ -47,16 +47,40 @@ def test_no_class_is_used_that_was_not_named(hiding: DataRoot) -> None:
     assert ["reclaim"] == [each["class"] for each in actions]
 
 
+CAME = "1 action of the same classes came to light and can be done now: docker-fsck apply --class lossless,reclaim,lossy --root "
+
+
 def test_what_nobody_has_read_is_not_done_after_a_question(hiding: DataRoot) -> None:
-    run(*on(hiding, "apply", "--class", ALL), answers="y\n", tty=(True, True, True))
-    assert 1 == len(run(*on(hiding, "history", "--format", "json")).report)
+    ended = run(*on(hiding, "apply", "--class", ALL), answers="y\n", tty=(True, True, True))
+    assert (1, True) == (len(run(*on(hiding, "history", "--format", "json")).report), CAME in ended.out)
+    (command,) = (line.partition("now: docker-fsck ")[2] for line in ended.out.splitlines() if line.startswith("1 action of"))
+    assert f"{hiding.path} --grace 0s" in command
+    last = run(*command.split(), "--yes")
+    assert (1, False, []) == (
+        last.status,
+        "came to light" in last.out,
+        run(*on(hiding, "plan", "--format", "json")).report["plan"]["actions"],
+    )
+
+
+def test_what_somebody_said_no_to_is_nothing_new(hiding: DataRoot) -> None:
+    hiding.empty(hiding.driver_dir(next(iter(hiding.mounts.values())).mount_id) / "link")
+    ended = run(*on(hiding, "apply", "--class", "lossless", "--interactive"), answers="y\nn\n", tty=(True, True, True))
+    assert (True, False) == ("Checked again" in ended.out, "came to light" in ended.out)
 
 
 def test_what_a_saved_plan_does_not_say_is_not_done(hiding: DataRoot, tmp_path: Path) -> None:
     saved = str(tmp_path / "plan.json")
     run(*on(hiding, "plan", "-o", saved))
-    run(*on(hiding, "apply", saved, "--class", ALL, "--yes"))
-    assert 1 == len(run(*on(hiding, "history", "--format", "json")).report)
+    ended = run(*on(hiding, "apply", saved, "--class", ALL, "--yes"))
+    assert (1, True) == (len(run(*on(hiding, "history", "--format", "json")).report), CAME in ended.out)
+
+
+def test_what_is_of_another_class_than_the_saved_plan_was_applied_with_is_not_named(hiding: DataRoot, tmp_path: Path) -> None:
+    saved = str(tmp_path / "plan.json")
+    run(*on(hiding, "plan", "-o", saved))
+    ended = run(*on(hiding, "apply", saved, "--yes"))
+    assert (True, False) == ("Checked again" in ended.out, "came to light" in ended.out)
 
 
 def test_an_engine_that_starts_between_two_rounds_stops_the_second(hiding: DataRoot, monkeypatch: pytest.MonkeyPatch) -> None:

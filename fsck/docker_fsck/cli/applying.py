@@ -16,6 +16,7 @@ from docker_fsck.log import Event
 from docker_fsck.reports import changes, text
 from docker_fsck.reports.lines import BLANK
 from docker_fsck.reports.plantext import action_lines, asked_lines
+from docker_fsck.reports.words import escape, many
 from docker_fsck.safety import MASS, YOUNG, brake
 from docker_fsck.values import Action, ActionClass, Blocked, Plan
 
@@ -180,7 +181,10 @@ def _carry_out(call: Call, work: Work) -> int:
             else None
         )
         if more is None:
-            return _told(call, again, every)
+            bits = _told(call, again, every)
+            if not (work.classes or done.interrupted):
+                _tell_rest(call, work, again, before)
+            return bits
         work = more
 
 
@@ -204,12 +208,30 @@ def _done(call: Call, work: Work) -> Applied:
 def _more(work: Work, again: Survey, before: tuple[Action, ...], counts: dict[str, int]) -> Work | None:
     """What came to light by what was done, if it may be done as well: all rounds together keep to the brake."""
     actions, left = plans.narrowed(again.plan, work.classes, again.policy.consents)
-    known = {plans.bare(step) for action in before for step in action.steps}
-    actions = tuple(action for action in actions if not known.issuperset(map(plans.bare, action.steps)))  # the rest had no effect
+    actions = _unknown(actions, before)  # the rest had no effect
     if not again.policy.allow_mass and brake((*before, *actions), counts):
         return None
     told = msgspec.structs.replace(work, found=again, plan=again.plan, actions=actions, left=left)
     return told if work.classes and actions and not _in_the_way(told) else None
+
+
+def _unknown(actions: tuple[Action, ...], before: tuple[Action, ...]) -> tuple[Action, ...]:
+    """Those of the actions that were not among the ones before."""
+    known = {plans.bare(step) for action in before for step in action.steps}
+    return tuple(action for action in actions if not known.issuperset(map(plans.bare, action.steps)))
+
+
+def _tell_rest(call: Call, work: Work, again: Survey, before: tuple[Action, ...]) -> None:
+    """After a plan that somebody has read: what else of the same classes came to light, and the command that does it."""
+    classes = again.policy.classes - MANUAL
+    actions, _ = plans.narrowed(again.plan, classes, again.policy.consents)
+    count = len(_unknown(actions, (*before, *(action for action, _ in work.left))))
+    if not count or call.config.format != "text" or call.quiet:
+        return
+    words = ",".join(each for each in ActionClass if each in classes - {ActionClass.LOSSY_USER}) or ActionClass.LOSSLESS
+    command = view(call).again(" ".join((f"apply --class {words}", *call.repeated("consent"))))
+    told = f"{many(count, 'action')} of the same classes came to light and can be done now: "
+    call.edge.terminal.lines([(("", told), ("command", escape(command)))])
 
 
 def _told(call: Call, again: Survey, every: list[Applied], refused: int = 0) -> int:
