@@ -68,7 +68,8 @@ def holds(model: "Model", ident: str, layer: Layer, diff: str) -> bool:
     if model.store.verify is None:
         return False
     below = tuple(map(model.home.content, model.home.needs(ident)))
-    verdict = model.store.verify(Task(layer.chain, diff, f"{layer.path}/tar-split.json.gz", model.home.content(ident), below))
+    record = f"{layer.path}/tar-split.json.gz"
+    verdict = model.store.verify(Task(layer.chain, diff, record, model.home.content(ident), below, shift=model.shift))
     return verdict.state == "whole" and not verdict.extra and not verdict.drift
 
 
@@ -96,7 +97,8 @@ def differs(model: "Model", ident: str, chain: str) -> tuple[Damage, ...]:
     if model.store.verify is None or layer is None or not isinstance(layer.diff, str) or not layer.tarsplit:
         return ()
     record, beneath = f"{layer.path}/tar-split.json.gz", beneath_records(model, layer)
-    verdict = model.store.verify(Task(chain, layer.diff, record, model.home.content(ident), whole_tree=True, beneath=beneath))
+    task = Task(chain, layer.diff, record, model.home.content(ident), whole_tree=True, shift=model.shift, beneath=beneath)
+    verdict = model.store.verify(task)
     return verdict.damages if verdict.state == "damaged" else ()
 
 

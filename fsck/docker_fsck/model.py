@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from docker_fsck import ids, marks
+from docker_fsck import ids, marks, owners
 from docker_fsck.graph import depths, reverse
 from docker_fsck.protocols import Driver, Home
 from docker_fsck.records import imagedb, layerdb, mounts, repositories
@@ -30,9 +30,7 @@ class Model:
 
     def __init__(self, store: "Store", driver: Driver) -> None:
         """A tree of `store`; nothing is read yet."""
-        self.store = store
-        self.driver = driver
-        self.name = driver.name
+        self.store, self.driver, self.name = store, driver, driver.name
         self.image_dir = f"{IMAGES}/{driver.name}"
         self._layers: Callable[[], layerdb.LayerTable] = lambda: layerdb.read(store.reader, self.image_dir)
 
@@ -65,6 +63,12 @@ class Model:
     def home(self) -> Home:
         """The driver dirs."""
         return self.driver.survey(self.store.reader)
+
+    @cached_property
+    def shift(self) -> owners.Shift | None:
+        """What a user namespace adds to the owners of layers, None where that is not known."""
+        there = [self.home.content(each) for each in self.dir_owner if self.home.missing(each) is None]
+        return owners.shift_of(self.store.reader, self.home.name, there)
 
     @cached_property
     def containers(self) -> "dict[str, Container]":

@@ -14,7 +14,7 @@ class Task(msgspec.Struct, frozen=True):
     """A layer to verify: its diff id, its tar-split record, the folder of its content, those of its parents, nearest first.
 
     `whole_tree`: the driver keeps what the layer shows, not only what it adds; `beneath` are then the records of the layers
-    below, the base first. `shift` is added to the owners of the archive.
+    below, the base first. `shift` is added to the owners of the archive, which are not compared where it is None.
     Paths are below the data root.
     """
 
@@ -24,7 +24,7 @@ class Task(msgspec.Struct, frozen=True):
     content: str
     below: tuple[str, ...] = ()
     whole_tree: bool = False
-    shift: tuple[int, int] = (0, 0)
+    shift: tuple[int, int] | None = (0, 0)
     beneath: tuple[str, ...] = ()
 
 

@@ -94,10 +94,12 @@ def tarsplit_corrupt(model: Model) -> Iterator[Fault]:
 def content_unverifiable(model: Model) -> Iterator[Fault]:
     """The content of a layer cannot be compared with its archive offline.
 
-    Why it matters: it does not; the layer is as good as before, its content is only not known.
-    How it comes about: a file's data lies in another layer (overlay's metacopy and redirect), or the layer itself removes files
-        again that its archive holds, on a driver that keeps whole trees.
-    Repair: none is needed.
+    Why it matters: containers run as before, the content is only not known as a whole. Where the archive is the reason, no engine
+        can save or push the image, and a pull brings the same again.
+    How it comes about: a file's data lies in another layer (overlay's metacopy and redirect); or the archive holds what the
+        engine does not keep: a sparse file (`tar -S`), a file that a later entry replaces through a link (`usr/lib/a`, then
+        `lib/a`), content under the mark of a deletion, a file that the layer itself removes again.
+    Repair: none is needed. Damage to the other files of such a layer is found all the same.
     """
     for verdict in _of(model, "unverifiable"):
         message = f"layer {short(verdict.chain)} cannot be verified: {verdict.why}"
@@ -127,6 +129,9 @@ def metadata_drift(model: Model) -> Iterator[Fault]:
     How it comes about: chown, chmod or setcap through the folder, a copy of the root that lost owners or attributes.
     Repair: mode, owner, time and attributes are given to each file as its archive records them. Where another kind of file or
         another link stands, or a name leads through a link, nothing is done.
+    Never: change owners where it is not certain how ids are mapped. Those in the root of a rootless engine, of a container or of
+        a copied user namespace are not compared at all; one that most files of a layer have is told and stays; with
+        `--userns-remap` ids count as far as other files show the map. Capabilities stay where a namespace may have tied them.
     Seen in: FC-44
     """
     for verdict in (each for each in _of(model, "whole") if each.drift):

@@ -4,6 +4,7 @@ import gzip
 import os
 import stat
 import struct
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,29 @@ def capable(store: Whole) -> Told:
     return layer(store, path)
 
 
+def chowned(store: Whole) -> Told:
+    """A file of somebody else."""
+    path = some_file(store)
+    os.chown(path, 5, 6)
+    return layer(store, path)
+
+
+def owned(uid: int, gid: int) -> Callable[[Whole], None]:
+    """All of the root is somebody else's, as that of a rootless engine or of a container."""
+
+    def how(store: Whole) -> None:
+        for path in (store.root.path, *store.root.path.rglob("*")):
+            os.chown(path, uid, gid, follow_symlinks=False)
+
+    return how
+
+
+def owned_and_chmodded(store: Whole) -> Told:
+    """All of the root is somebody else's, and one file has another mode."""
+    owned(1000, 1000)(store)
+    return chmodded(store)
+
+
 def lazy(store: Whole) -> Told:
     """A file whose content overlay keeps in a lower layer."""
     path = some_file(store)
@@ -171,7 +195,13 @@ DEEP: tuple[Row, ...] = (
     fires(DRIFT, "a file has another mode", chmodded, cls=LOSSLESS),
     fires(DRIFT, "a file has another time", aged, cls=LOSSLESS),
     fires(DRIFT, "a file has another attribute", noted, cls=LOSSLESS),
-    *((fires(DRIFT, "a file has a capability", capable, cls=LOSSLESS),) if not os.geteuid() else ()),
+    *((
+        fires(DRIFT, "a file has a capability", capable, cls=LOSSLESS),
+        fires(DRIFT, "a file has another owner", chowned, cls=LOSSLESS),
+        silent(DRIFT, "all of the root is an ordinary user's", owned(1000, 1000)),
+        silent(DRIFT, "all of the root is that of a container's root user", owned(100_000, 100_000)),
+        fires(DRIFT, "all of the root is an ordinary user's and a file has another mode", owned_and_chmodded, cls=LOSSLESS),
+    ) if not os.geteuid() else ()),
     silent(DRIFT, "folders have other times", unusual),
     silent(DRIFT, "a driver has noted something on a file", lambda store: os.setxattr(
         some_file(store), "user.overlay.origin", b"x")),
@@ -192,6 +222,20 @@ def test_rows(row: Row, driver: str, place: Path) -> None:
     assert [] == disagreements(row, driver, place)
 
 
+@pytest.mark.parametrize("name", ["root", "20.10"])
 @pytest.mark.parametrize("driver", DRIVERS)
-def test_a_whole_store_is_whole_to_the_last_byte(driver: str, place: Path) -> None:
-    assert () == run(whole(place, driver).root.path, level=Level.DEEP).findings
+def test_a_whole_store_is_whole_to_the_last_byte_whatever_its_name(driver: str, name: str, place: Path) -> None:
+    assert () == run(whole(place.with_name(name), driver).root.path, level=Level.DEEP).findings
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="owners are root's to give")
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_in_the_root_of_a_user_namespace_a_file_gets_the_owner_that_it_has_there(driver: str, place: Path) -> None:
+    store = whole(place.with_name("100000.200000"), driver)
+    owned(100_000, 200_000)(store)
+    assert () == run(store.root.path, level=Level.DEEP).findings
+    path = some_file(store)
+    os.chown(path, 0, 0)
+    (action,) = run(store.root.path, level=Level.DEEP).plan.actions
+    (step,) = action.steps
+    assert (store.rel(path), 100_000, 200_000) == (step.raw, step.uid, step.gid)  # type: ignore[union-attr]

@@ -20,12 +20,16 @@ TIME = 1_700_000_000
 
 
 class Member(NamedTuple):
-    """A file, or a folder if its name ends with a slash; `xattrs` are recorded in the archive and given to the file."""
+    """A file, or a folder if its name ends with a slash; `xattrs` are recorded in the archive and given to the file.
+
+    `owner` is recorded only; None: who runs the test.
+    """
 
     name: str
     data: bytes = b""
     mode: int = 0o644
     xattrs: tuple[tuple[str, str], ...] = ()
+    owner: tuple[int, int] | None = None
 
 
 class Layer:
@@ -51,7 +55,8 @@ class Layer:
     def _take(self, member: Member) -> None:
         info = tarfile.TarInfo(member.name)
         info.type = tarfile.DIRTYPE if member.name.endswith("/") else tarfile.REGTYPE
-        info.size, info.uid, info.gid, info.mtime = len(member.data), os.getuid(), os.getgid(), TIME
+        info.size, info.mtime = len(member.data), TIME
+        info.uid, info.gid = member.owner or (os.getuid(), os.getgid())
         info.mode = member.mode | 0o111 if info.isdir() else member.mode
         info.pax_headers = {f"SCHILY.xattr.{key}": value for key, value in member.xattrs}
         self._segment(self._padding + info.tobuf(tarfile.PAX_FORMAT))

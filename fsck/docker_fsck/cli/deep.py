@@ -111,10 +111,9 @@ def _glance(store: Store) -> None:
 
 def one(store: Store, task: Task) -> Verdict:
     """The verdict on one folder, which a rule asks for to know whose it is, at every level."""
-    from docker_fsck.verify import layer, outward  # noqa: PLC0415 - only where a record has lost its folder
+    from docker_fsck.verify import layer  # noqa: PLC0415 - only where a record has lost its folder
 
-    shifted = msgspec.structs.replace(task, shift=outward.shift_of(store.reader.root))
-    return layer.verify(store.reader, shifted, lambda _count: None)
+    return layer.verify(store.reader, task, lambda _count: None)
 
 
 def supply(allowed: Policy, root: str) -> Supplier | None:

@@ -16,7 +16,8 @@ from docker_fsck.tarsplit import Entry, TarSplitError, entries
 from docker_fsck.values import Trouble
 from docker_fsck.verdicts import Damage, Task, Verdict
 from docker_fsck.verify.hashing import named
-from docker_fsck.verify.layer import pieces
+from docker_fsck.verify.layer import below, pieces
+from docker_fsck.verify.replaced import replaced_in
 from docker_fsck.verify.run import task_of
 
 if TYPE_CHECKING:
@@ -56,15 +57,30 @@ def _sizes(reader: "Reader", task: Task) -> tuple[Damage, ...]:
     if isinstance(own, Trouble):
         return ()
     tree = LayerTree(own, (), reader.noatime)
-    found: list[Damage] = []
+    found: list[tuple[Entry, Damage]] = []
     try:
         for batch in named(entries(pieces(reader, task.record))):
-            found += [damage for entry in batch if entry.has_content and (damage := _size(entry, tree))]
+            found += [(entry, damage) for entry in batch if entry.has_content and (damage := _size(entry, tree))]
     except (TarSplitError, OSError):
         return ()
     finally:
         tree.close()
-    return tuple(found[:MOST_TOLD])
+    return _kept(reader, task, found) if found else ()
+
+
+def _kept(reader: "Reader", task: Task, found: list[tuple[Entry, Damage]]) -> tuple[Damage, ...]:
+    """Those of files that no later entry of the archive replaced."""
+    own = reader.folder(task.content)
+    if isinstance(own, Trouble):
+        return ()
+    tree = LayerTree(own, below(reader, task), reader.noatime)
+    try:
+        gone = replaced_in(lambda: entries(pieces(reader, task.record)), tree)
+        return tuple([damage for entry, damage in found if not gone(entry.name, entry.position)][:MOST_TOLD])
+    except (TarSplitError, OSError):
+        return ()
+    finally:
+        tree.close()
 
 
 def _size(entry: Entry, tree: LayerTree) -> Damage | None:

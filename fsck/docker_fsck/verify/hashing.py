@@ -49,7 +49,7 @@ class _Pass:
     """Small files of one folder are opened, asked and read together: what Python does for each call costs as much as the call.
 
     `_parts` is the archive as far as it is not hashed yet. The files of `_waiting`, all in the folder `_base`, are still to come
-    into it: each with name, size, header and place.
+    into it: each with name, size, header, place and position.
     """
 
     def __init__(self, tree: LayerTree, outward: Outward, pace: Callable[[int], None]) -> None:
@@ -58,7 +58,7 @@ class _Pass:
         self._segment, self._padding = b"", 0
         self._parts: list[bytes] = []
         self._base = ""
-        self._waiting: list[tuple[str, int, bytes, int]] = []
+        self._waiting: list[tuple[str, int, bytes, int, int]] = []
         self._held = 0
         self._room = memoryview(bytearray(_CHUNK))
 
@@ -75,8 +75,8 @@ class _Pass:
             header, segment = segment[padding:] if padding else segment, b""
             size = entry.size
             if not size or payload == NOTHING:
-                padding = 0
-                self._outward.bare(plain(_name(entry)), header)
+                padding = -len(header) % BLOCK  # behind a global extension header, which is told as a file
+                self._outward.bare(plain(_name(entry)), header, entry.position)
                 continue
             padding = -size % BLOCK
             base, _, last = entry.name.rpartition("/")
@@ -84,12 +84,12 @@ class _Pass:
                 base, _, last = plain(_name(entry)).rpartition("/")
             if size > SMALL:
                 self.hash()
-                self._large(base, last, size, header)
+                self._large(base, last, entry, header)
                 continue
             if base != self._base or len(waiting) == _MOST_OPEN:
                 self._read()
                 self._base = base
-            waiting.append((last, size, header, len(parts)))
+            waiting.append((last, size, header, len(parts), entry.position))
             parts.append(b"")
             self._held += size
             if self._held >= _HELD:
@@ -117,7 +117,7 @@ class _Pass:
         """The files that wait."""
         if not self._waiting:
             return
-        names, sizes, headers, places = zip(*self._waiting, strict=True)
+        names, sizes, headers, places, positions = zip(*self._waiting, strict=True)
         self._waiting.clear()
         fds: list[int] = []
         try:
@@ -125,7 +125,7 @@ class _Pass:
             found = list(map(os.read, fds, [size + 1 for size in sizes]))
             if tuple(map(len, found)) != sizes:
                 raise Differs
-            self._outward.opened(self._base, names, headers, fds)
+            self._outward.opened(self._base, names, headers, fds, positions)
         except IsADirectoryError:
             raise Differs from None
         finally:
@@ -143,13 +143,14 @@ class _Pass:
                 raise Differs from None
             raise
 
-    def _large(self, base: str, last: str, size: int, header: bytes) -> None:
+    def _large(self, base: str, last: str, entry: Entry, header: bytes) -> None:
+        size = entry.size
         fds: list[int] = []
         try:
             self._open(base, [last], fds)
             if os.fstat(fds[0]).st_size != size:
                 raise Differs
-            self._outward.opened(base, [last], [header], fds)
+            self._outward.opened(base, [last], [header], fds, [entry.position])
             while size:
                 count = os.readv(fds[0], [self._room[: min(size, _CHUNK)]])
                 if not count:

@@ -8,7 +8,11 @@ import msgspec
 
 BLOCK = 512
 _XATTR = "SCHILY.xattr."
+Shift = tuple[int, int] | None
 _LONG = {b"L", b"K", b"x", b"g"}
+_NAMES = {b"L": "path", b"K": "linkpath"}
+_SPARSE = "GNU.sparse."
+_LONGEST = 4 << 20
 
 
 class Attributes(msgspec.Struct):
@@ -33,43 +37,84 @@ def settled(mtime_ns: int) -> int:
     return mtime_ns if 0 <= mtime_ns < 1 << 63 else 0
 
 
-def plain_file(blocks: bytes, shift: tuple[int, int]) -> tuple[int, int, int, int] | None:
-    """Mode (as lstat has it), owners with `shift` added, and time of a file whose one header says it all, else None."""
+def plain_file(blocks: bytes, shift: Shift) -> tuple[int, ...] | None:
+    """Mode (as lstat has it), time, and owners where `shift` is known, of a file whose one header says it all, else None."""
     return plain_files((blocks,), shift)[0]
 
 
-def plain_files(each: Sequence[bytes], shift: tuple[int, int]) -> list[tuple[int, int, int, int] | None]:
+def plain_files(each: Sequence[bytes], shift: Shift) -> list[tuple[int, ...] | None]:
     """The same of many."""
     told = _plain_file
     return [told(one[100:124], one[136:148], one[156:157], shift) if len(one) == BLOCK else None for one in each]
 
 
 @functools.lru_cache(maxsize=1 << 12)  # nearly all files of a layer have the same owner and mode, many the same time
-def _plain_file(owner: bytes, time: bytes, kind: bytes, shift: tuple[int, int]) -> tuple[int, int, int, int] | None:
+def _plain_file(owner: bytes, time: bytes, kind: bytes, shift: Shift) -> tuple[int, ...] | None:
     mode, uid, gid, mtime = _number(owner[:8]), _number(owner[8:16]), _number(owner[16:]), _number(time)
     if kind not in {b"0", b"\0"} or mode is None or uid is None or gid is None or mtime is None:
         return None
-    return stat.S_IFREG | mode & 0o7777, uid + shift[0], gid + shift[1], mtime
+    told = stat.S_IFREG | mode & 0o7777, mtime
+    return told if shift is None else (*told, uid + shift[0], gid + shift[1])
 
 
 def attributes(name: str, blocks: bytes) -> Attributes | None:
     """What the last header in `blocks` says, with the extension headers before it; None where it cannot be read."""
     pax: dict[str, bytes] = {}
+    for kind, block, data in _each(blocks):
+        if kind not in _LONG:
+            return _plain(name, block, pax)
+        if kind == b"x":
+            pax.update(_records(data))
+        elif kind in _NAMES:
+            pax[_NAMES[kind]] = data.rstrip(b"\0")
+    return None
+
+
+def sparse(blocks: bytes) -> bool:
+    """Whether the header in `blocks` is that of a file whose holes are left out of the archive, in any dialect of GNU tar."""
+    return any(
+        kind == b"S" or (kind == b"x" and any(key.startswith(_SPARSE) for key, _ in _records(data)))
+        for kind, _, data in _each(blocks)
+    )
+
+
+def is_global(blocks: bytes) -> bool:
+    """Whether `blocks` are a global extension header (`git archive` writes one), which is no file."""
+    return blocks[156:157] == b"g" and all(kind == b"g" for kind, _, _ in _each(blocks))
+
+
+def _each(blocks: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
+    """Type flag, block and content of every extension header, and last of the header that they belong to."""
     at = 0
     while at + BLOCK <= len(blocks):
         block = blocks[at : at + BLOCK]
-        kind = block[156:157]
-        if kind not in _LONG:
-            return _plain(name, block, pax)
-        size = _number(block[124:136])
+        kind, size = block[156:157], _number(block[124:136]) if block[156:157] in _LONG else 0
         if size is None or size < 0:
-            return None
-        if kind == b"x":
-            pax.update(_records(blocks[at + BLOCK : at + BLOCK + size]))
-        elif kind == b"K":
-            pax["linkpath"] = blocks[at + BLOCK : at + BLOCK + size].rstrip(b"\0")
-        at += BLOCK + size + -size % BLOCK
-    return None
+            return
+        at += BLOCK
+        yield kind, block, blocks[at : at + size]
+        if kind not in _LONG:
+            return
+        at += size + -size % BLOCK
+
+
+class Cutter:
+    """Cuts the header of each file out of the segments before it: padding of the file before stands in front of it."""
+
+    def __init__(self) -> None:
+        self._held, self._padding = bytearray(), 0
+
+    def add(self, segment: bytes) -> None:
+        """A segment; what would not fit to any header is not kept."""
+        if len(self._held) <= _LONGEST:
+            self._held += segment
+
+    def header(self, size: int) -> bytes:
+        """The header of the file that comes now, with `size` bytes of content."""
+        found = bytes(self._held[self._padding :])
+        self._held.clear()
+        self._padding = -(size or len(found)) % BLOCK
+        return found
 
 
 def _plain(name: str, block: bytes, pax: dict[str, bytes]) -> Attributes | None:
@@ -77,8 +122,10 @@ def _plain(name: str, block: bytes, pax: dict[str, bytes]) -> Attributes | None:
     mtime = _number(block[136:148])
     if mode is None or uid is None or gid is None or mtime is None:
         return None
-    link = block[157:257].rstrip(b"\0")
-    plain = Attributes(name, block[156:157], mode & 0o7777, uid, gid, mtime, link.decode("utf-8", "surrogateescape"), {})
+    link, kind = block[157:257].rstrip(b"\0"), block[156:157]
+    if kind == b"\0" and (pax.get("path") or block[:100].rstrip(b"\0")).endswith(b"/"):
+        kind = b"5"  # before POSIX a folder was told by its name
+    plain = Attributes(name, kind, mode & 0o7777, uid, gid, mtime, link.decode("utf-8", "surrogateescape"), {})
     return _extended(plain, pax) if pax else plain
 
 

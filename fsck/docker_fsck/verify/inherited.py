@@ -1,5 +1,6 @@
 """What a layer has from those below it, where each is a whole copy: no digest of its own covers that, their checksums do."""
 
+import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator
 
@@ -7,6 +8,7 @@ from docker_fsck.layertree import LayerTree, plain
 from docker_fsck.tarsplit import FILE, Entry, TarSplitError
 from docker_fsck.verdicts import Damage, Task
 from docker_fsck.verify.locate import locate
+from docker_fsck.verify.replaced import replaced_in
 
 WHITEOUT, OPAQUE = ".wh.", ".wh..wh..opq"
 Kept = dict[str, Entry]
@@ -18,11 +20,26 @@ def damages(read: Read, task: Task, tree: LayerTree, pace: Callable[[int], None]
     """Files of the layers below that the layer keeps as they were, and that are not so. A damaged record is others' business."""
     kept: Kept = {}
     try:
-        for record in (*task.beneath, task.record):
-            _lay(kept, _files(read(record)), last=record == task.record)
+        for record, batches in _numbered(read, task):
+            _lay(kept, _files(batches), last=record == task.record)
+        gone = replaced_in(lambda: (batch for _, batches in _numbered(read, task) for batch in batches), tree, opaque=True)
+        return tuple(locate([list(kept.values())], tree, pace, gone).damages)
     except TarSplitError:
         return ()
-    return tuple(locate([list(kept.values())], tree, pace).damages)
+
+
+def _numbered(read: Read, task: Task) -> Iterator[tuple[str, Iterator[list[Entry]]]]:
+    """Each record with its entries, which are numbered through all of them."""
+    number = itertools.count()
+
+    def numbered(batches: Iterable[list[Entry]]) -> Iterator[list[Entry]]:
+        for batch in batches:
+            for entry in batch:
+                entry.position = next(number)
+            yield batch
+
+    for record in (*task.beneath, task.record):
+        yield record, numbered(read(record))
 
 
 def _files(batches: Iterable[list[Entry]]) -> Iterator[tuple[Entry, bool]]:

@@ -1,9 +1,10 @@
 """One layer from question to verdict: a quick pass, and only if it fails a second one that names what is wrong."""
 
+import functools
 import os
 from collections.abc import Callable, Iterator
 
-from docker_fsck.layertree import LayerTree
+from docker_fsck.layertree import LayerTree, Root
 from docker_fsck.reader import Reader
 from docker_fsck.tarsplit import Entry, TarSplitError, entries
 from docker_fsck.values import Trouble
@@ -12,6 +13,7 @@ from docker_fsck.verify import inherited
 from docker_fsck.verify.hashing import Differs, digest, named
 from docker_fsck.verify.locate import Located, locate
 from docker_fsck.verify.outward import Outward
+from docker_fsck.verify.replaced import replaced_in
 
 _PIECE = 64 << 10
 Pace = Callable[[int], None]
@@ -22,7 +24,7 @@ def verify(reader: Reader, task: Task, pace: Pace) -> Verdict:
     own = reader.folder(task.content)
     if isinstance(own, Trouble):
         return Verdict(task.chain, "unread" if own.state == "unreadable" else "gone", why=f"{own.path}: {own.why}")
-    tree = LayerTree(own, [_below(reader, path) for path in task.below], reader.noatime)
+    tree = LayerTree(own, below(reader, task), reader.noatime)
     try:
         verdict = _judge(reader, task, tree, pace)
     except TarSplitError as error:
@@ -37,12 +39,14 @@ def verify(reader: Reader, task: Task, pace: Pace) -> Verdict:
     return verdict
 
 
-def _below(reader: Reader, path: str) -> Callable[[], int | None]:
-    def opened() -> int | None:
+def below(reader: Reader, task: Task) -> list[Root]:
+    """What opens the folders of the layers below, nearest first."""
+
+    def opened(path: str) -> int | None:
         found = reader.folder(path)
         return None if isinstance(found, Trouble) else found
 
-    return opened
+    return [functools.partial(opened, path) for path in task.below]
 
 
 def _judge(reader: Reader, task: Task, tree: LayerTree, pace: Pace) -> Verdict:
@@ -51,19 +55,21 @@ def _judge(reader: Reader, task: Task, tree: LayerTree, pace: Pace) -> Verdict:
     def batches() -> Iterator[list[Entry]]:
         return entries(pieces(reader, task.record))
 
+    gone = replaced_in(batches, tree)
     seen = Outward(tree, task.shift, _registered(reader, task))
     try:
         found, count = digest(batches(), tree, seen, pace)
     except Differs:
         found, count = "", 0
     if found != task.diff:
-        return _sentence(task, locate(named(batches()), tree, pace))
+        return _sentence(task, locate(named(batches()), tree, pace, gone))
+    drift = seen.drift(gone)
     if not task.whole_tree:
-        return Verdict(task.chain, "whole", count, extra=seen.strange(lambda: named(batches())), drift=tuple(seen.drift))
+        return Verdict(task.chain, "whole", count, extra=seen.strange(lambda: named(batches())), drift=drift)
     lost = inherited.damages(lambda record: entries(pieces(reader, record)), task, tree, pace)
     if lost:
         return Verdict(task.chain, "damaged", count, damages=lost)
-    changed = tuple(each for each in seen.drift if each.found != "kind missing")  # the layer itself may remove it again
+    changed = tuple(each for each in drift if each.found != "kind missing")  # the layer itself may remove it again
     return Verdict(task.chain, "whole", count, drift=changed)
 
 
@@ -77,16 +83,15 @@ def _sentence(task: Task, found: Located) -> Verdict:
     """What the second pass means. What it reads well after all was damaged in memory or was being written."""
     if found.digest == task.diff:
         return Verdict(task.chain, "whole", found.bytes)
-    if task.whole_tree:  # the folder shows the state after the layer: what the same archive takes away again is not in it
-        found.damages = [each for each in found.damages if each.found != "missing" or each.name not in found.removed]
     if found.damages:
         return Verdict(task.chain, "damaged", found.bytes, damages=tuple(found.damages))
-    if found.elsewhere:
-        return Verdict(
-            task.chain, "unverifiable", found.bytes, f"{found.elsewhere[0]}: its content or folder lies in another layer"
-        )
-    if task.whole_tree and found.removed:
-        return Verdict(task.chain, "unverifiable", found.bytes, "files of the layer are removed by the layer itself")
+    for name, why in (
+        (found.elsewhere, "its content or folder lies in another layer"),
+        (found.replaced, "a later entry of its archive leads to the same path, or it is a mark of deletion"),
+        (found.sparse, "a sparse file; the engine does not keep how its archive had it"),
+    ):
+        if name:
+            return Verdict(task.chain, "unverifiable", found.bytes, f"{name}: {why}")
     return Verdict(
         task.chain, "record", found.bytes, f"every file is as {task.record} says, but the archive is not the one of its diff id"
     )

@@ -6,9 +6,11 @@ import stat
 from collections.abc import Callable, Iterable, Iterator
 
 from docker_fsck.layertree import LayerTree
-from docker_fsck.tarsplit import FILE, SEGMENT, Entry
+from docker_fsck.tarsplit import SEGMENT, Entry
 from docker_fsck.verdicts import Damage
 from docker_fsck.verify.hashing import LINKS
+from docker_fsck.verify.headers import Cutter, sparse
+from docker_fsck.verify.replaced import Gone
 
 MOST_TOLD = 1000
 _CHUNK = 1 << 20
@@ -18,44 +20,49 @@ Checksum = Callable[[bytes, int], int]
 
 
 class Located:
-    """What the pass found: the digest all the same, damaged files, and files whose content lies elsewhere."""
+    """What the pass found: the digest all the same, damaged files, and the first file of each kind that tells nothing.
 
-    def __init__(self) -> None:
+    `elsewhere`: its content lies in another layer. `replaced`: `gone` says that it was not kept. `sparse`: its holes are not in
+    the archive, which cannot be put together then.
+    """
+
+    def __init__(self, gone: Gone) -> None:
         self.digest = ""
         self.bytes = 0
         self.damages: list[Damage] = []
-        self.elsewhere: list[str] = []
-        self.removed: set[str] = set()
+        self.elsewhere = ""
+        self.replaced = ""
+        self.sparse = ""
+        self._gone = gone
 
-    def tell(self, name: str, expected: str, found: str) -> None:
+    def tell(self, entry: Entry, expected: str, found: str) -> None:
         """Remember a damaged file; of very many only the first."""
-        if len(self.damages) < MOST_TOLD:
-            self.damages.append(Damage(name, expected, found))
+        if self._gone(entry.name, entry.position):
+            self.replaced = self.replaced or entry.name
+        elif len(self.damages) < MOST_TOLD:
+            self.damages.append(Damage(entry.name, expected, found))
 
 
-def locate(batches: Iterable[list[Entry]], tree: LayerTree, pace: Callable[[int], None]) -> Located:
+def locate(batches: Iterable[list[Entry]], tree: LayerTree, pace: Callable[[int], None], gone: Gone) -> Located:
     """Read everything again from the disk. Raises `OSError` for what the kernel does not give, `TarSplitError` with `batches`."""
-    found, sha, crc = Located(), hashlib.sha256(), checksum()
+    found, sha, crc, cutter = Located(gone), hashlib.sha256(), checksum(), Cutter()
     for batch in batches:
         for entry in batch:
             if entry.type == SEGMENT:
                 sha.update(entry.payload or b"")
                 found.bytes += len(entry.payload or b"")
-            elif entry.has_content:
+                cutter.add(entry.payload or b"")
+                continue
+            header = cutter.header(entry.size if entry.has_content else 0)
+            if not found.sparse and sparse(header):
+                found.sparse = entry.name
+            if entry.has_content:
                 for piece in _file(entry, tree, found, crc):
                     sha.update(piece)
                     found.bytes += len(piece)
                     pace(len(piece))
-            elif entry.type == FILE:
-                _note_removal(entry.name, found)
     found.digest = f"sha256:{sha.hexdigest()}"
     return found
-
-
-def _note_removal(name: str, found: Located) -> None:
-    base, _, last = name.rpartition("/")
-    if last.startswith(".wh."):
-        found.removed.add(f"{base}/{last[4:]}".lstrip("/"))
 
 
 def _file(entry: Entry, tree: LayerTree, found: Located, crc: Checksum) -> Iterator[bytes]:
@@ -69,15 +76,15 @@ def _file(entry: Entry, tree: LayerTree, found: Located, crc: Checksum) -> Itera
     except OSError as error:
         if error.errno not in LINKS:
             raise
-        found.tell(name, _size(entry.size), "another kind of file")
+        found.tell(entry, _size(entry.size), "another kind of file")
         return
     try:
         facts = os.fstat(fd)
         if not stat.S_ISREG(facts.st_mode):
-            found.tell(name, _size(entry.size), "another kind of file")
+            found.tell(entry, _size(entry.size), "another kind of file")
             return
         if any(attribute in os.listxattr(fd) for attribute in _LAZY):
-            found.elsewhere.append(name)
+            found.elsewhere = found.elsewhere or name
             return
         os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
         size, value = 0, 0
@@ -86,15 +93,15 @@ def _file(entry: Entry, tree: LayerTree, found: Located, crc: Checksum) -> Itera
             yield piece
     finally:
         os.close(fd)
-    _compare(entry, name, size, value, found)
+    _compare(entry, size, value, found)
 
 
-def _compare(entry: Entry, name: str, size: int, value: int, found: Located) -> None:
+def _compare(entry: Entry, size: int, value: int, found: Located) -> None:
     expected = int.from_bytes(entry.payload or b"", "big")
     if size != entry.size:
-        found.tell(name, _size(entry.size), _size(size))
+        found.tell(entry, _size(entry.size), _size(size))
     elif value != expected:
-        found.tell(name, f"{_size(size)}, CRC-64 {expected:016x}", f"{_size(size)}, CRC-64 {value:016x}")
+        found.tell(entry, f"{_size(size)}, CRC-64 {expected:016x}", f"{_size(size)}, CRC-64 {value:016x}")
 
 
 def _absent(entry: Entry, name: str, tree: LayerTree, found: Located) -> None:
@@ -106,10 +113,10 @@ def _absent(entry: Entry, name: str, tree: LayerTree, found: Located) -> None:
         except OSError:
             moved = False
         if moved:
-            found.elsewhere.append(name)
+            found.elsewhere = found.elsewhere or name
             return
         base = base.rpartition("/")[0]
-    found.tell(name, _size(entry.size), "missing")
+    found.tell(entry, _size(entry.size), "missing")
 
 
 def _size(size: int) -> str:

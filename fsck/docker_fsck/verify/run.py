@@ -13,7 +13,6 @@ from docker_fsck.verify.counts import Counts
 from docker_fsck.verify.idle import yield_to_others
 from docker_fsck.verify.layer import verify
 from docker_fsck.verify.memory import Memory, Seen
-from docker_fsck.verify.outward import shift_of
 from docker_fsck.verify.workers import Pulse, answers
 
 if TYPE_CHECKING:
@@ -91,7 +90,7 @@ def task_of(model: "Model", layer: "Layer") -> Task | None:
     below = tuple(model.home.content(each) for each in model.home.needs(ident)) if model.home.union else ()
     return Task(
         layer.chain, diff, f"{layer.path}/tar-split.json.gz", model.home.content(ident), below,
-        whole_tree=not model.home.union, shift=shift_of(model.store.reader.root), beneath=copies.beneath_records(model, layer),
+        whole_tree=not model.home.union, shift=model.shift, beneath=copies.beneath_records(model, layer),
     )  # fmt: skip
 
 

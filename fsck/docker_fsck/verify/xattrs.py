@@ -33,11 +33,11 @@ def told(fd: int) -> list[str]:
     return [name for name in names if name.startswith(_THEIRS) and _archived(name)]
 
 
-def compared(recorded: Mapping[str, bytes], fd: int, owner: int, *, more: bool) -> dict[str, tuple[str, str]]:
+def compared(recorded: Mapping[str, bytes], fd: int, owner: int | None, *, more: bool) -> dict[str, tuple[str, str]]:
     """By name what the archive says of each attribute and what the open file has; with `more` also of those not `recorded`.
 
     ACLs and the like (`system.`, `trusted.`) count only where the archive records them: no engine writes them into one.
-    `owner` is the root user of the namespace in which the layer was unpacked. Raises `OSError`.
+    `owner` is the root user of the namespace in which the layer was unpacked, None where that is not known. Raises `OSError`.
     """
     names = {*(told(fd) if more else ()), *filter(_archived, recorded)}
     found = {name: _value(fd, name) for name in names}
@@ -46,6 +46,17 @@ def compared(recorded: Mapping[str, bytes], fd: int, owner: int, *, more: bool) 
         for name, value in found.items()
         if value is not NOWHERE
     }
+
+
+def certain(name: str, pair: tuple[str, str], shift: tuple[int, int] | None) -> bool:
+    """Whether it is known what to write to give a file this attribute: `pair` is what the archive says and what is there.
+
+    The kernel ties a capability to the namespace of who sets it, others leave it as it is: only without a namespace, and where
+    nobody has tied it to one, it is what the archive has.
+    """
+    if shift == (0, 0):
+        return name != CAPABILITY or not any(len(each) == 2 * (_OWNER + 4) for each in pair)
+    return name.startswith("user.")
 
 
 def _archived(name: str) -> bool:
@@ -64,15 +75,15 @@ def _value(fd: int, name: str) -> bytes | None:
         raise
 
 
-def _shown(name: str, value: bytes | None, owner: int) -> str:
+def _shown(name: str, value: bytes | None, owner: int | None) -> str:
     if value is None:
         return "none"
     return (_capability(value, owner) if name == CAPABILITY else value).hex()
 
 
-def _capability(value: bytes, owner: int) -> bytes:
+def _capability(value: bytes, owner: int | None) -> bytes:
     """A capability that the kernel tied to the root user of the layer's own namespace, as an archive has it."""
     head, tied = int.from_bytes(value[:4], "little"), int.from_bytes(value[_OWNER:], "little")
-    if len(value) != _OWNER + 4 or head & ~_FLAGS != _V3 or tied != owner:
+    if len(value) != _OWNER + 4 or head & ~_FLAGS != _V3 or owner not in {None, tied}:
         return value
     return (0x02000000 | head & _FLAGS).to_bytes(4, "little") + value[4:_OWNER]
