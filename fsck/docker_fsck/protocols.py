@@ -11,6 +11,7 @@ from docker_fsck.values import MakeDir, PutAway, Ref, Relink, Report, Source, Tr
 from docker_fsck.verdicts import Task
 
 if TYPE_CHECKING:
+    from docker_fsck.model import Model
     from docker_fsck.reader import Reader
 
 
@@ -166,6 +167,10 @@ class Supplier(Protocol):
 
     def find(self, diff: str) -> tuple[Origin, int] | str:
         """Where a tar with this digest lies and its length; why there is none."""
+        ...
+
+    def misplaced(self, model: "Model", diff: str) -> str:
+        """Why it is not known which owners its files get in this tree; nothing if it is."""
         ...
 
     def split(self, diff: str) -> bytes | str:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 from docker_fsck.api import (
-    USERNS_ROOT,
     ActionClass,
     Facts,
     MakeDir,
@@ -59,10 +58,10 @@ def unrecorded(model: Model, chain: str) -> tuple[Remedy, ...]:
         return _told(model, chain, found if isinstance(found, str) else str(split))
     path, coded = spell(f"{layer.path}/tar-split.json.gz")
     record = WriteFile(path=path, path_b64=coded, data=split)
-    below = tuple(map(model.home.content, model.home.needs(layer.dir_id)))
-    task = Task(chain, layer.diff, path, model.home.content(layer.dir_id), below if model.home.union else ())
+    below = tuple(map(model.home.content, model.home.needs(layer.dir_id))) if model.home.union else ()
+    task = Task(chain, layer.diff, path, model.home.content(layer.dir_id), below, shift=model.shift)
     whole = model.home.missing(layer.dir_id) is None and supply.fits(model.store.reader, task, split)
-    if whole or _unable(model):
+    if whole or _unable(model) or supply.misplaced(model, layer.diff):
         does = f"write {path} anew from the layer in {_place(found[0])}"
         return (Remedy(cls=ActionClass.LOSSLESS, does=does, steps=(record,)),)
     return (_remedy(layer, found, (record, _unpack(model, layer, layer.dir_id, found))),)
@@ -74,8 +73,9 @@ def _found(model: Model, layer: layerdb.Layer | None) -> tuple[Origin, int] | No
     if layer is None or supply is None or not isinstance(layer.diff, str):
         return None
     found = _doubt(model, layer) or _unable(model) or supply.find(layer.diff)
-    if isinstance(found, str):
-        _told(model, layer.chain, found)
+    why = found if isinstance(found, str) else supply.misplaced(model, layer.diff)
+    if why or isinstance(found, str):
+        _told(model, layer.chain, why)
         return None
     return found
 
@@ -97,25 +97,17 @@ def _unable(model: Model) -> str:
     """Why nothing is unpacked in this tree, nothing if it may be."""
     if model.name != DRIVER:
         return f"layers of {model.name} are not restored in place by this version, only those of {DRIVER}"
-    facts = model.store.reader.facts(model.home.name)
-    if isinstance(facts, Facts) and facts.uid not in {0, _shift(model)[0]}:
-        return "layers of an engine without root rights are not restored in place by this version"
+    if model.shift is None:
+        return "whose the files of its layers are to be cannot be told from outside (a rootless engine, a container, a copy)"
     return ""
 
 
 def _unpack(model: Model, layer: layerdb.Layer, ident: str, found: tuple[Origin, int]) -> Unpack:
     path, coded = spell(model.home.content(ident))
-    uid, gid = _shift(model)
+    uid, gid = model.shift or (0, 0)
     return Unpack(
         path=path, path_b64=coded, diff=str(layer.diff), origin=found[0], bytes=found[1], uid=uid, gid=gid, shift=(uid, gid)
     )
-
-
-def _shift(model: Model) -> tuple[int, int]:
-    """What is added to the owners of an archive: in the root of a user namespace, `<uid>.<gid>`, these."""
-    name = model.store.reader.root.rpartition("/")[2]
-    uid, gid = map(int, name.split(".")) if USERNS_ROOT.fullmatch(name) else (0, 0)
-    return uid, gid
 
 
 def _remedy(layer: layerdb.Layer, found: tuple[Origin, int], steps: tuple[Step, ...]) -> Remedy:

@@ -1,8 +1,11 @@
 """`--source` on the command line: what is planned with it, what a saved plan remembers, what is told where it does not help."""
 
 import json
+import os
 import shutil
+import tarfile
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -12,14 +15,15 @@ from test_cli_kit import on, run
 
 from docker_fsck import reports
 from docker_fsck.testing.builder import DataRoot
+from docker_fsck.testing.layertar import pack
 
 pytestmark = needs_root
 TARS = (BASE_TAR, UPPER_TAR)
 
 
-def damaged(tmp_path: Path, *lost: int, driver: str = "overlay2") -> DataRoot:
+def damaged(tmp_path: Path, *lost: int, driver: str = "overlay2", name: str = "docker") -> DataRoot:
     """A root with one image of which the folders of some layers are gone."""
-    root = DataRoot(tmp_path / "docker", driver)
+    root = DataRoot(tmp_path / name, driver)
     image = root.image("app:1", [BASE, UPPER])
     root.container(image, "web")
     for number in lost:
@@ -147,3 +151,60 @@ def test_a_damaged_source_does_not_hide_a_whole_one(tmp_path: Path) -> None:
     planned = run(*on(root, "plan", "--source", str(other.path), "--source", str(archive), "--format", "json")).report
     assert ["lossless"] == [action["class"] for action in planned["plan"]["actions"]]
     assert [] == planned["notes"]
+
+
+def given(root: DataRoot, uid: int, gid: int) -> None:
+    """All of a root is this user's; in the root of a namespace the engine keeps what only it has to enter, since 20.10.3."""
+    for path in (root.path, *root.path.rglob("*")):
+        ours = "." in root.path.name and path in {root.path, root.path / "overlay2"}
+        os.chown(path, 0 if ours else uid, gid, follow_symlinks=False)
+
+
+def planned(root: DataRoot, tar: bytes, place: Path) -> tuple[list[dict[str, Any]], list[str]]:
+    """The steps `unpack` of a plan with this layer, and its notes."""
+    archive = write(place / "save.tar", legacy(tar))
+    report = run(*on(root, "plan", "--source", str(archive), "--format", "json")).report
+    steps = [step for action in report["plan"]["actions"] for step in action["steps"] if step["op"] == "unpack"]
+    return steps, [note["message"] for note in report["notes"] if note["about"] == "source"]
+
+
+def test_where_nothing_tells_how_owners_are_mapped_nothing_is_unpacked(tmp_path: Path) -> None:
+    root = damaged(tmp_path, 1)
+    given(root, 1000, 1000)
+    steps, (note,) = planned(root, UPPER_TAR, tmp_path)
+    assert ([], True) == (steps, "cannot be told from outside" in note)
+
+
+def test_in_the_root_of_a_user_namespace_a_layer_gets_its_owners(tmp_path: Path) -> None:
+    root = damaged(tmp_path, 1, name="100000.200000")
+    given(root, 100_000, 200_000)
+    (step,), notes = planned(root, UPPER_TAR, tmp_path)
+    assert (100_000, 200_000, [100_000, 200_000], []) == (step["uid"], step["gid"], step["shift"], notes)
+    assert 1 == run(*on(root, "apply", "--source", str(tmp_path / "save.tar"), "--class", "lossless", "--yes")).status
+    made = root.path / step["path"]
+    found = [(each.lstat().st_uid, each.lstat().st_gid) for each in (made.parent, made, made / "srv/data")]
+    assert [(0, 200_000), *[(100_000, 200_000)] * 2] == found
+
+
+class Owned(tarfile.TarInfo):
+    """A member of the user 33 unless told otherwise."""
+
+    def __init__(self, name: str = "") -> None:
+        super().__init__(name)
+        self.uid = self.gid = 33
+
+
+@pytest.mark.parametrize("seen", [False, True])
+def test_in_the_root_of_a_user_namespace_ids_are_mapped_as_far_as_layers_show(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seen: bool
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(tarfile, "TarInfo", Owned)
+        root = damaged(tmp_path, 1, name="100000.200000")
+        tar = pack(UPPER).tar
+    given(root, 100_000, 200_000)
+    lower = root.content(root.dir_of(root.chains_of(next(iter(root.images)))[0]))
+    for path in lower.rglob("*"):
+        os.chown(path, 100_033 if seen else 500_000, 200_033)
+    steps, notes = planned(root, tar, tmp_path)
+    assert (1, 0) == (len(steps), len(notes)) if seen else (steps, "owners up to 33:33" in notes[0]) == ([], True)

@@ -3,11 +3,13 @@
 import os
 from collections.abc import Iterable
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from docker_fsck.errors import UsageError
 from docker_fsck.layertree import LayerTree
 from docker_fsck.reader import Reader
 from docker_fsck.restore import holders, splitting
+from docker_fsck.restore.mapped import Mapped
 from docker_fsck.restore.members import Members, inside
 from docker_fsck.restore.stream import BrokenError, Stream
 from docker_fsck.steps import Origin
@@ -16,6 +18,9 @@ from docker_fsck.values import Trouble, printable
 from docker_fsck.verdicts import Task
 from docker_fsck.verify.hashing import Differs, digest
 from docker_fsck.verify.outward import Outward
+
+if TYPE_CHECKING:
+    from docker_fsck.model import Model
 
 NEVER = 1 << 63
 """No file was changed after this moment: attributes are not asked for where only the content counts."""
@@ -30,6 +35,8 @@ class Supply:
         self._holders = {path: _holder(path, root) for path in dict.fromkeys(map(os.path.realpath, sources))}
         self._found: dict[str, tuple[Origin, int] | str] = {}
         self._splits: dict[str, bytes | str] = {}
+        self._highest: dict[str, tuple[int, int]] = {}
+        self._maps: dict[str, Mapped] = {}
         self.told: dict[str, str] = {}
 
     def find(self, diff: str) -> tuple[Origin, int] | str:
@@ -61,10 +68,21 @@ class Supply:
         """Digest and length of a tar whose members can all be unpacked."""
         disk = os.statvfs(self._root)
         stream = Stream(holders.tar(origin), disk.f_bavail * disk.f_frsize, "that are free on the disk of the data root")
+        uid = gid = 0
         for member in Members(stream):
             inside(member.name)
+            uid, gid = max(uid, member.uid), max(gid, member.gid)
         found = stream.digest()
+        self._highest[found] = uid, gid
         return found, stream.at
+
+    def misplaced(self, model: "Model", diff: str) -> str:
+        """Why it is not known which owners the files of this layer get in the root of a user namespace; nothing if it is."""
+        uid, gid = self._highest.get(diff, (0, 0))
+        known = self._maps.setdefault(model.name, Mapped(model))
+        if not model.shift or model.shift == (0, 0) or known.holds(uid, gid):
+            return ""
+        return f"it has owners up to {uid}:{gid}, and no layer here shows that the map of this user namespace goes so far"
 
     def split(self, diff: str) -> bytes | str:
         """The tar-split.json.gz of a layer that `find` finds; why there is none."""
