@@ -4,7 +4,7 @@ from docker_fsck import copies
 from docker_fsck.beside import alone, living
 from docker_fsck.bolt import BoltError, Bucket, Database, EmptyDatabase, open_bytes
 from docker_fsck.boltread import Damaged, open_database, told
-from docker_fsck.claims import led_to
+from docker_fsck.claims import is_remnant, led_to
 from docker_fsck.facts import SUBVOLUME, Facts, Row, Weight
 from docker_fsck.graph import on_cycle, reach
 from docker_fsck.hookspecs import hookimpl
@@ -23,7 +23,6 @@ from docker_fsck.ids import (
     short,
 )
 from docker_fsck.impact import sufferers
-from docker_fsck.marks import is_remnant
 from docker_fsck.model import Model
 from docker_fsck.protocols import Driver, Home, Node, Part, ProbedDriver, ProbedHome, References, ReferenceSource, Reporter
 from docker_fsck.reader import Reader

@@ -7,7 +7,7 @@ from docker_fsck import ids
 from docker_fsck.values import Ref
 
 if TYPE_CHECKING:
-    from docker_fsck.records.containers import ContainerTable
+    from docker_fsck.records.containers import Container, ContainerTable
     from docker_fsck.records.mounts import Mount
     from docker_fsck.store import Store
 
@@ -40,6 +40,16 @@ def borrower(table: "ContainerTable", mount: "Mount") -> str | None:
     if dash and head in table.containers:
         return head
     return next((ident for ident, each in sorted(table.containers.items()) if mount.name in each.images), None)
+
+
+def is_remnant(store: "Store", container: "Container") -> bool:
+    """Whether a folder without a mount record is what a removal left: no config, no copy of one, no pair that it may own.
+
+    Of which driver it was is not known: a pair of any tree may be its own, also one that could not be seen.
+    """
+    absent = container.fault is not None and container.fault.state == "absent"
+    whole = any(each.whole and "config.v2" in each.path for each in container.siblings)
+    return absent and not whole and not store.unseen and not any(store.pairs.values())
 
 
 def blank(store: "Store") -> bool:

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from docker_fsck.model import Model
     from docker_fsck.protocols import References
     from docker_fsck.records.containers import Container
-    from docker_fsck.store import Store
 
 LAYERS = "layers"
 DIRS = "dirs"
@@ -81,7 +80,7 @@ def mark(model: "Model", stores: "tuple[References, ...]") -> Marks:
 def _lent(model: "Model", names: Iterable[str]) -> Iterator[str]:
     """Of records without a container those of an image that is mounted in one; any may be where a container cannot be read."""
     store = model.store
-    vague = any(each.fault is not None and not is_remnant(store, each) for each in store.containers.containers.values())
+    vague = any(each.fault is not None and not claims.is_remnant(store, each) for each in store.containers.containers.values())
     for name in names:
         mount = model.mounts.mounts[name]
         if claims.borrower(store.containers, mount) or (vague and mount.init_id is None):
@@ -140,17 +139,7 @@ def _needy(model: "Model", container: "Container") -> bool:
     mount = model.mounts.mounts.get(container.id)
     if mount is not None and isinstance(mount.mount_id, str):
         return mount.mount_id in model.dir_owner or model.mount_claims[mount.mount_id] > 1
-    return mount is not None or not is_remnant(model.store, container)
-
-
-def is_remnant(store: "Store", container: "Container") -> bool:
-    """Whether a folder without a mount record is what a removal left: no config, no copy of one, no pair that it may own.
-
-    Of which driver it was is not known: a pair of any tree may be its own, also one that could not be seen.
-    """
-    absent = container.fault is not None and container.fault.state == "absent"
-    whole = any(each.whole and "config.v2" in each.path for each in container.siblings)
-    return absent and not whole and not store.unseen and not any(store.pairs.values())
+    return mount is not None or not claims.is_remnant(model.store, container)
 
 
 def _legacy(model: "Model", needy: tuple[str, ...]) -> Iterator[str]:

@@ -264,11 +264,8 @@ class Model:
 
     @cached_property
     def known_tags(self) -> repositories.Tags:
-        """The tags; where the store cannot be read those that still stand in it, and in its newest whole temporary copy."""
-        if self.tags.trouble is None:
-            return self.tags.tags
-        sibling = self.tags.whole_sibling
-        return (sibling.tags or {} if sibling else {}) | self.tags.remains
+        """The tags, as far as they are known."""
+        return self.tags.known
 
     def image_names(self, ident: str) -> tuple[str, ...]:
         """How a person knows an image: its tags, else its short id."""

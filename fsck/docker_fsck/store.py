@@ -26,6 +26,7 @@ from docker_fsck.records import (
     trees,
     volumes,
 )
+from docker_fsck.sources import of_store
 from docker_fsck.values import Contents, Source, Trouble
 from docker_fsck.verdicts import Task, Verdict
 from docker_fsck.watched import Watched, references
@@ -252,15 +253,7 @@ class Store:
     @property
     def sources(self) -> tuple[Source, ...]:
         """How much of each source of references was read, by name."""
-        found = [source for each in self.references for source in each.sources]
-        found += [_listed("containers", self.containers.faults), _listed("plugins", self.plugins.faults)]
-        found += [self.volumes.database, self.networks.database]
-        for model in self.models:
-            found += _sources_of(model)
-        names = [f"{source.source}/" for source in found]
-        away = ((path, fault) for path, fault in self.elsewhere.items() if not any(each.startswith(f"{path}/") for each in names))
-        found += [Source(path, "unreadable", fault.why) for path, fault in away]
-        return tuple(sorted(found, key=lambda source: source.source))
+        return of_store(self)
 
 
 def open_store(
@@ -291,21 +284,3 @@ def is_root(store: Store) -> bool:
     here = store.top_names("")
     found = set() if isinstance(here, Trouble) else SIGNS & here.keys()
     return len(found) > 1  # one of these folders alone may be anybody's
-
-
-def _sources_of(model: Model) -> list[Source]:
-    """How much of a tree's own sources of references was read."""
-    tags = model.tags.trouble
-    found = [Source(model.tags.path, "read")]
-    if tags is not None:
-        found = [Source(model.tags.path, "absent" if tags.state == "absent" else "unreadable", tags.why)]
-    found.append(_listed(f"{model.image_dir}/imagedb", model.images.faults))
-    found.append(_listed(f"{model.image_dir}/layerdb/sha256", model.layers.faults))
-    found.append(_listed(f"{model.image_dir}/layerdb/mounts", model.mounts.faults))
-    found.append(_listed(model.home.name, model.home.partial))
-    return found
-
-
-def _listed(name: str, faults: tuple[Trouble, ...]) -> Source:
-    """How much of a table could be listed."""
-    return Source(name, "unreadable", faults[0].why) if faults else Source(name, "read")

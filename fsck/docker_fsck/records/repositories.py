@@ -52,6 +52,14 @@ class TagStore(msgspec.Struct, frozen=True):
         return next((each for each in self.siblings if each.tags is not None), None)
 
     @property
+    def known(self) -> Tags:
+        """The tags; where the file cannot be read those that still stand in it, and in its newest whole temporary copy."""
+        if self.trouble is None:
+            return self.tags
+        sibling = self.whole_sibling
+        return (sibling.tags or {} if sibling else {}) | self.remains
+
+    @property
     def behind_ns(self) -> int:
         """How much older than the broken file its newest whole copy is; 0 where it is not older, or that is not known."""
         copy = self.whole_sibling
