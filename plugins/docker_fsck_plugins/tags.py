@@ -121,7 +121,8 @@ def bad_key(model: Model) -> Iterator[Fault]:
 def dangling(model: Model) -> Iterator[Fault]:
     """Tags point to an image that is not there.
 
-    Why it matters: the names cannot be used, and no command can remove them; a pull makes them good again.
+    Why it matters: the names cannot be used, and no command can remove them; a pull makes them good again. Where no image at all
+        is there it is an error: all were lost but their names.
     How it comes about: the image's configuration was lost after the tag was written.
     Repair: a copy of the configuration with the right sha256 takes its place, as for image-hash-mismatch, if all its layers are
         there. Else the names are dropped and kept in the list of what to pull.
@@ -143,7 +144,10 @@ def dangling(model: Model) -> Iterator[Fault]:
             remedy = msgspec.structs.replace(dropped, pull=pull or tuple(names))
         ref = Ref("image", image)
         message = f"{', '.join(names)} name the image {short(image)}, which is not there"
-        yield Fault(ref, message, (model.path_of(ref), model.tags.path), "an image configuration", "no such file", (remedy,))
+        yield Fault(
+            ref, message, (model.path_of(ref), model.tags.path), "an image configuration", "no such file", (remedy,),
+            severity=None if model.images.images else Severity.ERROR,
+        )  # fmt: skip
 
 
 def _restored(model: Model, image: str) -> Remedy | None:

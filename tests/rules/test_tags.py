@@ -16,6 +16,7 @@ from docker_fsck_plugins.lost_tags import familiar
 from .cases import (
     CRITICAL,
     DAY,
+    DRIVERS,
     ERROR,
     LOSSLESS,
     LOSSY,
@@ -454,3 +455,13 @@ def test_an_outdated_copy_does_not_let_anything_be_reclaimed(place: Path, age: f
 )
 def test_a_typed_name_becomes_the_keys_under_which_the_engine_keeps_it(typed: str, keys: tuple[str, str] | None) -> None:
     assert keys == familiar(typed)
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_names_of_which_every_image_is_lost_are_an_error(driver: str, place: Path) -> None:
+    store = whole(place, driver)
+    store.root.empty(store.root.image_home / "imagedb/content/sha256")
+    found = run(place).of("tags-dangling")
+    assert {(store.base, ERROR), (store.app, ERROR), (store.web, ERROR), (store.built, ERROR)} == {
+        (each.object.id, each.severity) for each in found
+    }
