@@ -8,6 +8,8 @@ from typing import Any
 
 from docker_fsck.errors import UsageError
 
+_LIMIT = 16 << 20
+
 
 def is_there(path: str) -> bool:
     """Whether there is something; what may not be looked at is there: to read it then says why it cannot be."""
@@ -40,9 +42,12 @@ def _text(path: str) -> tuple[str, bool]:
     try:
         with Path(path).open("rb") as file:
             found = os.fstat(file.fileno())
-            text = file.read().decode()
+            data = file.read(_LIMIT + 1)
+        text = data.decode()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
+    if len(data) > _LIMIT:
+        raise UsageError(f"{path}: larger than {_LIMIT >> 20} MiB, no file of settings")
     return text, found.st_uid == 0 and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 

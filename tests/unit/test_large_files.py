@@ -138,3 +138,8 @@ def test_a_daemon_json_and_a_unit_that_are_too_large_name_no_root(tmp_path: Path
         choose(load({}, {}, os.devnull), places)
     unit = blow(tmp_path / "docker.service", b"[Service]\nExecStart=dockerd -g /elsewhere\n")
     assert none == choose(load({}, {}, os.devnull), Places(daemon_json=none, proc=none, units=(str(unit),), default=none)).path
+
+
+def test_a_file_of_settings_that_is_too_large_is_none(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="larger than 16 MiB"):
+        load({}, {}, str(blow(tmp_path / "config.toml", b"level = 1\n")))
