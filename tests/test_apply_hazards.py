@@ -406,7 +406,7 @@ def test_garbage_of_which_a_process_has_a_file_open_or_mapped_is_left(garbage: G
 def test_garbage_that_another_mount_namespace_has_mounted_is_left(
     garbage: Garbage, start: Start, tmp_path: Path, mount: str
 ) -> None:
-    point, work = tmp_path / "point", garbage.root.driver_dir(garbage.content.parent.name) / "newwork"
+    point, work = tmp_path / "point", tmp_path / "work"
     point.mkdir()
     work.mkdir()
     (tmp_path / "file").write_bytes(b"")

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from docker_fsck.steps import printable
 from docker_fsck.values import Source, Trouble
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ def of_store(store: "Store") -> tuple[Source, ...]:
         found += _of_tree(model)
     names = [f"{source.source}/" for source in found]
     away = ((path, fault) for path, fault in store.elsewhere.items() if not any(each.startswith(f"{path}/") for each in names))
-    found += [Source(path, "unreadable", fault.why) for path, fault in away]
+    found += [Source(printable(path), "unreadable", fault.why) for path, fault in away]
     return tuple(sorted(found, key=lambda source: source.source))
 
 

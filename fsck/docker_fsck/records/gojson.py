@@ -184,14 +184,14 @@ def _fits(value: Any, kind: str) -> bool:  # noqa: ANN401 - JSON is any value
             return isinstance(value, list)
 
 
-def is_time(value: str) -> bool:
-    """Whether Go's time.Parse takes `value` as RFC 3339: there must be such a time.
+def is_time(value: str, digits: int = _LONG) -> bool:
+    """Whether Go's time.Parse takes `value` as RFC 3339, with so many digits of a second: there must be such a time.
 
     Time.UnmarshalJSON does the same to this day, the strict reading being switched off (go.dev/issue/54580): digits beyond the
     ninth are dropped, an hour may lack its zero, an offset may have 24 hours and 60 minutes. Up to Go 1.19 offsets had no bounds.
     """
     found = _TIME.fullmatch(value)
-    if found is None:
+    if found is None or len(found[7] or "") > digits + 1:
         return False
     numbers = [int(each) if each and each.isdigit() else 0 for each in found.groups()]
     year, month, day, hour, minute, second, _, zone_hour, zone_minute = numbers

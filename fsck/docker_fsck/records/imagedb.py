@@ -147,9 +147,13 @@ def _diffs(config: Any, path: str) -> tuple[str, ...] | Trouble:  # noqa: ANN401
     return tuple(diffs)
 
 
+NANO = 9
+"""Digits of a second in lastUpdated, which is parsed as RFC3339Nano: engine 20.10.24 takes no more of them, unlike in JSON."""
+
+
 def _time(data: bytes) -> str | None:
     value = data.decode("utf-8", "replace")
-    return value if not value or is_time(value) else None
+    return value if not value or is_time(value, NANO) else None
 
 
 def _mark(data: bytes) -> bool | None:
