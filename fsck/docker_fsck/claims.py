@@ -54,4 +54,4 @@ def is_remnant(store: "Store", container: "Container") -> bool:
 
 def blank(store: "Store") -> bool:
     """Whether containers/ is empty although mount records speak of containers, as where its disk is not mounted."""
-    return store.containers.gone and not store.containers.absent and any(model.mounts.mounts for model in store.models)
+    return store.containers.bare and any(model.mounts.mounts for model in store.models)

@@ -2,7 +2,7 @@
 
 import re
 
-from docker_fsck.api import BUILDKIT_ID, HEX64, Model
+from docker_fsck.api import BUILDKIT_ID, Model
 from docker_fsck_plugins.overlay2_links import DRIVERS, home_of
 
 TEMP = r"\.tmp-.*|.*\.tmp"
@@ -10,6 +10,8 @@ LAYER = re.compile(rf"diff|size|cache-id|parent|descriptor\.json|tar-split\.json
 MOUNT = re.compile(rf"mount-id|init-id|parent|{TEMP}", re.DOTALL)
 METADATA = re.compile(rf"parent|lastUpdated|builtLocally|{TEMP}", re.DOTALL)
 TRANSACTION = re.compile(r"(write-set|layer)-[0-9]+", re.ASCII)
+RECORD = re.compile(r"[0-9a-f]{64}(-.+)?|[0-9a-f]{130,}", re.DOTALL)
+"""Names of mount records: of containers and old builds; of images that are mounted in one, by 28 and by 29.0."""
 CONTAINER = re.compile(
     r"config(\.v2)?\.json|hostconfig\.json|hostname|hosts|resolv\.conf(\.hash)?|[^/]*\.log(\.[0-9]+)?(\.gz)?|" + TEMP, re.DOTALL
 )
@@ -50,8 +52,8 @@ def in_container(model: Model, path: str) -> tuple[str, ...]:
 
 
 def in_mount(model: Model, name: str, path: str) -> tuple[str, ...]:
-    """Strange names in a mount record, its own name included: engines give ids of containers and builds."""
-    own = () if HEX64.fullmatch(name) or BUILDKIT_ID.fullmatch(name) else (name,)
+    """Strange names in a mount record, its own name included."""
+    own = () if RECORD.fullmatch(name) or BUILDKIT_ID.fullmatch(name) else (name,)
     return (*own, *strange(model, path, MOUNT))
 
 

@@ -113,9 +113,9 @@ class ContainerTable(msgspec.Struct, frozen=True):
     absent: bool = False
 
     @property
-    def gone(self) -> bool:
-        """Whether the folder is not there or, like the place of a disk that is not mounted, empty."""
-        return self.absent or not (self.containers or self.foreign or self.faults)
+    def bare(self) -> bool:
+        """Whether the folder is empty, like the place of a disk that is not mounted."""
+        return not (self.absent or self.containers or self.foreign or self.faults)
 
 
 def begin(reader: Reader) -> Callable[[], ContainerTable]:

@@ -1,5 +1,8 @@
 """Writable layers, `image/<driver>/layerdb/mounts/` (classic-store 7)."""
 
+import re
+from collections.abc import Iterable, Iterator
+
 import msgspec
 
 from docker_fsck import ids
@@ -9,6 +12,10 @@ from docker_fsck.records.fields import digest_text, field, matching, optional
 from docker_fsck.values import Trouble
 
 FILES = ("mount-id", "init-id", "parent")
+_Entry = tuple[str, Row | Trouble]
+_INNER = re.compile(r"[0-9a-f]{64}-.+", re.DOTALL)
+_DEEPEST = 16
+"""Folders of a name; a reference has at most 255 characters and hardly ever more than four parts."""
 
 
 class Mount(msgspec.Struct, frozen=True):
@@ -62,7 +69,7 @@ def read(reader: Reader, image_dir: str) -> MountTable:
         return MountTable({}, {}, () if absent else (rows,), absent=absent)
     mounts: dict[str, Mount] = {}
     foreign: dict[str, str] = {}
-    for name, row in rows:
+    for name, row in _named(reader, base, rows):
         path = f"{base}/{name}"
         if isinstance(row, Row):
             mounts[name] = _mount(name, path, row)
@@ -71,6 +78,24 @@ def read(reader: Reader, image_dir: str) -> MountTable:
         elif row.state == "unreadable":
             mounts[name] = Mount(name, path, row, row, row)
     return MountTable(mounts, foreign, ())
+
+
+def _named(reader: Reader, base: str, rows: Iterable[_Entry], above: str = "") -> Iterator[_Entry]:
+    """The records with their names.
+
+    For an image that is mounted in a container engine 28 gives the name `<container>-<reference>`, of which each slash makes a
+    folder (moby: daemon/volumes.go, layer/filestore.go).
+    """
+    for last, row in rows:
+        name = f"{above}{last}"
+        inner = isinstance(row, Row) and "dir" in row.entries.values() and _INNER.fullmatch(name) and name.count("/") < _DEEPEST
+        found = reader.table(f"{base}/{name}", FILES) if inner else None
+        if found is None or isinstance(found, Trouble):
+            yield name, found or row
+            continue
+        if isinstance(row, Row) and row.files:
+            yield name, row
+        yield from _named(reader, base, found, f"{name}/")
 
 
 def _either(value: str) -> bool:

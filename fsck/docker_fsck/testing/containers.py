@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -81,19 +82,24 @@ def add_mount(root: "DataRoot", name: str, parent: str | None, files: Files) -> 
     return mount
 
 
-def mount_image(root: "DataRoot", container: str, image: str, name: str, target: str = "/opt/image") -> str:
+def mount_image(root: "DataRoot", container: str, image: str, name: str) -> str:
     """Mount an image into a container, as `--mount type=image` of engines since 28.0 does; returns the record's name.
 
-    28 names the record `<container>-<source>`, later engines by a digest; it has no init layer.
+    28 names the record `<container>-<source>`, later engines by a digest; it has no init layer. The mount point has the name as
+    its ID, and for its source where the layer is mounted (moby: daemon/volumes.go).
     """
     ident, chain = root.names.hex(), root.images[image].chains[-1]
     root.make_dir_of(ident, root.layers[chain].cache_id, {}, "writable")
+    for part in reversed(PurePath(name).parents[:-1]):
+        root.disk.folder(root.mount_record(str(part)))
     record = root.disk.folder(root.mount_record(name))
     root.disk.put(record / "mount-id", ident)
     root.disk.put(record / "parent", chain)
-    path = root.container_dir(container) / "config.v2.json"
+    path, target = root.container_dir(container) / "config.v2.json", "/opt/image"
     document = json.loads(path.read_bytes())
-    point = {"Source": "", "Destination": target, "RW": True, "Name": "", "Driver": "", "Type": "image", "ID": name}
+    content = root.content(ident)
+    source = f"{root.home}/{(content.with_name('merged') if content.name == 'diff' else content).relative_to(root.path)}"
+    point = {"Source": source, "Destination": target, "RW": False, "Name": "tools:1", "Driver": "", "Type": "image", "ID": name}
     root.disk.put(path, compact(merged(document, {"MountPoints": {target: point}})), 0o600)
     root.disk.settle()
     return name
