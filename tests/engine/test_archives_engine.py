@@ -8,6 +8,7 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
+from docker_fsck.testing.layertar import archive
 from dockerd import Engine
 from repairkit import fsck, told
 
@@ -20,14 +21,6 @@ def member(name: str, data: bytes = b"", kind: bytes = tarfile.REGTYPE, **more: 
     for key, value in more.items():
         setattr(info, key, value)
     return info, data
-
-
-def tar(*members: tuple[tarfile.TarInfo, bytes], form: int = tarfile.PAX_FORMAT) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w", format=form) as made:
-        for info, data in members:
-            made.addfile(info, io.BytesIO(data))
-    return buffer.getvalue()
 
 
 def sparse(place: Path, version: str) -> bytes:
@@ -58,7 +51,7 @@ def saved(*layers: bytes) -> bytes:
     about = {"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": diffs}}
     names = [f"{number}/layer.tar" for number, _ in enumerate(layers)]
     manifest = [{"Config": "config.json", "RepoTags": None, "Layers": names}]
-    return tar(
+    return archive(
         member("config.json", json.dumps(about).encode()), member("manifest.json", json.dumps(manifest).encode()),
         *(member(name, data) for name, data in zip(names, layers, strict=True)),
     )  # fmt: skip
@@ -66,26 +59,26 @@ def saved(*layers: bytes) -> bytes:
 
 FOLDERS = member("usr", kind=tarfile.DIRTYPE), member("usr/lib", kind=tarfile.DIRTYPE)
 ARCHIVES = {
-    "a link leads two entries to one file": tar(
+    "a link leads two entries to one file": archive(
         *FOLDERS, member("lib", kind=tarfile.SYMTYPE, linkname="usr/lib"), member("usr/lib/x", OLD), member("lib/x", NEW)
     ),
-    "a mark of deletion has content": tar(member("x", OLD), member(".wh.y", NEW)),
-    "a global header": tarfile.TarInfo.create_pax_global_header({"comment": "x"}) + tar(member("x", OLD, mtime=7), member("y", NEW)),
-    "before POSIX": before_posix(tar(member("d/", kind=tarfile.DIRTYPE), member("d/x", OLD), form=tarfile.USTAR_FORMAT)),
-    "a hard link to a link": tar(member("s", kind=tarfile.SYMTYPE, linkname="x"), member("t", kind=tarfile.LNKTYPE, linkname="s")),
-    "a hard link to a pipe": tar(member("p", kind=tarfile.FIFOTYPE), member("q", kind=tarfile.LNKTYPE, linkname="p")),
-    "devices": tar(member("c", kind=tarfile.CHRTYPE, devmajor=1, devminor=3), member("b", kind=tarfile.BLKTYPE, devmajor=7)),
-    "odd names": tar(member("./d//", kind=tarfile.DIRTYPE), member(".//d//x", OLD), member("/y", OLD), member("d/../z", NEW)),
-    "numbers that need other fields": tar(member("x", OLD, uid=3_000_000, mtime=-5), form=tarfile.GNU_FORMAT),
-    "long names": tar(member("d" * 90 + "/" + "f" * 120, OLD), member("s", kind=tarfile.SYMTYPE, linkname="t" * 300)),
-    "long names of GNU": tar(member("d" * 90 + "/" + "f" * 120, OLD), form=tarfile.GNU_FORMAT),
-    "a folder after its files": tar(member("d/x", OLD), member("d", kind=tarfile.DIRTYPE)),
-    "a folder is emptied and filled": tar(*FOLDERS, member("usr/x", OLD), member("usr/.wh..wh..opq")),
+    "a mark of deletion has content": archive(member("x", OLD), member(".wh.y", NEW)),
+    "a global header": tarfile.TarInfo.create_pax_global_header({"comment": "x"}) + archive(member("x", OLD, mtime=7), member("y", NEW)),
+    "before POSIX": before_posix(archive(member("d/", kind=tarfile.DIRTYPE), member("d/x", OLD), form=tarfile.USTAR_FORMAT)),
+    "a hard link to a link": archive(member("s", kind=tarfile.SYMTYPE, linkname="x"), member("t", kind=tarfile.LNKTYPE, linkname="s")),
+    "a hard link to a pipe": archive(member("p", kind=tarfile.FIFOTYPE), member("q", kind=tarfile.LNKTYPE, linkname="p")),
+    "devices": archive(member("c", kind=tarfile.CHRTYPE, devmajor=1, devminor=3), member("b", kind=tarfile.BLKTYPE, devmajor=7)),
+    "odd names": archive(member("./d//", kind=tarfile.DIRTYPE), member(".//d//x", OLD), member("/y", OLD), member("d/../z", NEW)),
+    "numbers that need other fields": archive(member("x", OLD, uid=3_000_000, mtime=-5), form=tarfile.GNU_FORMAT),
+    "long names": archive(member("d" * 90 + "/" + "f" * 120, OLD), member("s", kind=tarfile.SYMTYPE, linkname="t" * 300)),
+    "long names of GNU": archive(member("d" * 90 + "/" + "f" * 120, OLD), form=tarfile.GNU_FORMAT),
+    "a folder after its files": archive(member("d/x", OLD), member("d", kind=tarfile.DIRTYPE)),
+    "a folder is emptied and filled": archive(*FOLDERS, member("usr/x", OLD), member("usr/.wh..wh..opq")),
 }  # fmt: skip
 ABOVE = {
-    "through a link below": tar(member("lib/x", b"c" * 70)),
-    "a deletion through a link below": tar(member("lib/.wh.x")),
-    "a link in the place of a folder": tar(member("usr", kind=tarfile.SYMTYPE, linkname="elsewhere")),
+    "through a link below": archive(member("lib/x", b"c" * 70)),
+    "a deletion through a link below": archive(member("lib/.wh.x")),
+    "a link in the place of a folder": archive(member("usr", kind=tarfile.SYMTYPE, linkname="elsewhere")),
 }
 
 
@@ -95,7 +88,7 @@ def test_no_archive_that_an_engine_took_is_called_damaged(engine: Engine, workpl
     for data in archives.values():
         (workplace / "layer.tar").write_bytes(data)
         engine.docker("import", str(workplace / "layer.tar"))
-    base = tar(
+    base = archive(
         *FOLDERS, member("lib", kind=tarfile.SYMTYPE, linkname="usr/lib"), member("usr/lib/x", OLD), member("usr/lib/y", OLD)
     )
     for data in ABOVE.values():

@@ -11,7 +11,7 @@ from typing import Any
 
 import zstandard
 
-from docker_fsck.testing.layertar import pack
+from docker_fsck.testing.layertar import archive, pack
 
 BASE = {"etc/motd": b"welcome\n", "bin/tool": b"#!/bin/sh\n" + b"echo hi\n" * 900}
 UPPER = {"srv/data": b"data\n" * 700, "srv/empty/": b""}
@@ -30,15 +30,6 @@ def entry(name: str, data: bytes = b"", **fields: Any) -> tuple[tarfile.TarInfo,
     for key, value in fields.items():
         setattr(info, key, value)
     return info, data
-
-
-def tar(*entries: tuple[tarfile.TarInfo, bytes], form: int = tarfile.PAX_FORMAT) -> bytes:
-    """A tar of these members in this order."""
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w", format=form) as made:
-        for info, data in entries:
-            made.addfile(info, io.BytesIO(data))
-    return buffer.getvalue()
 
 
 def config(tars: Sequence[bytes]) -> bytes:
@@ -83,7 +74,7 @@ def write(path: Path, files: dict[str, bytes | str], packing: str = "plain") -> 
         entry(name, data) if isinstance(data, bytes) else entry(name, type=tarfile.SYMTYPE, linkname=data)
         for name, data in files.items()
     ]
-    path.write_bytes(PACKINGS[packing](tar(*members)))
+    path.write_bytes(PACKINGS[packing](archive(*members)))
     return path
 
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 from msgspec import structs
-from restorekit import digest, entry, legacy, tar, write
+from restorekit import digest, entry, legacy, write
 from test_apply_kit import NOW, TXN, apply, in_child, killer, make_root, needs_root, plan_of, shape, site_of, snapshot
 
 from docker_fsck.apply import staging
@@ -22,11 +22,12 @@ from docker_fsck.apply.staging import unpack
 from docker_fsck.apply.undo import finish, recover, undo
 from docker_fsck.restore.supply import Supply
 from docker_fsck.steps import MakeDir, Step, Unpack, WriteFile
+from docker_fsck.testing.layertar import archive
 
 pytestmark = needs_root
 PLACE = "overlay2/id3/diff"
 DIR, LINK, HARD, CHAR = tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE
-LAYER = tar(
+LAYER = archive(
     entry("etc/", type=DIR, mode=0o2750, uid=5, gid=6), entry("etc/passwd", b"root\n" * 300, mode=0o4755, uid=1, gid=2),
     entry("etc/again", type=HARD, linkname="etc/passwd", mode=0o4755, uid=1, gid=2), entry("etc/mtab", type=LINK, linkname="/proc/mounts"),
     entry("etc/null", type=CHAR, devmajor=1, devminor=3, mode=0o666), entry("deep/er/file", b"implied"),
@@ -90,7 +91,7 @@ def test_owners_modes_times_links_devices_attributes_and_deletions_are_those_of_
 
 
 def test_a_layer_that_changes_nothing_is_an_empty_folder(tmp_path: Path) -> None:
-    for number, layer in enumerate((bytes(1024), b"", bytes(10240), tar(entry("./", type=DIR, mode=0)))):
+    for number, layer in enumerate((bytes(1024), b"", bytes(10240), archive(entry("./", type=DIR, mode=0)))):
         top = unpacked(tmp_path / str(number), layer)
         assert ([], 0o755) == (list(top.iterdir()), top.stat().st_mode & 0o777)
 
@@ -127,7 +128,7 @@ def test_a_hostile_tar_is_refused_and_touches_nothing_outside(entries: list[Any]
     (tmp_path / "victim").write_bytes(b"whole")
     before = snapshot(tmp_path, times=False)
     with pytest.raises(OSError, match=why):
-        unpacked(tmp_path / "new", tar(*entries))
+        unpacked(tmp_path / "new", archive(*entries))
     after = {name: each for name, each in snapshot(tmp_path, times=False).items() if not name.startswith("new")}
     assert before == after | {".": before["."]}
 
@@ -135,7 +136,7 @@ def test_a_hostile_tar_is_refused_and_touches_nothing_outside(entries: list[Any]
 def test_an_absolute_name_means_the_layer_and_a_link_to_anywhere_is_only_text(tmp_path: Path) -> None:
     top = unpacked(
         tmp_path / "new",
-        tar(entry("/etc/x", b"x"), entry("a", type=LINK, linkname="/etc/passwd"), entry("b", type=HARD, linkname="a")),
+        archive(entry("/etc/x", b"x"), entry("a", type=LINK, linkname="/etc/passwd"), entry("b", type=HARD, linkname="a")),
     )
     assert (b"x", "/etc/passwd", "/etc/passwd") == ((top / "etc/x").read_bytes(), os.readlink(top / "a"), os.readlink(top / "b"))
 
@@ -143,9 +144,9 @@ def test_an_absolute_name_means_the_layer_and_a_link_to_anywhere_is_only_text(tm
 def test_very_many_folders_need_few_descriptors(tmp_path: Path) -> None:
     names = [f"d{n}/{'e/' * (n % 9)}f" for n in range(700)]
     links = [entry(f"d{n}/link", type=HARD, linkname=name) for n, name in enumerate(names)]
-    top = unpacked(tmp_path / "new", tar(*(entry(name, b"x") for name in names), *links))
+    top = unpacked(tmp_path / "new", archive(*(entry(name, b"x") for name in names), *links))
     assert [2] * 700 == [(top / name).lstat().st_nlink for name in names]
-    deep = tar(entry("a/" * 300 + "f", b"x"))
+    deep = archive(entry("a/" * 300 + "f", b"x"))
     assert b"x" == (unpacked(tmp_path / "deep", deep) / ("a/" * 300 + "f")).read_bytes()
 
 

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 from msgspec import structs
-from restorekit import entry, tar
+from restorekit import entry
 from test_apply_kit import apply, make_root, needs_root
 from test_apply_unpack import step_of, unpacked
 
 from docker_fsck.apply.history import unfinished
+from docker_fsck.testing.layertar import archive
 
 pytestmark = needs_root
 
@@ -16,7 +17,7 @@ pytestmark = needs_root
 @pytest.mark.parametrize("number", [(1 << 32) - 1 - 100_000, (1 << 32) - 2])
 def test_an_owner_that_no_file_can_have_is_refused(tmp_path: Path, number: int) -> None:
     with pytest.raises(OSError, match="owner that no file can have"):
-        unpacked(tmp_path / "new", tar(entry("x", b"x", uid=number)), shift=(100_000, 100_000))
+        unpacked(tmp_path / "new", archive(entry("x", b"x", uid=number)), shift=(100_000, 100_000))
 
 
 def test_a_source_that_is_gone_skips_the_step(tmp_path: Path) -> None:

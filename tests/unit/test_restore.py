@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
-from restorekit import BASE, BASE_TAR, PACKINGS, UPPER, UPPER_TAR, config, digest, entry, legacy, oci, spread, tar, write
+from restorekit import BASE, BASE_TAR, PACKINGS, UPPER, UPPER_TAR, config, digest, entry, legacy, oci, spread, write
 
 from docker_fsck.errors import UsageError
 from docker_fsck.restore import holders
@@ -21,6 +21,7 @@ from docker_fsck.restore.stream import BrokenError, Stream
 from docker_fsck.restore.supply import Supply
 from docker_fsck.tarsplit import SEGMENT, entries
 from docker_fsck.testing.builder import DataRoot
+from docker_fsck.testing.layertar import archive
 
 TARS = (BASE_TAR, UPPER_TAR)
 LAYOUTS = {
@@ -92,9 +93,9 @@ def test_what_no_source_has_is_told(tmp_path: Path) -> None:
     [
         (lambda path: path.write_bytes(b"no tar at all" * 100), "it is no tar"),
         (lambda path: path.write_bytes(b""), "it is no image archive"),
-        (lambda path: path.write_bytes(tar(entry("a", b"x"))), "it is no image archive"),
+        (lambda path: path.write_bytes(archive(entry("a", b"x"))), "it is no image archive"),
         (lambda path: path.write_bytes(b"BZh91AY&SY" * 9), "bzip2"),
-        (lambda path: path.write_bytes(gzip.compress(tar(entry("a", b"x" * 5000)))[:-20]), "cut"),
+        (lambda path: path.write_bytes(gzip.compress(archive(entry("a", b"x" * 5000)))[:-20]), "cut"),
         (lambda path: path.write_bytes(b"\x28\xb5\x2f\xfd" + b"\xff" * 99), "zstd stream is damaged"),
         (lambda path: path.mkdir(), "neither an unpacked image archive nor a data root"),
         (lambda path: (path / "image/zfs/layerdb/sha256").mkdir(parents=True), "no layer of a storage driver"),
@@ -168,7 +169,7 @@ def members(data: bytes) -> list[tuple[str, str, int]]:
 @pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
 def test_every_dialect_is_read_as_others_read_it(form: int) -> None:
     long = "d" * 90 + "/" + "f" * 60
-    made = tar(
+    made = archive(
         entry(long, b"x" * 700, uid=7, gid=8, mode=0o4711), entry("dir/", type=tarfile.DIRTYPE, mode=0o1777),
         entry("link", type=tarfile.SYMTYPE, linkname="t" * 90), entry("hard", type=tarfile.LNKTYPE, linkname="dir/x"),
         entry("null", type=tarfile.CHRTYPE, devmajor=1, devminor=3), entry("pipe", type=tarfile.FIFOTYPE), form=form,
@@ -183,13 +184,13 @@ def test_every_dialect_is_read_as_others_read_it(form: int) -> None:
 
 def test_times_to_the_nanosecond_and_attributes_are_read() -> None:
     more = {"mtime": "1600000000.123456789", "SCHILY.xattr.user.a": "b=c\nd", "uid": "3000000"}
-    (found,) = Members(Stream([tar(entry("a", pax_headers=more))]))
+    (found,) = Members(Stream([archive(entry("a", pax_headers=more))]))
     assert (1_600_000_000_123_456_789, {"user.a": b"b=c\nd"}, 3_000_000) == (found.mtime_ns, found.xattrs, found.uid)
-    assert [-1_500_000_000] == [each.mtime_ns for each in Members(Stream([tar(entry("a", pax_headers={"mtime": "-1.5"}))]))]
+    assert [-1_500_000_000] == [each.mtime_ns for each in Members(Stream([archive(entry("a", pax_headers={"mtime": "-1.5"}))]))]
 
 
-EXTENDED = tar(entry("a", pax_headers={"comment": "y" * (400 << 10)})).partition(b"a" + bytes(99))[0]
-GOOD = tar(entry("a", b"x" * 600), entry("b", b"y"))
+EXTENDED = archive(entry("a", pax_headers={"comment": "y" * (400 << 10)})).partition(b"a" + bytes(99))[0]
+GOOD = archive(entry("a", b"x" * 600), entry("b", b"y"))
 
 
 @pytest.mark.parametrize(
@@ -199,18 +200,18 @@ GOOD = tar(entry("a", b"x" * 600), entry("b", b"y"))
         (GOOD[:1100], "cut"),
         (GOOD[:1536] + bytes(512) + GOOD[1536:], "one block of zeros"),
         (bytes([*GOOD[:5], GOOD[5] ^ 1, *GOOD[6:]]), "damaged"),
-        (tar(entry("a", type=b"7")), "type b'7'"),
-        (tar(entry("a", pax_headers={"GNU.sparse.major": "1"})), "sparse"),
-        (tar(entry("a", pax_headers={"uid": "1e3"})), "a number in the tar"),
-        (tar(entry("a", pax_headers={"mtime": "soon"})), "a number in the tar"),
-        (tar(entry("a", pax_headers={"mtime": "9" * 5000})), "a number in the tar"),
-        (tar(entry("a", pax_headers={"uid": str(1 << 32)})), "header of 'a' is damaged"),
-        (tar(entry("a", uid=-1), form=tarfile.GNU_FORMAT), "header of 'a' is damaged"),
-        (tar(entry("a", type=tarfile.CHRTYPE, devmajor=1 << 13)), "header of 'a' is damaged"),
-        (tar(entry("a", pax_headers={"SCHILY.xattr.user.\0": "x"})), "extension header in the tar is damaged"),
-        (tar(entry("a", pax_headers={"comment": "y" * (600 << 10)}))[: 500 << 10], "cut"),
+        (archive(entry("a", type=b"7")), "type b'7'"),
+        (archive(entry("a", pax_headers={"GNU.sparse.major": "1"})), "sparse"),
+        (archive(entry("a", pax_headers={"uid": "1e3"})), "a number in the tar"),
+        (archive(entry("a", pax_headers={"mtime": "soon"})), "a number in the tar"),
+        (archive(entry("a", pax_headers={"mtime": "9" * 5000})), "a number in the tar"),
+        (archive(entry("a", pax_headers={"uid": str(1 << 32)})), "header of 'a' is damaged"),
+        (archive(entry("a", uid=-1), form=tarfile.GNU_FORMAT), "header of 'a' is damaged"),
+        (archive(entry("a", type=tarfile.CHRTYPE, devmajor=1 << 13)), "header of 'a' is damaged"),
+        (archive(entry("a", pax_headers={"SCHILY.xattr.user.\0": "x"})), "extension header in the tar is damaged"),
+        (archive(entry("a", pax_headers={"comment": "y" * (600 << 10)}))[: 500 << 10], "cut"),
         (EXTENDED * 3 + GOOD, "extension headers of more than"),
-        (tar(entry("a", pax_headers={"SCHILY.xattr.user.x": "y" * (2 << 20)})), "extension headers of more than"),
+        (archive(entry("a", pax_headers={"SCHILY.xattr.user.x": "y" * (2 << 20)})), "extension headers of more than"),
     ],
 )
 def test_a_tar_that_is_not_exactly_understood_is_refused(data: bytes, why: str) -> None:
@@ -220,7 +221,7 @@ def test_a_tar_that_is_not_exactly_understood_is_refused(data: bytes, why: str) 
 
 def test_a_tar_split_made_anew_gives_the_tar_again(tmp_path: Path) -> None:
     odd = os.fsdecode(b"odd-\xff")
-    layer = tar(
+    layer = archive(
         entry("./", type=tarfile.DIRTYPE), entry("a", b"x" * 1500), entry("b" * 300, b"y" * 512), entry("zero"),
         entry("h", type=tarfile.LNKTYPE, linkname="a"), entry("xattr", b"z", pax_headers={"SCHILY.xattr.user.k": "v"}),
         entry(odd, b"o"),
@@ -257,11 +258,11 @@ def test_a_tar_split_of_the_builder_is_the_one_made_anew(tmp_path: Path) -> None
     assert config([BASE_TAR])
 
 
-VARIED = tar(
+VARIED = archive(
     entry("d/", type=tarfile.DIRTYPE), entry("d/" + "n" * 200, b"x" * 700, pax_headers={"mtime": "1.5", "SCHILY.xattr.user.a": "b"}),
     entry("l", type=tarfile.SYMTYPE, linkname="t" * 150), entry("h", type=tarfile.LNKTYPE, linkname="l"),
 )  # fmt: skip
-SAVED = tar(*(entry(name, data) for name, data in legacy(VARIED).items() if isinstance(data, bytes)))
+SAVED = archive(*(entry(name, data) for name, data in legacy(VARIED).items() if isinstance(data, bytes)))
 
 
 @settings(derandomize=True, deadline=None, database=None, max_examples=300)

@@ -6,6 +6,7 @@ content, two zero blocks at the end. The record is the one of classic-store 6.1.
 
 import base64
 import functools
+import io
 import json
 import struct
 import tarfile
@@ -72,6 +73,15 @@ def pack(files: Files) -> Packed:
     lines.segment(b"")
     tar += tail
     return Packed(bytes(tar), digest(bytes(tar)), gzipped(lines.text()), sum(len(data) for data in files.values()))
+
+
+def archive(*members: tuple[tarfile.TarInfo, bytes], form: int = tarfile.PAX_FORMAT) -> bytes:
+    """A tar of these members in this order, whatever an engine would say to it."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=form) as made:
+        for info, data in members:
+            made.addfile(info, io.BytesIO(data))
+    return buffer.getvalue()
 
 
 def gzipped(data: bytes) -> bytes:
