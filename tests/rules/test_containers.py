@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from docker_fsck.testing.builder import DataRoot
 from docker_fsck.testing.table import Row, Told, disagreements, fires, folds, run, silent
 from docker_fsck.testing.whole import Whole, whole
 from docker_fsck.values import Action, WriteFile
@@ -350,6 +351,15 @@ def test_a_writable_layer_that_can_be_no_others_goes_along(place: Path) -> None:
 def test_one_that_may_be_anothers_stays_and_that_is_said(place: Path) -> None:
     store = without_config(place, lambda each: each.root.delete(each.root.mount_record(each.ran)))
     store.root.orphan_pair(store.app)
+    does_, away, _ = given_up(store, store.ran)
+    words = "2 writable layers that nothing claims stay, one of them may be its own"
+    assert (f"put the folder of {store.ran[:12]} away; {words}", {f"containers/{store.ran}"}) == (does_, away)
+
+
+def test_one_stays_where_another_drivers_tree_has_one_too(place: Path) -> None:
+    store = without_config(place, lambda each: each.root.delete(each.root.mount_record(each.ran)))
+    other = DataRoot(store.root.path, "vfs")
+    other.orphan_pair(other.image("other:1"))
     does_, away, _ = given_up(store, store.ran)
     words = "2 writable layers that nothing claims stay, one of them may be its own"
     assert (f"put the folder of {store.ran[:12]} away; {words}", {f"containers/{store.ran}"}) == (does_, away)

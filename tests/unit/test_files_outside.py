@@ -34,6 +34,19 @@ def test_nothing_is_written_into_the_data_root_through_another_mount_of_it(tmp_p
         files.outside(str(alias / inside), str(root), "--report")
 
 
+def test_the_root_itself_is_known_by_another_name_where_proc_does_not_tell_of_mounts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(_: str) -> bytes:
+        raise OSError
+
+    root, alias = tmp_path / "root", tmp_path / "alias"
+    root.mkdir()
+    monkeypatch.setattr("docker_fsck.hostproc.content", refused)
+    with bound(root, alias), pytest.raises(UsageError, match="lies in the data root"):
+        files.outside(str(alias / "x.json"), str(root), "--report")
+
+
 def test_the_other_name_may_be_that_of_the_root(tmp_path: Path) -> None:
     root, alias = tmp_path / "root", tmp_path / "alias"
     root.mkdir()
